@@ -1,0 +1,1 @@
+"""What people and programs see: the HTTP API, the pages, and the `parcours` command."""

@@ -1,0 +1,96 @@
+"""`parcours worker`, `parcours local` and `parcours up`: the processes that run, and all of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Annotated
+
+import typer
+
+from engine.settings import Settings
+
+__all__ = ["local", "up", "worker"]
+
+Work = Callable[[Settings, asyncio.Event], Coroutine[None, None, None]]
+
+
+def worker() -> None:
+    """Run a worker: it performs sends, dispatches events and brings customers in. As many as you like run side by side."""
+    from workers.worker import run_worker
+
+    _log()
+    asyncio.run(_until_told(run_worker))
+
+
+def local() -> None:
+    """Run the local stand-ins of providers: the mail sink (SMTP) and the SMS gateway (HTTP)."""
+    _log()
+    asyncio.run(_until_told(_local))
+
+
+def up(
+    temporal_ui: Annotated[int, typer.Option(help="Port of Temporal's own pages; 0: none.")] = 8233,
+) -> None:
+    """Start everything on this machine, and stay: Temporal, worker, API, mail sink, SMS gateway. Ctrl-C ends it all."""
+    from rich.console import Console
+
+    console = Console()
+    _log()
+    settings = Settings()
+
+    async def run(settings: Settings, stop: asyncio.Event) -> None:
+        from api.stack import Stack
+
+        with console.status("starting Temporal, worker and API …"):
+            stack = Stack(settings, say=console.print, ui_port=temporal_ui or None)
+            await stack.start()
+        try:
+            console.print(f"[bold]Parcours is up.[/] API and its documentation: {stack.api_url}/docs")
+            console.print(f"Mail that it sends: {stack.api_url}/sink    data: {settings.data.resolve()}")
+            if temporal_ui:
+                console.print(f"Temporal's pages: http://127.0.0.1:{temporal_ui}")
+            console.print(
+                f"Next: parcours publish {settings.journeys} && parcours on JOURNEY    (Ctrl-C stops everything)"
+            )
+            await stop.wait()
+            console.print("stopping: batches under way are finished first …")
+        finally:
+            await stack.stop()
+
+    asyncio.run(_until_told(run, settings))
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+async def _until_told(work: Work, settings: Settings | None = None) -> None:
+    """Do `work` until SIGINT or SIGTERM asks for the end; it is told by the event, and finishes in order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings or Settings(), stop)
+
+
+async def _local(settings: Settings, stop: asyncio.Event) -> None:
+    from urllib.parse import urlsplit
+
+    import uvicorn
+
+    from workers.local.gateway import gateway
+    from workers.local.sink import Sink
+
+    gateway_port = urlsplit(settings.sms_url).port or 8025
+    app = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=gateway_port, log_level="warning"))
+    with Sink(settings.data / "sink", port=settings.smtp_port):
+        serving = asyncio.create_task(server.serve())  # uvicorn takes the signals while it serves, and ends by them
+        told = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        told.cancel()

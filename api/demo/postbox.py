@@ -1,0 +1,60 @@
+"""The postbox: print runs from the outbox, piece by piece, as the postman would carry them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pypdf import PdfReader
+
+__all__ = ["Piece", "Postbox"]
+
+_CODE = re.compile(r"^((?:[0-9A-Z] ?){5}- ?(?:[0-9A-Z] ?){5})$", re.MULTILINE)
+"""Five and five characters on a line of their own; kerning makes some look like a space apart."""
+
+
+class UnreadableLetterError(Exception):
+    """A printed letter has no answer code on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A letter of a print run: what shows in its window, and its PDF."""
+
+    lines: tuple[str, ...]
+    pdf: Path
+
+    def code(self) -> str:
+        """The answer code, read from the print as an eye would. Raises UnreadableLetterError."""
+        text = "\n".join(page.extract_text() for page in PdfReader(self.pdf).pages)
+        found = _CODE.search(text)
+        if found is None:
+            raise UnreadableLetterError(f"no answer code is printed in {self.pdf}")
+        return found[0].replace(" ", "")
+
+
+class Postbox:
+    """A folder of print runs; `new` gives the pieces that were added to their manifests since the last look."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seen: set[str] = set()
+        self._read: dict[Path, int] = {}
+
+    def new(self) -> list[Piece]:
+        """The new pieces, run by run. A manifest grows while its run is printed; a row's PDF is there before the row."""
+        found: list[Piece] = []
+        for manifest in sorted(self.folder.glob("*/manifest.csv")):
+            changed = manifest.stat().st_mtime_ns
+            if self._read.get(manifest) == changed:
+                continue
+            self._read[manifest] = changed
+            with manifest.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    if row["letter_id"] not in self._seen:
+                        self._seen.add(row["letter_id"])
+                        lines = tuple(row[name] for name in row if name.startswith("line_") and row[name])
+                        found.append(Piece(lines, manifest.parent / row["file"]))
+        return found

@@ -1,0 +1,70 @@
+"""The pages that customers see: small, without scripts, in their language; and the headers that keep them so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+__all__ = ["PRIVATE", "page", "words"]
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+PRIVATE: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+"""Headers of whatever is one customer's alone."""
+
+_WORDS = {
+    "en": {
+        "email": "E-mails", "sms": "Text messages", "feed": "Personal feed", "call": "Phone calls", "letter": "Letters",
+        "preferences": "Your preferences", "stop_question": "Do you want no more of these?",
+        "stop": "Unsubscribe", "start": "Subscribe again", "on": "you get them", "off": "you don't get them",
+        "stopped": "Done: you are unsubscribed.", "started": "Done: you are subscribed again.",
+        "letter_title": "Your answer", "letter_text": "Thank you for your letter's code. Press the button to send your answer.",
+        "answer": "Send my answer", "answered": "Thank you, your answer has arrived.",
+        "code_title": "Your code", "code_text": "Type the code that is printed on your letter.", "code": "Code",
+        "go_on": "Go on", "code_wrong": "This code is not one of ours. Is every character right?",
+    },
+    "fr": {
+        "email": "E-mails", "sms": "SMS", "feed": "Fil personnel", "call": "Appels", "letter": "Courriers",
+        "preferences": "Vos préférences", "stop_question": "Vous ne voulez plus les recevoir ?",
+        "stop": "Se désabonner", "start": "Se réabonner", "on": "vous les recevez", "off": "vous ne les recevez pas",
+        "stopped": "C'est fait : vous êtes désabonné.", "started": "C'est fait : vous êtes de nouveau abonné.",
+        "letter_title": "Votre réponse", "letter_text": "Merci. Appuyez sur le bouton pour envoyer votre réponse.",
+        "answer": "Envoyer ma réponse", "answered": "Merci, votre réponse est bien arrivée.",
+        "code_title": "Votre code", "code_text": "Saisissez le code imprimé sur votre courrier.", "code": "Code",
+        "go_on": "Continuer", "code_wrong": "Ce code n'est pas l'un des nôtres. Chaque caractère est-il juste ?",
+    },
+}  # fmt: skip
+
+
+def words(language: str | None) -> tuple[str, Mapping[str, str]]:
+    """The page's language and its words: the customer's, where we have it, else English."""
+    code = language if language in _WORDS else "en"
+    return code, _WORDS[code]
+
+
+def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page of `api/pages`, with a strict policy: no script, nothing from elsewhere."""
+    html = _environment().get_template(template).render(values)
+    return HTMLResponse(html, status, {**PRIVATE, "Content-Security-Policy": _POLICY})
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("api", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,132 @@
+"""What customers press: tracked links, the open pixel, unsubscribing and preferences. No key: the token is signed."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Request, Response
+from sqlalchemy import Connection
+
+from api.errors import ApiError
+from api.page import PRIVATE, page, words
+from api.state import Here, State
+from dsl.ir import CHANNELS
+from engine import consent, customers, events
+from engine.links import ForgedLink
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["links"])
+
+_PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_PROXIES = ("GoogleImageProxy", "YahooMailProxy", "YahooCacheSystem", "DuckDuckGo-Image", "ggpht.com")
+
+
+@router.head("/c/{token}", include_in_schema=False)
+@router.get("/c/{token}", status_code=302, response_class=Response, summary="Follow a tracked link")
+def click(here: Here, request: Request, token: str) -> Response:
+    """Records the click as an answer to its message, and leads to the target in the message's row: no redirect is open.
+
+    HEAD, and a browser's prefetch, record nothing.
+    """
+    try:
+        key, index = here.links.read_click(token)
+    except ForgedLink as error:
+        raise _forged(error) from None
+    with here.database.read() as conn:
+        sent = events.sent_as(conn, key)
+    if sent is None or index >= len(sent.links):
+        raise ApiError(404, "link_not_found", "this link's message is no longer kept")
+    link = sent.links[index]
+    if urlsplit(link["url"]).scheme not in {"http", "https"}:
+        raise ApiError(404, "link_not_found", "this link leads nowhere")
+    if _looks(request):
+        payload = {"link": link["name"], "url": link["url"]}
+        with here.database.write() as conn:
+            events.answer(conn, sent, "clicked", here.now(), source="link", payload=payload)
+    return Response(status_code=302, headers={**PRIVATE, "Location": link["url"]})
+
+
+@router.head("/o/{token}", include_in_schema=False)
+@router.get("/o/{token}", response_class=Response, summary="The open pixel")
+def opened(here: Here, request: Request, token: str) -> Response:
+    """A transparent picture of one pixel, `/o/{token}.gif`; its loading records that the message was opened.
+
+    The event's payload says how sure that is: `"confidence": "low"` where a mail provider's proxy loaded it.
+    """
+    try:
+        key = here.links.read_open(token)
+    except ForgedLink as error:
+        raise _forged(error) from None
+    if _looks(request):
+        agent = request.headers.get("user-agent", "")
+        payload = {"confidence": "low" if any(proxy in agent for proxy in _PROXIES) else "high"}
+        with here.database.write() as conn:
+            sent = events.sent_as(conn, key)
+            if sent is not None:
+                events.answer(conn, sent, "opened", here.now(), source="pixel", payload=payload)
+    return Response(_PIXEL, media_type="image/gif", headers=dict(PRIVATE))
+
+
+@router.head("/u/{token}", include_in_schema=False)
+@router.get("/u/{token}", response_class=Response, summary="The preferences page")
+def preferences(here: Here, token: str) -> Response:
+    """A page with a button, and every channel's consent. Looking at it changes nothing: link scanners do."""
+    with here.database.read() as conn:
+        sent = _sent(here, conn, token)
+        return _page(conn, sent)
+
+
+@router.post("/u/{token}", response_class=Response, summary="Unsubscribe")
+def unsubscribe(
+    here: Here,
+    token: str,
+    action: Annotated[
+        str, Form(description="`withdraw` (the default, and what RFC 8058's One-Click means) or `grant`")
+    ] = "withdraw",
+    channel: Annotated[str | None, Form(description="Another channel than the message's own")] = None,
+) -> Response:
+    """Withdraws consent to marketing on the message's channel, at once: with no login, cookie or redirect (RFC 8058).
+
+    The page's own form may name another channel, and `grant`. The same again changes nothing.
+    """
+    if action not in {"withdraw", "grant"}:
+        raise ApiError(422, "invalid_value", f"action: it must be withdraw or grant (got {action!r})")
+    with here.database.write() as conn:
+        sent = _sent(here, conn, token)
+        word = consent.Word(sent.customer_id, channel or sent.channel, action == "grant", message_key=sent.key)
+        consent.record(conn, [word], "unsubscribe link" if action == "withdraw" else "preferences page", here.now())
+        return _page(conn, sent, "stopped" if action == "withdraw" else "started")
+
+
+def _sent(here: State, conn: Connection, token: str) -> events.Answered:
+    try:
+        key = here.links.read_unsubscribe(token)
+    except ForgedLink as error:
+        raise _forged(error) from None
+    sent = events.sent_as(conn, key)
+    if sent is None:
+        raise ApiError(404, "link_not_found", "this link's message is no longer kept")
+    return sent
+
+
+def _page(conn: Connection, sent: events.Answered, said: str | None = None) -> Response:
+    customer = customers.get(conn, sent.customer_id)
+    language, texts = words(customer.language if customer is not None else None)
+    said_yes = {row.channel: row.granted for row in consent.of(conn, sent.customer_id) if row.purpose == "marketing"}
+    order: Sequence[str] = sorted(CHANNELS, key=lambda name: name != sent.channel)
+    granted = {name: said_yes.get(name, False) for name in order if name in said_yes or name == sent.channel}
+    return page("preferences.html", language=language, words=texts, granted=granted, channel=sent.channel, said=said)
+
+
+def _looks(request: Request) -> bool:
+    """Whether somebody looks, rather than a browser that fetches ahead."""
+    ahead = f"{request.headers.get('sec-purpose', '')} {request.headers.get('purpose', '')} {request.headers.get('x-moz', '')}"
+    return request.method == "GET" and "prefetch" not in ahead and "preview" not in ahead
+
+
+def _forged(error: ForgedLink) -> ApiError:
+    return ApiError(404, "link_not_found", str(error))

@@ -1,0 +1,122 @@
+"""Text messages that come in, and what the gateway says of those that went out. Webhooks of Twilio's shape and signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.errors import ApiError
+from api.state import Here, State
+from engine import consent, customers, events
+from engine.errors import Invalid
+from engine.events import OWN, Incoming
+from engine.keywords import asked, first_word
+from engine.receipts import Told, settle_by_provider
+from engine.twilio import verify_twilio
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["sms"])
+
+_REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response>{}</Response>'
+_STATUSES = {"sent": "sent", "delivered": "delivered", "undelivered": "failed", "failed": "failed"}
+# https://www.twilio.com/docs/api/errors: unknown number, landline, not a number, not a mobile one.
+_DEAD = {"30005": "unknown number", "30006": "landline", "21211": "not a number", "21614": "not a mobile number"}
+_HELP = "{}: reply STOP to get no more messages, START to get them again."
+
+
+async def _form(request: Request) -> dict[str, str]:
+    async with request.form() as form:
+        return {name: value for name, value in form.multi_items() if isinstance(value, str)}
+
+
+def _signed(here: Here, request: Request, form: Annotated[dict[str, str], Depends(_form)]) -> dict[str, str]:
+    """The form, if the gateway's signature over the public address and the form is right."""
+    url = here.settings.public_url.rstrip("/") + request.url.path
+    if request.url.query:
+        url += f"?{request.url.query}"
+    signature = request.headers.get("x-twilio-signature", "")
+    if not verify_twilio(url, form, signature, here.settings.sms_token.get_secret_value()):
+        raise ApiError(
+            403,
+            "bad_signature",
+            f"X-Twilio-Signature does not fit {url} and the form; are the token and PARCOURS_PUBLIC_URL right?",
+        )
+    return form
+
+
+Signed = Annotated[dict[str, str], Depends(_signed)]
+
+
+@router.post("/hooks/sms/inbound", include_in_schema=False)
+@router.post("/v1/sms/twilio/inbound", response_class=Response, summary="A text message came in")
+def inbound(here: Here, form: Signed) -> Response:
+    """STOP (in many languages) withdraws consent to SMS at once, START gives it again, HELP is answered.
+
+    Anything else is `sms.replied`, an answer to the newest message that went to that number, with `text` and `keyword`
+    (the first word in capitals).
+    """
+    sender, text, sid = _field(form, "From"), form.get("Body", ""), _field(form, "MessageSid")
+    try:
+        phone = customers.clean({"phone": sender})["phone"]
+    except Invalid:
+        phone = sender  # a short code, or a name: it can answer nothing, and is kept as it came
+    wish = asked(text)
+    now = here.now()
+    with here.database.write() as conn:
+        sent = events.newest_send(conn, "sms", phone)
+        people = dict.fromkeys([sent.customer_id] if sent is not None else [])
+        people.update(dict.fromkeys(customers.by_phone(conn, phone)))
+        if wish in {"stop", "start"}:
+            key = sent.key if sent is not None else None
+            consent.record(
+                conn,
+                [consent.Word(person, "sms", wish == "start", message_key=key) for person in people],
+                f"sms {first_word(text)}",
+                now,
+            )
+        elif wish is None:
+            reply = Incoming(
+                id=f"{OWN}sms:{sid}",
+                name="sms.replied",
+                at=now,
+                customer_id=next(iter(people), None),
+                message_key=sent.key if sent is not None else None,
+                payload={"text": text, "keyword": first_word(text)},
+                source="sms",
+            )
+            events.accept(conn, [reply], now)
+    message = f"<Message>{_HELP.format('Parcours')}</Message>" if wish == "help" else ""
+    return Response(_REPLY.format(message), media_type="application/xml")
+
+
+@router.post("/hooks/sms/status", status_code=204, include_in_schema=False)
+@router.post("/v1/sms/twilio/status", status_code=204, response_class=Response, summary="What became of a text message")
+def status(here: Here, form: Signed, key: str | None = None) -> Response:
+    """Twilio's status callback: the message's status and time-line, and `sms.delivered` or `sms.undelivered`.
+
+    A message is found by the gateway's id, or by `?key=` where the callback is faster than our own record.
+    """
+    _settle(here, form, key)
+    return Response(status_code=204)
+
+
+def _settle(here: State, form: Mapping[str, str], key: str | None) -> None:
+    sid, said = _field(form, "MessageSid"), _field(form, "MessageStatus")
+    if said not in _STATUSES:
+        return  # queued, sending, accepted …: nothing to know
+    error = form.get("ErrorCode") or None
+    detail = None if error is None else f"error {error}"
+    told = Told("sms", sid, _STATUSES[said], detail, _DEAD.get(error or ""))
+    with here.database.write() as conn:
+        if not settle_by_provider(conn, told, here.now(), key):
+            raise ApiError(404, "message_not_found", f"no message has the gateway's id {sid!r}")
+
+
+def _field(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name, "").strip()
+    if not value:
+        raise ApiError(422, "invalid_value", f"{name}: the form must have it")
+    return value

@@ -1,0 +1,184 @@
+"""The stack: everything of Parcours on one machine as child processes, watched and started again if they die.
+
+`parcours up` and `parcours demo` are built on it. Order: the embedded Temporal server, the local stand-ins of providers (mail sink,
+SMS gateway), the worker, the API. Each child's output goes to a log file in the data folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Self
+
+import httpx
+from pydantic import SecretStr
+from sqlalchemy import func, select
+
+from engine.db import Database, table
+from engine.errors import EngineError, Invalid
+from engine.settings import Settings
+from engine.tables import Lease
+from workers.server import EmbeddedServer, free_port
+
+__all__ = ["Child", "Stack", "environment"]
+
+Say = Callable[[str], None]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as environment variables, for a child process."""
+    found: dict[str, str] = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        found[f"PARCOURS_{name.upper()}"] = plain.isoformat() if isinstance(plain, datetime) else str(plain)
+    return found
+
+
+class Child:
+    """One program of the stack: started, watched, started again a second after it died, ended by SIGTERM."""
+
+    def __init__(self, name: str, arguments: list[str], settings: Settings, say: Say) -> None:
+        self.name = name
+        self.restarts = 0
+        self._arguments = arguments
+        self._environment: Mapping[str, str] = {**os.environ, **environment(settings)}
+        self._log = settings.data / "log" / f"{name}.log"
+        self._say = say
+        self._process: asyncio.subprocess.Process | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while it runs."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        await self._spawn()
+        self._watch = asyncio.create_task(self._again())
+
+    async def stop(self) -> None:
+        """End it and wait: a worker finishes its batches; after 30 seconds it is killed."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 30)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
+
+    async def _spawn(self) -> None:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "api.command",
+                *self._arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C is the stack's to handle
+            )
+
+    async def _again(self) -> None:
+        while True:
+            assert self._process is not None  # noqa: S101  # started before
+            code = await self._process.wait()
+            self._say(f"{self.name} ended with code {code}; it starts again (its log: {self._log})")
+            self.restarts += 1
+            await asyncio.sleep(1)
+            await self._spawn()
+
+
+class Stack:
+    """Everything on one machine: `async with Stack(settings) as stack: …`."""
+
+    def __init__(self, settings: Settings, *, say: Say = lambda _: None, ui_port: int | None = None) -> None:
+        port = _port(settings.temporal_address)
+        self.settings = settings.model_copy(update={"temporal_address": f"127.0.0.1:{port}"})
+        self.api_url = f"http://{settings.host}:{settings.port}"
+        self.temporal = EmbeddedServer(
+            settings.data / "temporal", port, synchronous=settings.temporal_synchronous, ui_port=ui_port
+        )
+        self.local = Child("local", ["local"], self.settings, say)
+        self.worker = Child("worker", ["worker"], self.settings, say)
+        self.api = Child("api", ["api"], self.settings, say)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Migrate the database and start everything; returns when the API answers and the worker works."""
+        try:
+            database = Database(self.settings.database_url)
+            await asyncio.to_thread(database.migrate)
+            await self.temporal.start()
+            for child in (self.local, self.worker, self.api):
+                await child.start()
+            await self._ready(database)
+            database.close()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End everything; what the worker needs to finish what it has begun, after the worker."""
+        await asyncio.gather(self.api.stop(), self.worker.stop())
+        await asyncio.gather(self.local.stop(), self.temporal.stop())
+
+    async def _ready(self, database: Database, wait: float = 60.0) -> None:
+        until = time.monotonic() + wait
+        async with httpx.AsyncClient(timeout=5) as http:
+            while time.monotonic() < until:
+                with suppress(httpx.HTTPError):
+                    answer = await http.get(f"{self.api_url}/v1/health")
+                    if answer.status_code == 200 and await asyncio.to_thread(_works, database):
+                        return
+                await asyncio.sleep(0.1)
+        logs = "\n".join(f"{child.name}: {child.tail()}" for child in (self.worker, self.api, self.local))
+        raise EngineError("not_up", f"Parcours did not come up within {wait:.0f} seconds; the logs end:\n{logs}")
+
+
+def _port(address: str) -> int:
+    """The port that the embedded server is to have: the setting's, else a free one. Raises Invalid."""
+    if not address:
+        return free_port()
+    host, _, port = address.rpartition(":")
+    if host not in {"127.0.0.1", "localhost"} or not port.isdecimal():
+        raise Invalid(
+            "PARCOURS_TEMPORAL_ADDRESS", address, "the embedded server takes 127.0.0.1:PORT; for a Temporal of your own run"
+            " `parcours worker` and `parcours api` instead"
+        )  # fmt: skip
+    return int(port)
+
+
+def _works(database: Database) -> bool:
+    """Whether some worker holds the leases of dispatching and entry."""
+    rows = table(Lease)
+    with database.read() as conn:
+        held = conn.execute(select(func.count()).select_from(rows).where(rows.c.expires_at > datetime.now(UTC)))
+        return held.scalar_one() >= 2

@@ -1,0 +1,45 @@
+"""What every route works with: settings, database, links, templates and the clock, made once with the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from engine.clock import Clock
+from engine.db import Database
+from engine.links import Links
+from engine.settings import Settings
+from engine.templates import Templates
+
+__all__ = ["Here", "State"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The app's parts."""
+
+    settings: Settings
+    database: Database
+    links: Links
+    templates: Templates
+    clock: Clock
+
+    @classmethod
+    def of(cls, settings: Settings, database: Database) -> State:
+        """The parts that these settings describe."""
+        links = Links(settings.public_url, settings.signing_key())
+        return cls(settings, database, links, Templates.of(settings), settings.clock)
+
+    def now(self) -> datetime:
+        """Journey time now."""
+        return self.clock.now()
+
+
+def _here(request: Request) -> State:
+    return request.app.state.parcours
+
+
+Here = Annotated[State, Depends(_here)]

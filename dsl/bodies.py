@@ -1,0 +1,261 @@
+"""Reading a journey class: its states by name, and the arrows that each body yields. Every body runs once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType, GeneratorType
+from typing import TYPE_CHECKING, Any, cast
+
+from dsl.journey import Clash, Journey, Unknown, UnknownStateError
+from dsl.place import Place
+from dsl.pointing import problem
+from dsl.problems import JourneyError, LanguageError, meant
+from dsl.source import def_place, line_of, name_in_class, raised_at, raised_by_us
+from dsl.states import Anywhere, State
+from dsl.triggers import Arrow, Trigger, forever, made
+
+if TYPE_CHECKING:
+    from dsl.triggers import Arrows
+
+__all__ = ["Box", "Draft", "read", "unknown"]
+
+_MANY = 1000
+"""More arrows than any box has: a body that goes on so will never end."""
+
+
+@dataclass(slots=True)
+class Box:
+    """A state of this journey, with what its body yielded."""
+
+    name: str
+    state: State
+    place: Place
+    own: bool
+    """Written in this class, not inherited."""
+    arrows: list[Arrow] = field(default_factory=list[Arrow])
+    forever: Place | None = None
+    """Where it says that it may wait without an end."""
+    sound: bool = True
+    """False where its body could not be read: then arrows may be missing."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A journey class as it was read; `sound` if every body could be."""
+
+    journey: type[Journey]
+    boxes: dict[str, Box]
+    anywhere: list[Arrow]
+    problems: list[JourneyError]
+    sound: bool = True
+
+    @property
+    def place(self) -> Place:
+        """The journey's name in its class statement."""
+        at = self.journey.__journey__.place
+        return name_in_class(at, self.journey.__name__) if at is not None else Place("", 0)
+
+    def setting(self, name: str) -> Place:
+        """Where a setting is assigned, else the journey's name."""
+        for cls in self.journey.__mro__:
+            if name in vars(cls) and issubclass(cls, Journey) and cls.__journey__.place is not None:
+                return name_in_class(cls.__journey__.place, cls.__name__, name)
+        return self.place
+
+    def box_of(self, state: object) -> Box | None:
+        """The box that an arrow leads to; None where it is none of this journey's."""
+        return next((box for box in self.boxes.values() if box.state is state), None)
+
+
+def read(journey: type[Journey]) -> Draft:
+    """Collect the states of a journey and of those it derives from, and run their bodies."""
+    draft = Draft(journey, {}, [], [])
+    anywhere: list[Anywhere] = []
+    for name, value in _members(journey, draft).items():
+        if isinstance(value, State):
+            twin = draft.box_of(value)
+            if twin is None:
+                draft.boxes[name] = Box(name, value, _place(value, name), name in vars(journey))
+            else:
+                text = f"`{name}` and `{twin.name}` are one box under two names"
+                draft.problems.append(problem("J108", text, draft.setting(name), help="keep one of the names"))
+        elif isinstance(value, Anywhere):
+            anywhere.append(value)
+    _run_all(draft, anywhere)
+    return draft
+
+
+def _run_all(draft: Draft, anywhere: list[Anywhere]) -> None:
+    """Run the bodies on a journey of the author's class."""
+    try:
+        self = draft.journey()
+    except Exception as error:  # noqa: BLE001  # an author's own __init__ may raise anything
+        draft.problems.append(_raised(error, draft, draft.place))
+        draft.sound = False
+        for box in draft.boxes.values():
+            box.sound = False
+        return
+    for box in draft.boxes.values():
+        if box.state.body is not None:
+            _run(draft, self, box.state.body, box, box.arrows)
+    for exits in anywhere:
+        if exits.body is not None:
+            _run(draft, self, exits.body, None, draft.anywhere)
+
+
+def _members(journey: type[Journey], draft: Draft) -> dict[str, object]:
+    """What the class and its bases hold, bases first; an heir's `call` stands in the place of the base's."""
+    members: dict[str, object] = {}
+    for cls in reversed(journey.__mro__):
+        if cls in (object, Journey):
+            continue
+        for name, value in vars(cls).items():
+            before = members.get(name)
+            if isinstance(before, State | Anywhere) and not isinstance(value, State | Anywhere):
+                text = f"`{name}` is a box in the journey that this one derives from, and something else here"
+                draft.problems.append(problem("J108", text, draft.setting(name), help="give one of them another name"))
+            members[name] = value
+        for clash in cast("list[Clash]", vars(cls).get("__clashes__", [])):
+            second, first = _place(clash.second, clash.name), _place(clash.first, clash.name)
+            at = second if second.line else draft.setting(clash.name)
+            note = f"`{clash.name}` stands in line {first.line} already" if first.line else ""
+            draft.problems.append(
+                problem(
+                    "J108",
+                    f"two things of the name `{clash.name}`",
+                    at,
+                    label="the second takes the first one's place",
+                    notes=[note] if note else [],
+                    help="give one of them another name",
+                )
+            )
+    return members
+
+
+def _place(value: object, name: str) -> Place:
+    """Where a state was written: the name in its `def` line, or the call that made it."""
+    if isinstance(value, FunctionType):
+        return def_place(value.__code__)
+    if not isinstance(value, State):
+        return Place("", 0)
+    code: CodeType | None = getattr(value.body, "__code__", None)
+    if code is not None and code.co_name == name:
+        return def_place(code)
+    text = line_of(value.place)
+    indent = len(text) - len(text.lstrip())
+    if text[indent:].startswith(name):  # `won = Goal()`
+        return Place(value.place.file, value.place.line, indent, indent + len(name))
+    return value.place
+
+
+def _run(draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | None, found: list[Arrow]) -> None:
+    """Run one body, keep what it yields, and note what is wrong with it."""
+    code: CodeType | None = getattr(body, "__code__", None)
+    at = def_place(code) if code is not None else box.place if box is not None else draft.place
+    problems: list[JourneyError] = []
+    drawn: list[Arrow] = []
+    token = made.set(drawn)
+    try:
+        for item, place in _items(cast("object", body(self))):
+            if item is forever and box is not None:
+                box.forever = place or at
+            elif isinstance(item, Arrow) and item.target is not None:
+                found.append(item)
+            else:
+                problems.append(_no_arrow(item, place or at))
+    except Exception as error:  # noqa: BLE001  # an author's body may raise anything
+        problems.append(_raised(error, draft, at))
+        drawn.clear()
+        if isinstance(error, OverflowError):
+            found.clear()
+    finally:
+        made.reset(token)
+    yielded = {id(arrow) for arrow in found}
+    for arrow in drawn:
+        if id(arrow) not in yielded:
+            text = "this arrow is made but not yielded, so nobody would ever take it"
+            problems.append(problem("J105", text, arrow.place, help="write `yield` in front of it"))
+    if not problems and not found and (box is None or box.forever is None):
+        text = f"the body of `{code.co_name if code is not None else 'this box'}` yields no arrow"
+        hint = "a body yields its arrows: `yield then >> self.next_box`; with a method of yours, `yield from`"
+        problems.append(problem("J103", text, at, help=hint))
+    draft.problems += problems
+    draft.sound = draft.sound and not problems
+    if box is not None:
+        box.sound = not problems
+
+
+def _items(given: object) -> Iterator[tuple[object, Place | None]]:
+    """What a body gave, each with its place; a body that gives nothing back has just forgotten to yield."""
+    if given is None:
+        return
+    if not isinstance(given, Iterator):
+        yield given, None
+        return
+    for count, item in enumerate(cast("Iterator[object]", given)):
+        if count >= _MANY:
+            raise OverflowError("this body yields without an end")
+        yield item, _yielding(cast("object", given))
+
+
+def _yielding(body: object) -> Place | None:
+    """Where a generator stands, in the innermost of those that it yields from."""
+    place = None
+    while isinstance(body, GeneratorType):
+        frame = body.gi_frame
+        place = Place.of(frame) if frame is not None else place
+        body = cast("GeneratorType[Any, Any, Any]", body).gi_yieldfrom
+    return place
+
+
+def _no_arrow(item: object, place: Place) -> JourneyError:
+    what = "`forever`" if item is forever else _shown(item)
+    match item:
+        case Unknown():
+            hint = "write a trigger in front of it: `yield then >> self.…`"
+        case State():
+            hint = f"write a trigger in front of it: `yield then >> self.{item.name}`"
+        case GeneratorType():
+            hint = "to pass on the arrows of a method, write `yield from`"
+        case Arrow():
+            hint = "`forever` stands in a box that waits"
+        case _ if isinstance(item, list | tuple):
+            hint = "yield the arrows one by one"
+        case _:
+            hint = "an arrow is a trigger, `>>`, and a box: `yield after(days=3) >> self.call`"
+    return problem("J104", f"this is no arrow, but {what}", place, help=hint)
+
+
+def _shown(item: object) -> str:
+    """A value in a few words; a generator's address would be another one each time."""
+    if isinstance(item, GeneratorType):
+        return "the arrows of a method"
+    if isinstance(item, State):
+        return f"the box `{item.name}`"
+    if isinstance(item, Trigger):
+        return "a trigger alone"
+    return f"{type(item).__name__} `{item!r}`" if item is not None else "None"
+
+
+def _raised(error: Exception, draft: Draft, at: Place) -> JourneyError:
+    """An exception out of a body, in the place in the author's file where it came from."""
+    place = raised_at(error.__traceback__) or at
+    if isinstance(error, LanguageError):
+        return problem("J150", str(error), place, help=error.help)
+    if isinstance(error, UnknownStateError):
+        names = [*draft.boxes, *(name for name in dir(draft.journey) if not name.startswith("_"))]
+        return problem("J101", str(error), place, help=meant(error.name or "", dict.fromkeys(names)))
+    if raised_by_us(error):
+        return problem("J150", str(error), place)
+    hint = ""
+    if isinstance(error, AttributeError) and error.name and error.obj is not None:
+        hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+        hint = hint if hint.startswith("did") else ""
+    return problem("J102", f"{type(error).__name__}: {error}", place, help=hint)
+
+
+def unknown(draft: Draft, state: Unknown) -> JourneyError:
+    """An arrow leads to a state that the journey doesn't have."""
+    text = f"there is no state `{state.name}` in {draft.journey.__name__}"
+    return problem("J101", text, state.place, help=meant(state.name, draft.boxes))

@@ -1,0 +1,226 @@
+"""What is checked in each box: its name, and whether its arrows are such as its kind can have, and all can be taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dsl.bodies import Box, Draft, unknown
+from dsl.events import snake
+from dsl.ir import CHANNELS
+from dsl.journey import SETTINGS, Unknown
+from dsl.pointing import problem
+from dsl.predicate import Expression, Predicate
+from dsl.problems import JourneyError
+from dsl.source import left_of
+from dsl.states import State
+from dsl.times import Duration, duration_text
+from dsl.triggers import Answered, Arrow, Conditional, Event, Limited, Otherwise, Share, Then, When
+from dsl.waits import After
+
+__all__ = ["check_boxes"]
+
+_OUTCOMES = {"call.interested", "call.refused", "call.not_reached"}
+_WORDS: dict[type, str] = {Otherwise: "otherwise", Then: "then", When: "when(…)", Share: "share(…)", After: "after(…)"}
+
+
+def check_boxes(draft: Draft) -> Iterator[JourneyError]:
+    """Every problem that a box has by itself."""
+    for box in draft.boxes.values():
+        yield from _name(box)
+        for arrow in box.arrows:
+            yield from _target(draft, arrow)
+            yield from _trigger(box, arrow)
+        if box.sound:
+            yield from _shadows([arrow for arrow in box.arrows if isinstance(arrow.trigger, _fitting(box.state.kind))])
+            yield from _whole(box, draft.anywhere)
+    for arrow in draft.anywhere:
+        yield from _target(draft, arrow)
+        yield from _anywhere(arrow)
+    yield from _shadows([arrow for arrow in draft.anywhere if isinstance(arrow.trigger, Event)])
+
+
+def _name(box: Box) -> Iterator[JourneyError]:
+    if box.name in SETTINGS:
+        text = f"`{box.name}` is a setting of the journey, it can't be a box"
+        yield problem("J107", text, box.place, help="give the box another name")
+    elif not re.fullmatch(r"[a-z][a-z0-9_]*", box.name):
+        better = re.sub(r"[^a-z0-9_]+", "", snake(box.name)).strip("_")
+        hint = f"for example `{better}`" if re.fullmatch(r"[a-z][a-z0-9_]*", better) else "letters a–z, digits and _"
+        yield problem("J107", f"`{box.name}` can't name a box: names are in snake_case", box.place, help=hint)
+
+
+def _target(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
+    target: object = arrow.target
+    if isinstance(target, Unknown):
+        yield unknown(draft, target)
+    elif not isinstance(target, State):
+        what = getattr(target, "__name__", repr(target))
+        hint = f"pass on a method's arrows with `yield from self.{what}()`" if callable(target) else "lead it to a box"
+        yield problem("J106", f"this arrow leads to no box, but to `{what}`", arrow.place, help=hint)
+    elif draft.box_of(target) is None:
+        text = f"`{target.name}` is a box, but none of {draft.journey.__name__}"
+        yield problem("J106", text, arrow.place, help="an arrow stays within its journey: name the box as `self.…`")
+
+
+def _fitting(kind: str) -> tuple[type, ...]:
+    return {"choice": (When, Otherwise), "split": (Share,)}.get(kind, (Event, After, Then))
+
+
+def _trigger(box: Box, arrow: Arrow) -> Iterator[JourneyError]:
+    """Whether a box of this kind can have this trigger."""
+    kind, on = box.state.kind, arrow.trigger
+    if not isinstance(on, _fitting(kind)):
+        yield problem(
+            "J130", f"`{_said(on)}` can't stand in {_a(kind)} box", left_of(arrow.place), help=_instead(kind, on)
+        )
+    elif isinstance(on, Answered) and on.scope == "send" and on.name.split(".")[0] != kind:
+        channel = on.name.split(".")[0].capitalize()
+        sends = f"sends by {kind}" if kind in CHANNELS else "sends nothing"
+        text = f"`{_said(on)}` answers {_a(channel)} box, but `{box.name}` {sends}"
+        hint = "listen to this box's own channel, or to any send of the journey: `.any_send()`"
+        if on.name.endswith(".not_sent"):
+            hint = "listen to this box's own channel"
+        yield problem("J127", text, left_of(arrow.place), help=hint)
+    elif isinstance(on, Event) and not on.name:
+        hint = "class Loyalty(Events): upgraded = event()"
+        yield problem("J150", "this event has no name: it stands in no family", left_of(arrow.place), help=hint)
+    elif isinstance(on, After) and isinstance(on.wait, Expression) and on.missing is None:
+        text = f"a measured wait must say what holds where there is nothing to measure ({on.wait.sentence()})"
+        yield problem("J129", text, left_of(arrow.place), help="for example after(…, missing=days(30))")
+
+
+def _anywhere(arrow: Arrow) -> Iterator[JourneyError]:
+    on = arrow.trigger
+    if not isinstance(on, Event):
+        hint = "only what happens to the customer can fire anywhere: an answer or an event"
+        yield problem("J130", f"`{_said(on)}` can't stand in @Anywhere", left_of(arrow.place), help=hint)
+    elif on.name.endswith(".not_sent"):
+        text = f"`{_said(on)}` is one box's own outcome, it can't fire anywhere"
+        yield problem("J130", text, left_of(arrow.place), help="write it in the box")
+    elif not on.name:
+        yield problem("J150", "this event has no name: it stands in no family", left_of(arrow.place))
+
+
+def _whole(box: Box, anywhere: list[Arrow]) -> Iterator[JourneyError]:
+    """What a box must have, of all its arrows together."""
+    kind, on = box.state.kind, [arrow.trigger for arrow in box.arrows]
+    if kind == "choice" and not any(isinstance(trigger, Otherwise) for trigger in on):
+        text = f"the choice `{box.name}` has no way for those to whom no condition applies"
+        yield problem("J126", text, box.place, help="add a last arrow: `yield otherwise >> self.…`")
+    if kind == "split":
+        total = sum(trigger.percent for trigger in on if isinstance(trigger, Share))
+        if abs(total - 100) > 1e-9:  # per cent
+            yield problem("J125", f"the shares of `{box.name}` add up to {total:g}, not to 100", box.place)
+    heard = {trigger.name for trigger in (*on, *(arrow.trigger for arrow in anywhere)) if isinstance(trigger, Answered)}
+    if kind == "call" and not heard & _OUTCOMES:
+        text = f"`{box.name}` is a call, but has no arrow for any outcome of it"
+        hint = "add arrows for Call.interested, Call.refused or Call.not_reached"
+        yield problem("J128", text, box.place, help=hint)
+    if kind in (*CHANNELS, "wait"):
+        yield from _time_out(box)
+
+
+def _time_out(box: Box) -> Iterator[JourneyError]:
+    ways = [arrow for arrow in box.arrows if isinstance(arrow.trigger, After | Then)]
+    sure = [arrow for arrow in ways if _free(arrow)]
+    if sure and box.forever is not None:
+        text = f"`forever` contradicts the time-out of `{box.name}`"
+        yield problem("J124", text, box.forever, notes=[f"the time-out stands in line {sure[0].place.line}"])
+    elif not sure and box.forever is None:
+        notes = [f"the one in line {arrow.place.line} holds only {_bound(arrow)}" for arrow in ways]
+        hint = "add `yield after(days=…) >> self.…`; if it is meant to wait without an end, `yield forever`"
+        text = f"`{box.name}` may wait for ever: it has no time-out"
+        yield problem("J122", text, box.place, notes=notes, help=hint)
+
+
+def _shadows(arrows: list[Arrow]) -> Iterator[JourneyError]:
+    """Arrows that can't be taken, since one before them, or a shorter wait, always is."""
+    for index, late in enumerate(arrows):
+        early = next((arrow for arrow in arrows[:index] if _covers(arrow.trigger, late.trigger)), None)
+        if early is None and isinstance(late.trigger, After):
+            early = next((arrow for arrow in arrows[index + 1 :] if _overtakes(arrow.trigger, late.trigger)), None)
+        if early is not None:
+            text = f"this arrow is never taken: `{_said(early.trigger)}` in line {early.place.line} is taken before it"
+            hint = "delete one of them, or put a condition on the other: `.when(…)`, `.where(…)`, `.up_to(…)`"
+            if isinstance(early.trigger, Then | Otherwise):
+                hint = f"`{_said(early.trigger)}` stands alone, or last"
+            yield problem("J124", text, late.place, help=hint)
+
+
+def _covers(early: object, late: object) -> bool:  # one line for each kind
+    """Whether `early`, standing first, is always taken where `late` could be."""
+    if isinstance(early, Limited) and early.limit is not None:
+        return False
+    match early, late:
+        case ((Otherwise() | Then()), _):
+            return True
+        case When(), When():
+            return _same(early.guard, late.guard)
+        case Event(), Event():
+            wider = early.scope in (late.scope, "any_send")
+            payload = early.payload is None or _same(early.payload, late.payload)
+            return early.name == late.name and wider and payload and _guard_covers(early, late)
+        case After(), After():
+            return _overtakes(early, late) or (early.wait == late.wait and _guard_covers(early, late))
+        case _:
+            return False
+
+
+def _overtakes(one: object, other: After) -> bool:
+    """Whether `one`, wherever it stands, always comes before the wait of `other`."""
+    if isinstance(one, Then):
+        return one.limit is None
+    if not isinstance(one, After) or one.limit is not None or one.guard is not None:
+        return False
+    return isinstance(one.wait, Duration) and isinstance(other.wait, Duration) and one.wait < other.wait
+
+
+def _guard_covers(early: Conditional, late: Conditional) -> bool:
+    return early.guard is None or _same(early.guard, late.guard)
+
+
+def _same(one: Predicate | None, other: Predicate | None) -> bool:
+    return one is not None and other is not None and one.to_json() == other.to_json()
+
+
+def _free(arrow: Arrow) -> bool:
+    on = arrow.trigger
+    return not (isinstance(on, Limited) and on.limit is not None) and not (
+        isinstance(on, Conditional) and on.guard is not None
+    )
+
+
+def _bound(arrow: Arrow) -> str:
+    on = arrow.trigger
+    if isinstance(on, Limited) and on.limit is not None:
+        return f"{on.limit.times} times"
+    return "on a condition"
+
+
+def _said(trigger: object) -> str:
+    """A trigger in the author's words."""
+    if isinstance(trigger, Event):
+        family, _, name = trigger.name.partition(".")
+        return f"{''.join(part.capitalize() for part in family.split('_'))}.{name}"
+    if isinstance(trigger, After) and isinstance(trigger.wait, Duration):
+        return f"after {duration_text(trigger.wait.seconds)}"
+    return _WORDS.get(type(trigger), repr(trigger))
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _instead(kind: str, trigger: object) -> str:
+    if kind == "choice":
+        return "a choice has `when(…)` and, last, `otherwise`"
+    if kind == "split":
+        return "a split has `share(…)` only; conditions on the customer go into a choice"
+    if isinstance(trigger, Share):
+        return "shares stand in a @Split() box"
+    return (
+        "conditions alone stand in a @Choice() box; on an answer or a time-out write `.when(…)`"
+        if isinstance(trigger, When)
+        else "without waiting for an answer it is `then`"
+    )

@@ -1,0 +1,290 @@
+"""Finishing a drawing: loops at the side of their boxes, needless bends taken out, lines ending on the outlines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from dsl.draw.geometry import Point, Rect, near, tidy
+from dsl.draw.graph import START
+from dsl.draw.placed import DIAMONDS, Placed, Route
+from dsl.ir import ENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsl.draw.graph import Edge, Graph
+
+__all__ = ["finished", "joined", "lettered"]
+
+_CORNER = 10.0
+_LOOP = 24.0
+_TOUCH, _CLOSE, _AIR, _APART = 3.0, 6.0, 9.0, 35.0
+"""Nearer than the first is touching; nearer than the third is nearer than a line, than the last than a box, is moved."""
+_NUDGES = tuple(sign * by for by in (6.0, 12.0, 18.0, 26.0, 36.0, 48.0) for sign in (1, -1))
+"""How far a piece of a line may be moved off what it touches, the least first."""
+_LAST = 18.0
+"""How long the last piece of a line should be."""
+_PORT = 16.0
+"""How near to a box's corner a line that is moved may meet it."""
+
+
+def finished(graph: Graph, placed: Placed, *, tightly: bool = True) -> Placed:
+    """The drawing as the engine gave it, made fit to be seen; not `tightly`: with its lines left where they are."""
+    tight = (_side_exits, _straightened, _under_their_arrows, _stretched) if tightly else ()
+    for step in (_eased, *tight, _looped, _outlined):
+        placed = step(graph, placed)
+    return placed
+
+
+def joined(first: list[Point], second: list[Point], label: Rect) -> list[Point]:
+    """Two pieces of a line as one that runs behind its label; a jog, if there is one, is hidden by the words."""
+    middle = label.centre[1]
+    return [*first, (first[-1][0], middle), (second[0][0], middle), *second]
+
+
+def lettered(first: list[Point], second: list[Point], label: Rect) -> Route:
+    """A loop below its box: down to its label, along behind it, and up again."""
+    left, right = sorted((first, second), key=lambda piece: piece[-1][0])
+    middle = label.centre[1]
+    return Route(tidy([*left, (left[-1][0], middle), (right[-1][0], middle), *right[::-1]]), label)
+
+
+def _looped(graph: Graph, placed: Placed) -> Placed:
+    """With the loops that are still missing, at the right or left side of their boxes."""
+    for edge in graph.edges:
+        if edge.id not in placed.routes:
+            options = [_loop(edge, placed.boxes[edge.source], side) for side in (1, -1)]
+            route = min(options, key=lambda route: _troubles(edge, route, placed))
+            placed = replace(placed, routes={**placed.routes, edge.id: route})
+    return placed
+
+
+def _side_exits(graph: Graph, placed: Placed) -> Placed:
+    """With lines that leave a diamond at its left or right corner, where the way is free."""
+    kinds = {box.id: box.kind for box in graph.boxes}
+    for edge in graph.edges:
+        route = placed.routes.get(edge.id)
+        if route is None or kinds[edge.source] not in DIAMONDS or edge.source == edge.target:
+            continue
+        aside = _from_the_side(route, placed.boxes[edge.source], placed.boxes[edge.target])
+        better = [other for other in aside if not any(_troubles(edge, other, placed))]
+        if better:
+            placed = replace(placed, routes={**placed.routes, edge.id: better[0]})
+    return placed
+
+
+def _eased(graph: Graph, placed: Placed) -> Placed:
+    """With lines that touch something moved off it, a piece at a time."""
+    for edge in graph.edges:
+        route = placed.routes.get(edge.id)
+        while route is not None and edge.source != edge.target:
+            now = _troubles(edge, route, placed)
+            options = [(_troubles(edge, option, placed), option) for option in _aside(route)] if now[0] else []
+            least, option = min(options, key=lambda each: each[0], default=(now, route))
+            if least[0] >= now[0]:
+                break
+            route = option
+            placed = replace(placed, routes={**placed.routes, edge.id: route})
+    return placed
+
+
+def _aside(route: Route) -> Iterator[Route]:
+    """The route with one of its inner pieces moved a little, in each way."""
+    for at in range(1, len(route.line) - 2):
+        (x, top), (other, bottom) = route.line[at : at + 2]
+        for by in _NUDGES:
+            if x == other:
+                yield _moved_piece(route, at, x + by)
+                continue
+            line = list(route.line)
+            line[at], line[at + 1] = (x, top + by), (other, bottom + by)
+            turned = [line[i][1] - line[i - 1][1] for i in (at, at + 2)]
+            before = [route.line[i][1] - route.line[i - 1][1] for i in (at, at + 2)]
+            if all(now * then > 0 and abs(now) >= _AIR for now, then in zip(turned, before, strict=True)):
+                yield replace(route, line=tuple(line))
+
+
+def _straightened(graph: Graph, placed: Placed) -> Placed:
+    """With jogs taken out: of two pieces side by side, one is moved in line with the other if nothing is in the way."""
+    for edge in graph.edges:
+        route = placed.routes.get(edge.id) if edge.source != edge.target else None
+        while route is not None:
+            source, target = placed.boxes[edge.source], placed.boxes[edge.target]
+            options = sorted(_in_line(route, source, target), key=lambda option: len(option.line))
+            now = _troubles(edge, route, placed) if options else ()
+            route = next((option for option in options if _no_worse(_troubles(edge, option, placed), now)), None)
+            if route is not None:
+                placed = replace(placed, routes={**placed.routes, edge.id: route})
+    return placed
+
+
+def _under_their_arrows(graph: Graph, placed: Placed) -> Placed:
+    """With each end moved sideways under its only arrow, where there is room."""
+    kinds = {box.id: box.kind for box in graph.boxes}
+    for edge in graph.edges:
+        route = placed.routes.get(edge.id)
+        if route is None or kinds[edge.target] not in ENDS or route.line[-1][0] != route.line[-2][0]:
+            continue
+        end = placed.boxes[edge.target]
+        for option in _ending(route):
+            moved = replace(end, x=round(option.line[-1][0] - end.width / 2, 1))
+            settled = replace(placed, boxes={**placed.boxes, edge.target: moved})
+            free = moved == end or not _crowded(edge, moved, placed)
+            if free and _no_worse(_troubles(edge, option, settled), _troubles(edge, route, placed)):
+                placed = replace(settled, routes={**placed.routes, edge.id: option})
+                break
+    return placed
+
+
+def _ending(route: Route) -> Iterator[Route]:
+    """The route without its last jog, and as it is."""
+    if len(route.line) > 3 and route.line[-4][0] == route.line[-3][0]:  # down, along, and down
+        yield Route(tidy([*route.line[:-3], (route.line[-4][0], route.line[-1][1])]), route.label)
+    yield route
+
+
+def _crowded(edge: Edge, rect: Rect, placed: Placed) -> bool:
+    """Whether an end would stand too near to anything but its arrow."""
+    if any(name != edge.target and rect.meets(box, _APART) for name, box in placed.boxes.items()):
+        return True
+    others = (route for name, route in placed.routes.items() if name != edge.id)
+    return any(rect.crossed_by(o.line, 2 * _AIR) or (o.label is not None and rect.meets(o.label, _AIR)) for o in others)
+
+
+def _stretched(graph: Graph, placed: Placed) -> Placed:
+    """With a last piece that is long enough for its arrow-head, and for a count beside it, where there is room."""
+    for edge in graph.edges:
+        route = placed.routes.get(edge.id)
+        if route is None or len(route.line) < 4:  # a line that turns twice before it ends
+            continue
+        now = _troubles(edge, route, placed)
+        for option in _longer_ends(route):
+            if _no_worse(_troubles(edge, option, placed), now):
+                placed = replace(placed, routes={**placed.routes, edge.id: option})
+                break
+    return placed
+
+
+def _longer_ends(route: Route) -> Iterator[Route]:
+    (_, before), (x, along), (tip_x, _), (_, tip) = route.line[-4:]
+    long = abs(tip - along)
+    if route.line[-2][0] != route.line[-1][0] or route.line[-4][0] != x:
+        return
+    for wanted in (_LAST, (_LAST + long) / 2):
+        moved = tip + (wanted if along > tip else -wanted)
+        label = route.label
+        beyond = (moved - before) * (along - before) <= 0 or abs(moved - before) < _AIR
+        if wanted > long and not beyond and (label is None or not label.crossed_by(((x, moved), (tip_x, moved)), 4)):
+            yield replace(route, line=(*route.line[:-3], (x, moved), (tip_x, moved), route.line[-1]))
+
+
+def _no_worse(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(now <= before for now, before in zip(one, other, strict=True))
+
+
+def _outlined(graph: Graph, placed: Placed) -> Placed:
+    """With lines that end on the outlines of their boxes, not on the frames around those."""
+    kinds = {box.id: box.kind for box in graph.boxes}
+    routes: dict[str, Route] = {}
+    for edge in graph.edges:
+        route = placed.routes[edge.id]
+        start = _on_outline(route.line[0], placed.boxes[edge.source], kinds[edge.source])
+        end = _on_outline(route.line[-1], placed.boxes[edge.target], kinds[edge.target])
+        routes[edge.id] = replace(route, line=tidy([start, *route.line[1:-1], end]))
+    return replace(placed, routes=routes)
+
+
+def _in_line(route: Route, source: Rect, target: Rect) -> Iterator[Route]:
+    """The same route with one jog less, in each way that there is."""
+    line = route.line
+    for at in range(len(line) - 3):
+        (x, _), (_, top), (_, bottom), (other, _) = line[at : at + 4]
+        if top != bottom or x != line[at + 1][0] or other != line[at + 2][0]:
+            continue  # not a vertical piece, a horizontal one and again a vertical one
+        if at > 0 or source.x + _PORT <= other <= source.right - _PORT:
+            yield _moved_piece(route, at, other)
+        if at + 3 < len(line) - 1 or target.x + _PORT <= x <= target.right - _PORT:
+            yield _moved_piece(route, at + 2, x)
+
+
+def _moved_piece(route: Route, at: int, x: float) -> Route:
+    """The route with the vertical piece that starts at a point moved to `x`, and its words with it."""
+    (old, top), (_, bottom) = route.line[at], route.line[at + 1]
+    points = list(route.line)
+    points[at], points[at + 1] = (x, top), (x, bottom)
+    label = route.label
+    if label is not None:
+        middle_x, middle_y = label.centre
+        if min(top, bottom) <= middle_y <= max(top, bottom) and abs(middle_x - old) < label.width / 2:
+            label = replace(label, x=x - label.width / 2)
+    return Route(tidy(points), label)
+
+
+def _troubles(edge: Edge, route: Route, placed: Placed) -> tuple[int, ...]:
+    """How many things of the rest of the drawing a route touches, and to how many it comes near and nearer."""
+    return tuple(_met(edge, route, placed, air) for air in (_TOUCH, _CLOSE, _AIR))
+
+
+def _met(edge: Edge, route: Route, placed: Placed, air: float) -> int:
+    label = route.label
+    found = int(label is not None and not label.crossed_by(route.line))
+    for name, rect in placed.boxes.items():
+        found += name not in {edge.source, edge.target} and rect.crossed_by(route.line, air)
+        found += label is not None and label.meets(rect, air)
+    for name, other in placed.routes.items():
+        if name != edge.id:
+            found += near(route.line, other.line, air)
+            found += label is not None and label.crossed_by(other.line, air)
+            found += other.label is not None and other.label.crossed_by(route.line, air)
+            found += label is not None and other.label is not None and label.meets(other.label, air)
+    return found
+
+
+def _loop(edge: Edge, box: Rect, side: int) -> Route:
+    """A loop at the right (1) or left (-1) side of its box, with its words beyond it."""
+    edge_x = box.right if side > 0 else box.x
+    out = edge_x + side * _LOOP
+    middle = box.centre[1]
+    line = ((edge_x, middle - 5), (out, middle - 5), (out, middle + 14), (edge_x, middle + 14))
+    if not edge.lines:
+        return Route(line)
+    wide, high = edge.size
+    return Route(line, Rect(out + 3 if side > 0 else out - 3 - wide, middle + 4.5 - high / 2, wide, high))
+
+
+def _from_the_side(route: Route, diamond: Rect, target: Rect) -> Iterator[Route]:
+    """The route from the diamond's left or right corner, if it turns away beyond that: straight on, or as it ran."""
+    if len(route.line) < 4 or route.label is None:  # out, along, and on: less has no turn to spare
+        return
+    middle_x, middle_y = diamond.centre
+    for x in dict.fromkeys((route.line[-1][0], route.line[2][0], target.centre[0])):
+        if abs(x - middle_x) < diamond.width / 2 + 14:
+            continue
+        corner = (diamond.right if x > middle_x else diamond.x, middle_y)
+        rest = route.line[3:] if x == route.line[2][0] else ((x, route.line[-1][1]),)
+        line = tidy([corner, (x, middle_y), *rest])
+        yield Route(line, replace(route.label, x=x - route.label.width / 2))
+
+
+def _on_outline(point: Point, rect: Rect, kind: str) -> Point:
+    """A point on the frame of a box, moved inward onto the box's outline where that is a diamond, pill or circle."""
+    x, y = point
+    middle_x, middle_y = rect.centre
+    dx, dy = x - middle_x, y - middle_y
+    half_x, half_y = rect.width / 2, rect.height / 2
+    sideways = abs(abs(dx) - half_x) < abs(abs(dy) - half_y)
+    if kind in DIAMONDS:
+        if sideways:
+            return (middle_x + _sign(dx) * half_x * (1 - abs(dy) / half_y), y)
+        return (x, middle_y + _sign(dy) * half_y * (1 - abs(dx) / half_x))
+    round_by = half_y if kind in ENDS or kind == START else _CORNER
+    beyond = abs(dx) - (half_x - round_by)
+    if sideways or beyond <= 0:
+        return point
+    return (x, middle_y + _sign(dy) * (half_y - round_by + sqrt(max(0.0, round_by**2 - beyond**2))))
+
+
+def _sign(number: float) -> int:
+    return 1 if number >= 0 else -1

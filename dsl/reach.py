@@ -1,0 +1,120 @@
+"""What is checked of the chart as a whole: every box can be reached, every one leads to an end, and no loop spins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dsl.bodies import Box, Draft
+from dsl.ir import CHANNELS, ENDS
+from dsl.pointing import problem
+from dsl.problems import JourneyError
+from dsl.triggers import Arrow, Event, Limited, Otherwise, Share, Then, When
+
+__all__ = ["check_chart", "reachable", "start_of"]
+
+_RESTS = (*CHANNELS, "wait")
+
+
+def start_of(draft: Draft) -> Box | None:
+    """The first box that is no end."""
+    return next((box for box in draft.boxes.values() if box.state.kind not in ENDS), None)
+
+
+def reachable(draft: Draft) -> list[Box]:
+    """Every box that customers can come to, from the start on, breadth first: an order that no source position changes."""
+    start = start_of(draft)
+    found = [start] if start is not None else []
+    for box in found:
+        _follow(draft, box.arrows, found)
+    if any(box.state.kind in _RESTS for box in found):
+        _follow(draft, draft.anywhere, found)
+        for box in found:
+            _follow(draft, box.arrows, found)
+    return found
+
+
+def _follow(draft: Draft, arrows: list[Arrow], found: list[Box]) -> None:
+    for arrow in arrows:
+        target = draft.box_of(arrow.target)
+        if target is not None and target not in found:
+            found.append(target)
+
+
+def check_chart(draft: Draft) -> Iterator[JourneyError]:
+    """Every problem that the boxes have together. Only for a draft whose arrows were all understood."""
+    reached = reachable(draft)
+    names = {box.name for box in reached}
+    ends = any(box.state.kind in ENDS for box in reached)
+    for box in draft.boxes.values():
+        if box.own and box.name not in names and (ends or box.state.kind not in ENDS):  # without any, J121 says so
+            hint = "draw an arrow to it, or delete it"
+            yield problem("J120", f"nothing leads to `{box.name}`", box.place, help=hint)
+    yield from _traps(draft, reached)
+    yield from _spins(draft, reached)
+
+
+def _traps(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
+    leads = {box.name for box in reached if box.state.kind in ENDS}
+    if not leads:
+        hint = "add an end, `lapsed = Final()`, and an arrow to it"
+        yield problem("J121", "this journey never ends: no arrow leads to a Goal or Final", draft.place, help=hint)
+        return
+    onward = {box.name: _targets(draft, box) for box in reached}
+    grew = True
+    while grew:
+        more = {name for name, targets in onward.items() if name not in leads and targets & leads}
+        leads |= more
+        grew = bool(more)
+    trapped = [box for box in reached if box.name not in leads]
+    if trapped:
+        others = ", ".join(f"`{box.name}`" for box in trapped[1:])
+        notes = [f"the same holds for {others}"] if others else []
+        text = f"who comes to `{trapped[0].name}` never gets out: no end can be reached"
+        yield problem("J121", text, trapped[0].place, notes=notes, help="draw an arrow that leads to a Goal or Final")
+
+
+def _targets(draft: Draft, box: Box) -> set[str]:
+    arrows = [*box.arrows, *(draft.anywhere if box.state.kind in _RESTS else ())]
+    found = (draft.box_of(arrow.target) for arrow in arrows)
+    return {target.name for target in found if target is not None}
+
+
+def _spins(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
+    """Loops of arrows that are taken at once, as often as they like."""
+    quick: dict[str, dict[str, Arrow]] = {}
+    for box in reached:
+        quick[box.name] = {}
+        for arrow in box.arrows:
+            target = draft.box_of(arrow.target)
+            if target is not None and _at_once(arrow):
+                quick[box.name].setdefault(target.name, arrow)
+    done: set[str] = set()
+    for box in reached:
+        loop = _loop(quick, box.name)
+        if loop and not done & set(loop):
+            done.update(loop)
+            path = " → ".join(f"`{name}`" for name in (*loop, loop[0]))
+            hint = "let a box wait (`after(days=…)`), or bound an arrow: `.up_to(3)`"
+            place = quick[loop[-1]][loop[0]].place
+            yield problem("J123", f"this loop has neither a wait nor a bound: {path}", place, help=hint)
+
+
+def _at_once(arrow: Arrow) -> bool:
+    on = arrow.trigger
+    if isinstance(on, Limited) and on.limit is not None:
+        return False
+    return isinstance(on, Then | When | Otherwise | Share) or (isinstance(on, Event) and on.name.endswith(".not_sent"))
+
+
+def _loop(quick: Mapping[str, Mapping[str, Arrow]], start: str) -> list[str]:
+    """The shortest way from a box back to it, or nothing."""
+    ways: list[list[str]] = [[start]]
+    seen: set[str] = set()
+    for way in ways:
+        for name in quick[way[-1]]:
+            if name == start:
+                return way
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []

@@ -1,0 +1,144 @@
+"""The settings of a journey, checked and turned into the IR's: entry, re-entry, purpose, goal, hold-out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from dsl import ir
+from dsl.bodies import Draft
+from dsl.entry import Always, Api, Audience, Never, Percent
+from dsl.events import snake
+from dsl.ir import CHANNELS
+from dsl.journey import Journey
+from dsl.pointing import problem
+from dsl.problems import JourneyError
+from dsl.states import Purpose, State
+from dsl.times import Duration
+from dsl.triggers import Event, Happened, Within
+from dsl.waits import After
+
+__all__ = ["again_of", "check_settings", "entry_of", "goal_of", "holdout_of", "purpose_of", "stable_name"]
+
+
+def stable_name(journey: type[Journey]) -> str:
+    """The journey's name in tables and addresses: what its class statement says, else the class's, in snake_case."""
+    return journey.__journey__.name or snake(journey.__name__)
+
+
+def _value(draft: Draft, name: str) -> Any:
+    value = getattr(draft.journey, name, None)
+    return None if isinstance(value, State) else value  # a box of this name is J107, and no setting
+
+
+def purpose_of(draft: Draft) -> Purpose:
+    """Of a journey that sends nothing it doesn't matter."""
+    return _value(draft, "purpose") or "marketing"
+
+
+def entry_of(draft: Draft) -> ir.Entry:
+    match _value(draft, "enters"):
+        case Audience(condition, every):
+            return ir.Entry("audience", audience=condition, every=every)
+        case Happened() as event:
+            return ir.Entry("event", event=event.answer)
+        case _:
+            return ir.Entry("api")
+
+
+def again_of(draft: Draft) -> ir.Reentry:
+    parallel = _value(draft, "parallel")
+    match _value(draft, "again"):
+        case Always():
+            return ir.Reentry("always", parallel=parallel)
+        case After(wait=Duration() as wait):
+            return ir.Reentry("after", wait.seconds, parallel)
+        case _:
+            return ir.Reentry("never", parallel=parallel)
+
+
+def goal_of(draft: Draft) -> ir.Goal | None:
+    goal = cast("Within | None", _value(draft, "goal"))
+    return ir.Goal(goal.event.answer, goal.span.seconds) if goal is not None else None
+
+
+def holdout_of(draft: Draft) -> float:
+    return cast("Percent", _value(draft, "holdout")).value
+
+
+def check_settings(draft: Draft) -> Iterator[JourneyError]:
+    """Every problem of the settings."""
+    journey = draft.journey
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", stable_name(draft.journey)):
+        text = f"`{stable_name(draft.journey)}` can't name a journey: names are in snake_case"
+        yield problem("J107", text, draft.place, help=f'`class {journey.__name__}(Journey, name="…")`')
+    if journey.__journey__.abstract:
+        text = f"{journey.__name__} is abstract: it is there to derive from, not to run"
+        yield problem("J113", text, draft.place, help="delete `abstract=True`, or compile one that derives from it")
+    if all(box.state.kind in ir.ENDS for box in draft.boxes.values()):
+        hint = "the first box is where customers start: @Email(…), @Choice(), @Wait() … above a method"
+        yield problem("J113", f"{journey.__name__} has no box to start with", draft.place, help=hint)
+    yield from _entry(draft)
+    yield from _purpose(draft)
+    yield from _rest(draft)
+
+
+def _wrong(draft: Draft, setting: str, says: str, hint: str) -> JourneyError:
+    return problem("J112", f"`{setting}` {says}", draft.setting(setting), help=hint)
+
+
+def _entry(draft: Draft) -> Iterator[JourneyError]:
+    enters = _value(draft, "enters")
+    if enters is None:
+        text = f"{draft.journey.__name__} doesn't say how customers come in"
+        hint = 'enters = Audience(condition, every=daily(at="09:00")), or an event (Shop.signed_up), or Api()'
+        yield problem("J110", text, draft.place, help=hint)
+    elif not isinstance(enters, Audience | Happened | Api):
+        yield _wrong(
+            draft, "enters", f"can't be {enters!r}", "it is an Audience(…), an event (Shop.signed_up), or Api()"
+        )
+    elif isinstance(enters, Happened) and (enters.guard is not None or enters.limit is not None):
+        hint = "ask about the payload with `.where(…)`; about the customer in a @Choice() as the first box"
+        yield _wrong(draft, "enters", "takes an event without `.when(…)` and `.up_to(…)`", hint)
+    parallel = _value(draft, "parallel")
+    if parallel is not None and not (isinstance(parallel, str) and isinstance(enters, Happened)):
+        yield _wrong(
+            draft, "parallel", "names a field of the entry event", 'enters = Shop.purchased, parallel = "order_id"'
+        )
+
+
+def _purpose(draft: Draft) -> Iterator[JourneyError]:
+    purpose = _value(draft, "purpose")
+    if purpose not in (None, "marketing", "transactional"):
+        yield _wrong(draft, "purpose", f"can't be {purpose!r}", "it is marketing or transactional")
+    for box in draft.boxes.values():
+        if box.state.kind in CHANNELS and box.state.purpose is None and purpose is None:
+            text = f"`{box.name}` sends, but {draft.journey.__name__} doesn't say for which purpose"
+            hint = "purpose = marketing (by consent, with a hold-out) or purpose = transactional (none of these)"
+            yield problem("J111", text, draft.place, help=hint)
+            return
+
+
+def _rest(draft: Draft) -> Iterator[JourneyError]:
+    again, goal, holdout = (_value(draft, name) for name in ("again", "goal", "holdout"))
+    plain = (
+        isinstance(again, After) and again.guard is None and again.limit is None and isinstance(again.wait, Duration)
+    )
+    if again is not None and not isinstance(again, Never | Always) and not plain:
+        yield _wrong(draft, "again", f"can't be {again!r}", "it is never, always, or after(days=180)")
+    if goal is not None and not isinstance(goal, Within):
+        hint = "for example goal = Shop.purchased.within(days=30)"
+        if isinstance(goal, Event):
+            yield _wrong(draft, "goal", "must say how long after entry it counts", hint)
+        else:
+            yield _wrong(draft, "goal", f"can't be {goal!r}", hint)
+    elif goal is not None and (not isinstance(goal.event, Happened) or goal.event.guard is not None):
+        yield _wrong(
+            draft, "goal", "takes a business event, without `.when(…)`", "ask about its payload with `.where(…)`"
+        )
+    if holdout is not None and not isinstance(holdout, Percent):
+        yield _wrong(draft, "holdout", f"can't be {holdout!r}", "for example holdout = percent(10)")
+    elif isinstance(holdout, Percent) and holdout.value and _value(draft, "purpose") == "transactional":
+        hint = "what customers must be told is never held out: delete the hold-out"
+        yield _wrong(draft, "holdout", "can't go with purpose = transactional", hint)

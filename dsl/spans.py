@@ -1,0 +1,30 @@
+"""Lengths of time as the language's words take them: by position or by keywords, and above zero."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dsl.problems import LanguageError
+from dsl.times import Duration
+
+__all__ = ["AT_ONCE", "is_duration", "span_of"]
+
+AT_ONCE: Final = Duration(0)
+
+
+def is_duration(word: str, value: object) -> None:
+    """Refuse what is no duration. Authors without a type checker meet this."""
+    if not isinstance(value, Duration):
+        raise LanguageError(f"{word}= takes a duration, not {value!r}", "for example days(3) or hours(20)")
+
+
+def span_of(word: str, span: object, named: Duration) -> Duration:
+    """The one length of time that was given, by position or by keywords."""
+    if span is not None and not isinstance(span, Duration):
+        raise LanguageError(f"{word}(…) takes a length of time, not {span!r}", f"for example {word}(days=3)")
+    if (span is None) == (named.seconds == 0):
+        raise LanguageError(f"{word}(…) takes one length of time above zero", f"for example {word}(days=3)")
+    found = span if isinstance(span, Duration) else named
+    if found.seconds <= 0:
+        raise LanguageError(f"{word}(…) takes a length of time above zero", "an arrow without a wait is `then`")
+    return found

@@ -1,0 +1,253 @@
+"""Triggers: what can set a customer moving, and the arrows that they become with `>>`.
+
+`>>` is defined on triggers only: it binds tighter than `&`, `|` and comparisons, so conditions go into `.when(…)`.
+Triggers are values. Each method gives a new one, and each says itself in the IR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+
+from dsl import ir
+from dsl.facts import Click, Reply
+from dsl.place import Place
+from dsl.predicate import Predicate
+from dsl.problems import LanguageError
+from dsl.spans import AT_ONCE, is_duration, span_of
+from dsl.times import Duration, duration
+
+if TYPE_CHECKING:
+    from dsl.states import State
+
+__all__ = [
+    "Answered",
+    "Arrow",
+    "Arrows",
+    "Conditional",
+    "Happened",
+    "Limited",
+    "Otherwise",
+    "Share",
+    "Then",
+    "Trigger",
+    "When",
+    "Within",
+    "event",
+    "forever",
+    "made",
+    "otherwise",
+    "share",
+    "then",
+    "when",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrow:
+    """A trigger with the box that it leads to. Made by `>>`; a body yields it."""
+
+    trigger: Trigger
+    target: State | None
+    place: Place
+
+
+Arrows = Iterator[Arrow]
+"""What the body of a box gives: `def call(self) -> Arrows`."""
+
+made: Final[ContextVar[list[Arrow] | None]] = ContextVar("made", default=None)
+"""While a body runs: every arrow that was made, so that one which is never yielded is noticed."""
+
+
+class Trigger:
+    """What can set a customer moving."""
+
+    __slots__ = ()
+
+    def __rshift__(self, target: State) -> Arrow:
+        arrow = Arrow(self, target, Place.caller())
+        open_list = made.get()
+        if open_list is not None:
+            open_list.append(arrow)
+        return arrow
+
+    def __bool__(self) -> NoReturn:
+        raise LanguageError(
+            "a trigger has no truth value: it is true when something happens, not now",
+            "write one arrow for each trigger; conditions on the customer go into .when(…)",
+        )
+
+
+# --- what may follow a trigger ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limited(Trigger):
+    """A trigger whose arrow can be bounded."""
+
+    limit: ir.Limit | None = None
+
+    def up_to(self, times: int, *, every: Duration = AT_ONCE) -> Self:
+        """At most `times` in an enrolment; with `every`, the box is entered that long after. Then the arrow is not there."""
+        if type(times) is not int or times < 1:
+            raise LanguageError(f"up_to(…) takes a whole number of times from 1, not {times!r}")
+        is_duration("every", every)
+        return replace(self, limit=ir.Limit(times, every.seconds))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditional(Limited):
+    """A trigger which can ask for a condition on the customer, on top of what happened."""
+
+    guard: Predicate | None = None
+
+    def when(self, condition: Predicate) -> Self:
+        """Only if `condition` holds for the customer when it fires; a second `.when` adds to the first."""
+        return replace(self, guard=_both(self.guard, _predicate("when", condition)))
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event(Conditional):
+    """Something arrives from outside: what answers and business events share."""
+
+    name: str = ""
+    payload: Predicate | None = None
+    scope: ir.Scope = "customer"
+
+    def where(self, condition: Predicate) -> Self:
+        """Only if `condition` holds for the event's payload (`Purchase.total > 50`); a second `.where` adds to the first."""
+        _predicate("where", condition)
+        wrong = next((leaf for leaf in condition.operands() if getattr(leaf, "source", "") != "payload"), None)
+        if wrong is not None:
+            raise LanguageError(
+                f"where(…) asks about the event's payload, not about {wrong.sentence()!r}",
+                "a condition on the customer or her orders goes into .when(…)",
+            )
+        return replace(self, payload=_both(self.payload, condition))
+
+    def within(self, span: Duration | None = None, /, *, weeks: float = 0, days: float = 0, hours: float = 0) -> Within:
+        """As a journey's goal: it counts when it happens this long after entry, or sooner."""
+        return Within(self, span_of("within", span, duration(weeks=weeks, days=days, hours=hours)))
+
+    @property
+    def answer(self) -> ir.Answer:
+        """As the IR has it."""
+        return ir.Answer(self.name, self.scope, self.payload)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered(Event):
+    """A channel's answer. It counts for this box's own send unless widened by `.any_send()`."""
+
+    scope: ir.Scope = "send"
+
+    def link(self, name: str) -> Answered:
+        """Only through the link of this name, as the template calls it: `link(url, "shop")`."""
+        return self.where(Click.link == name)
+
+    def keyword(self, word: str) -> Answered:
+        """Only if the reply's first word is this, in capitals: `Sms.replied.keyword("YES")`."""
+        return self.where(Reply.keyword == word.upper())
+
+    def any_send(self) -> Answered:
+        """To any message of this enrolment, not only to this box's own."""
+        if self.name.endswith(".not_sent"):
+            raise LanguageError(f"{self.name} is the box's own outcome, it can't answer another send")
+        return replace(self, scope="any_send")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Happened(Event):
+    """A business event of the customer, whatever was sent to her."""
+
+
+def event() -> Happened:
+    """Declare an event of an own family; see `Events`."""
+    return Happened()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Within:
+    """What a journey is for: an event, at most `span` after entry."""
+
+    event: Event
+    span: Duration
+
+
+# --- choice --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class When(Trigger):
+    """An arrow of a choice, taken if its condition holds."""
+
+    guard: Predicate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Otherwise(Trigger):
+    """The arrow of a choice that is taken where no other is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Then(Limited):
+    """As soon as the box has done its work."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share(Trigger):
+    """An arrow of a split, taken by so many per cent."""
+
+    percent: float
+
+
+def when(condition: Predicate) -> When:
+    """In a choice: if `condition` holds for the customer. The first arrow that does is taken."""
+    return When(_predicate("when", condition))
+
+
+def share(percent: float) -> Share:
+    """In a split: for so many per cent of the customers."""
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= 100:  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+        raise LanguageError(f"share(…) takes per cent above 0 and up to 100, not {percent!r}")
+    return Share(float(percent))
+
+
+otherwise: Final = Otherwise()
+"""In a choice, last: where no other arrow is taken."""
+
+then: Final = Then()
+"""As soon as the box has done its work; it doesn't wait for an answer."""
+
+forever: Final = Arrow(Then(), None, Place("", 0))
+"""In place of a time-out, `yield forever`: this box may wait without an end."""
+
+
+def _predicate(word: str, value: object) -> Predicate:
+    if not isinstance(value, Predicate):
+        raise LanguageError(
+            f"{word}(…) takes a condition, not {value!r}", 'for example Customer.country == "FR"; combine with & | ~'
+        )
+    return fitting(word, value) if word == "when" else value
+
+
+def fitting(word: str, condition: Predicate) -> Predicate:
+    """The condition of `when` or Audience, if it asks about a customer: her fields, her own facts, her orders together."""
+    strange = condition.sources() - {"customer", "attribute", "orders"}
+    if not strange:
+        return condition
+    hint = (
+        "one order's line is asked inside Orders.where(…); count or sum the lines, as in Orders.where(…).count() >= 2"
+    )
+    if "payload" in strange:
+        hint = "the payload is the event's: ask it in .where(…) of the event"
+    raise LanguageError(f"{word}(…) can't ask this: {condition.sentence()}", hint)
+
+
+def _both(first: Predicate | None, second: Predicate) -> Predicate:
+    return second if first is None else first & second

@@ -1,0 +1,1 @@
+"""What journeys mean: facts and SQL, tables and store, gate, messages, events, measurement. No Temporal, no HTTP server."""

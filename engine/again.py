@@ -1,0 +1,92 @@
+"""What she read: a message made again from the template that it was made from and what the template was given.
+
+Template and context are kept with the send, so later edits of a template rewrite no history (behaviour S4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from engine.db import table
+from engine.letters import Letters
+from engine.links import Links
+from engine.outgoing import Content, Recipient
+from engine.rendering import Renderer
+from engine.tables import Journey, Message, TemplateVersion
+from engine.templates import Template, Templates
+
+__all__ = ["Again", "made_again"]
+
+_RECIPIENT = {field.name for field in fields(Recipient)}
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A message made again; `exact` says that it is what was sent, to the byte (its hash is the one that was kept)."""
+
+    content: Content
+    exact: bool
+
+
+class _Stored(Templates):
+    """The templates' folder with one template in it: the version that a message was made from."""
+
+    def __init__(self, like: Templates, template: Template) -> None:
+        super().__init__(
+            like.folder,
+            language=like.language,
+            currency=like.currency,
+            country=like.country,
+            brand=like.brand,
+            now=like.now,
+        )
+        self._template = template
+
+    def find(self, ref: str, channel: str, language: str) -> Template:
+        del ref, channel, language
+        return self._template
+
+
+def made_again(
+    conn: Connection, templates: Templates, links: Links, message: Message, sender: str = ""
+) -> Again | None:
+    """The message as it was rendered, or None: it was not rendered, or its template or context is no longer kept.
+
+    `sender`: the sender's address, as letters show it. Raises TemplateError if today's code can't render it any more.
+    """
+    context = message.context
+    kept = table(TemplateVersion)
+    row = conn.execute(select(kept).where(kept.c.hash == message.template_hash)).first()
+    if row is None or not context or not isinstance(context.get("customer"), dict):
+        return None
+    stored = _Stored(templates, Template(row.name, row.channel, row.language, row.source, row.hash))
+    customer: dict[str, Any] = {name: value for name, value in context["customer"].items() if name in _RECIPIENT}
+    recipient = Recipient(**customer)
+    journey = table(Journey)
+    title = conn.execute(select(journey.c.title).where(journey.c.name == message.journey)).scalar()
+    facts: dict[str, Any] = {"journey": {"name": message.journey, "title": title or ""}, **_moments(context)}
+    del facts["customer"]
+    if message.channel == "letter":
+        letters = Letters(stored, links, sender.splitlines())
+        content = letters.render(recipient, row.name, message.key, facts)
+    else:
+        content = Renderer(stored, links).render(message.channel, recipient, row.name, message.key, facts)
+    return Again(content, content.hash == message.content_hash)
+
+
+def _moments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The context with its moments as such: JSON keeps them as text."""
+    read: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, dict):
+            read[name] = _moments(value)  # pyright: ignore[reportUnknownArgumentType]  # JSON
+        elif isinstance(value, str) and (name == "now" or name.endswith("_at")):
+            read[name] = datetime.fromisoformat(value)
+        else:
+            read[name] = value
+    return read

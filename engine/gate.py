@@ -1,0 +1,147 @@
+"""The gate: whether a message may go out, asked before every send in the transaction that reserves its key.
+
+It fails closed: a rule that can't be evaluated raises, nothing is reserved, and the send is tried again. Each "no" becomes
+a row with the rule, the values and the version. Rules run in the order of `RULES`; the first "no" counts:
+held out → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) → journey on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from engine.db import table
+from engine.enrolments import chunked
+from engine.holdout import HELD_OUT
+from engine.tables import Consent, Journey, Suppression
+
+__all__ = ["Candidate", "No", "held_out", "judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A message that a box wants to send."""
+
+    key: str
+    enrolment_id: int
+    customer_id: str
+    journey: str
+    hash: str
+    state: str
+    visit: int
+    arm: str
+    channel: str
+    purpose: str
+    address: str | None
+    """In the channel's normal form; None: missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """Why a message is not sent: `status` (`not_sent`, `held_out`), the rule's name, and the values it was decided on."""
+
+    status: str
+    reason: str
+    detail: Mapping[str, Any]
+
+
+Rule = Callable[[Connection, Sequence[Candidate]], dict[str, No]]
+
+
+def judge(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    """The candidates that may not go out, by key, each with the first rule that says no."""
+    refused: dict[str, No] = {}
+    for rule in RULES:
+        left = [candidate for candidate in candidates if candidate.key not in refused]
+        if not left:
+            break
+        refused.update(rule(conn, left))
+    return refused
+
+
+def held_out(candidate: Candidate) -> bool:
+    """Whether she is not written to for comparison's sake; an order's confirmation is no treatment."""
+    return candidate.arm == HELD_OUT and candidate.purpose != "transactional"
+
+
+def _held_out(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    del conn
+    return {c.key: No("held_out", "held out", {"arm": c.arm, "journey": c.journey}) for c in candidates if held_out(c)}
+
+
+def _address(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    del conn
+    return {c.key: No("not_sent", "address missing", {"channel": c.channel}) for c in candidates if c.address is None}
+
+
+def _suppressed(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    rows = table(Suppression)
+    refused: dict[str, No] = {}
+    for piece in chunked(candidates):
+        found = {
+            (row.channel, row.address): row
+            for row in conn.execute(
+                select(rows).where(
+                    rows.c.channel.in_({c.channel for c in piece}), rows.c.address.in_([c.address for c in piece])
+                )
+            )
+        }
+        for c in piece:
+            row = found.get((c.channel, c.address))
+            if row is not None:
+                detail = {"reason": row.reason, "since": row.at.isoformat(), "source": row.source}
+                refused[c.key] = No("not_sent", "suppressed", detail)
+    return refused
+
+
+_WORD = tuple(table(Consent).c[name] for name in ("customer_id", "channel", "purpose"))
+
+
+def _consent(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    rows = table(Consent)
+    refused: dict[str, No] = {}
+    for piece in chunked([c for c in candidates if c.purpose != "transactional"]):
+        asked = rows.c.customer_id.in_([c.customer_id for c in piece]), rows.c.channel.in_({c.channel for c in piece})
+        granted = {tuple(row) for row in conn.execute(select(*_WORD).where(*asked, rows.c.granted))}
+        piece = [c for c in piece if (c.customer_id, c.channel, c.purpose) not in granted]  # noqa: PLW2901  # the rest
+        if not piece:
+            continue
+        found = {
+            (row.customer_id, row.channel, row.purpose): row
+            for row in conn.execute(
+                select(rows).where(
+                    rows.c.customer_id.in_([c.customer_id for c in piece]),
+                    rows.c.channel.in_({c.channel for c in piece}),
+                )
+            )
+        }
+        for c in piece:
+            row = found.get((c.customer_id, c.channel, c.purpose))
+            if row is None:
+                refused[c.key] = No("not_sent", "no consent", {"channel": c.channel, "purpose": c.purpose})
+            elif not row.granted:
+                detail = {
+                    "channel": c.channel,
+                    "purpose": c.purpose,
+                    "since": row.at.isoformat(),
+                    "source": row.source,
+                }
+                refused[c.key] = No("not_sent", "consent withdrawn", detail)
+    return refused
+
+
+def _journey_on(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    rows = table(Journey)
+    names = {c.journey for c in candidates}
+    on = set(conn.execute(select(rows.c.name).where(rows.c.name.in_(names), rows.c["is_on"])).scalars())
+    return {
+        c.key: No("not_sent", "journey off", {"journey": c.journey, "hash": c.hash})
+        for c in candidates
+        if c.journey not in on
+    }
+
+
+RULES: tuple[Rule, ...] = (_held_out, _address, _suppressed, _consent, _journey_on)

@@ -1,0 +1,170 @@
+"""Messages: one row a key, reserved before the provider is called and settled after; never two sends of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
+
+from engine.db import insert_new, table
+from engine.enrolments import chunked
+from engine.gate import Candidate, No
+from engine.outgoing import Outgoing, Receipt
+from engine.tables import Message, MessageEvent
+
+__all__ = ["OPEN", "calling", "mark_unknown", "message_key", "read_key", "refuse", "reserve", "settle", "statuses"]
+
+OPEN = frozenset({"reserved", "deferred", "sending"})
+"""Statuses of a message whose send is not finished."""
+
+
+def message_key(enrolment: int, visit: int, action: int = 0) -> str:
+    """The key of a send: also the call task's id, the feed item's and the letter's key, and the e-mail's Message-ID."""
+    return f"{enrolment}-{visit}-{action}"
+
+
+def read_key(key: str) -> tuple[int, int, int]:
+    """(enrolment, visit, action) of a key. Raises ValueError for a text that is none."""
+    try:
+        enrolment, visit, action = key.split("-")
+        return int(enrolment), int(visit), int(action)
+    except ValueError:
+        raise ValueError(f"{key!r} is no message key: expected <enrolment>-<visit>-<action>") from None
+
+
+def statuses(conn: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """The statuses of the keys that are known."""
+    rows = table(Message)
+    found: dict[str, str] = {}
+    for piece in chunked(keys):
+        query = select(rows.c.key, rows.c.status).where(rows.c.key.in_(piece))
+        found.update({row.key: row.status for row in conn.execute(query)})
+    return found
+
+
+def reserve(
+    conn: Connection,
+    wanted: Iterable[tuple[Candidate, Outgoing, Mapping[str, Any]]],
+    status: str,
+    now: datetime,
+) -> None:
+    """Reserve the keys (status `reserved`), or write down that they are sent where our database is the channel."""
+    rows = [
+        _row(candidate, status, now)
+        | {
+            "reason": None,
+            "detail": None,
+            "address": message.address,
+            "template": message.content.template,
+            "template_hash": message.content.template_hash,
+            "context": dict(context),
+            "content_hash": message.content.hash,
+            "links": [{"name": link.name, "url": link.url} for link in message.content.links],
+            "settled_at": None if status == "reserved" else now,
+        }
+        for candidate, message, context in wanted
+    ]
+    insert_new(conn, Message, rows)
+    if status != "reserved":  # the row itself says when it was reserved: the time-line begins with what came of it
+        _log(conn, [(str(row["key"]), status, None) for row in rows], now)
+
+
+def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datetime) -> None:
+    """Write down the sends that were not made, because."""
+    rows = [
+        _row(candidate, no.status, now)
+        | {"reason": no.reason, "detail": dict(no.detail), "address": candidate.address, "settled_at": now}
+        for candidate, no in refused
+    ]
+    insert_new(conn, Message, rows)
+    target = table(Message)
+    if rows:
+        conn.execute(  # a message that was put off before, and is refused now
+            update(target)
+            .where(target.c.key == bindparam("of"), _any_of(OPEN))
+            .values(status=bindparam("new"), reason=bindparam("why"), detail=bindparam("values"), settled_at=now),
+            [{"of": row["key"], "new": row["status"], "why": row["reason"], "values": row["detail"]} for row in rows],
+        )
+
+
+def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+    """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said."""
+    if not receipts:
+        return
+    target = table(Message)
+    words = {"rejected": "failed"}
+    conn.execute(
+        update(target)
+        .where(target.c.key == bindparam("of"), _any_of(OPEN | {"unknown"}))
+        .values(
+            status=bindparam("new"),
+            reason=bindparam("why"),
+            provider_id=bindparam("their_id"),
+            cost=bindparam("price"),
+            settled_at=now,
+        ),
+        [
+            {
+                "of": key,
+                "new": words.get(receipt.status, receipt.status),
+                "why": receipt.detail if receipt.status != "sent" else None,
+                "their_id": receipt.provider_id,
+                "price": receipt.cost,
+            }
+            for key, receipt in receipts
+        ],
+    )
+    _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
+
+
+def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
+    """Take these keys for a call of the provider; returns those that were free to take.
+
+    Of two attempts at one batch, which may overlap, one gets a key. Whoever finds it taken after a crash can't know whether
+    the provider was called.
+    """
+    target = table(Message)
+    taken: set[str] = set()
+    for piece in chunked(keys):
+        free = target.c.status.in_(("reserved", "deferred"))
+        claim = update(target).where(target.c.key.in_(piece), free).values(status="sending").returning(target.c.key)
+        taken.update(conn.execute(claim).scalars())
+    return taken
+
+
+def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
+    """A crash came between the provider's call and our record, and the provider takes no key: never sent again."""
+    settle(conn, [(key, Receipt("unknown", detail="the worker stopped during the send")) for key in keys], now)
+
+
+def _any_of(wanted: Iterable[str]) -> ColumnElement[bool]:
+    """The status is one of these; spelt out, since an IN list can't stand in a statement for many rows."""
+    return or_(*(table(Message).c.status == status for status in sorted(wanted)))
+
+
+def _row(candidate: Candidate, status: str, now: datetime) -> dict[str, Any]:
+    return {
+        "key": candidate.key,
+        "enrolment_id": candidate.enrolment_id,
+        "customer_id": candidate.customer_id,
+        "journey": candidate.journey,
+        "hash": candidate.hash,
+        "state": candidate.state,
+        "visit": candidate.visit,
+        "arm": candidate.arm,
+        "channel": candidate.channel,
+        "purpose": candidate.purpose,
+        "status": status,
+        "cost": 0,
+        "reserved_at": now,
+    }
+
+
+def _log(conn: Connection, entries: Sequence[tuple[str, str, str | None]], now: datetime) -> None:
+    insert_new(
+        conn,
+        MessageEvent,
+        [{"key": key, "status": status, "detail": detail, "at": now} for key, status, detail in entries],
+    )

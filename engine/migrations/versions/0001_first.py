@@ -1,0 +1,455 @@
+"""The tables of the first release."""
+
+import sqlalchemy as sa
+from alembic import op
+from engine.tables import Moment
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "api_key",
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("scopes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.Column("last_used_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+    op.create_table(
+        "call_task",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("queue", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("script", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("phone", sa.String(), nullable=False),
+        sa.Column("outcomes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=True),
+        sa.Column("lease_hash", sa.String(), nullable=True),
+        sa.Column("lease_until", Moment(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("answers", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("notes", sa.String(), nullable=True),
+        sa.Column("duration_s", sa.Float(), nullable=True),
+        sa.Column("completed_at", Moment(), nullable=True),
+        sa.Column("withdrawn_at", Moment(), nullable=True),
+        sa.Column("past_leases", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("call_task", schema=None) as batch_op:
+        batch_op.create_index("call_task_queue", ["queue", "status", "priority", "due_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_call_task_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_call_task_enrolment_id"), ["enrolment_id"], unique=False)
+
+    op.create_table(
+        "cohort",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("workflow_id", sa.String(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("started_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("workflow_id"),
+    )
+    op.create_table(
+        "consent",
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("granted", sa.Boolean(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("customer_id", "channel", "purpose"),
+    )
+    op.create_table(
+        "customer",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("first_name", sa.String(), nullable=True),
+        sa.Column("last_name", sa.String(), nullable=True),
+        sa.Column("email", sa.String(), nullable=True),
+        sa.Column("phone", sa.String(), nullable=True),
+        sa.Column("address", sa.String(), nullable=True),
+        sa.Column("postcode", sa.String(), nullable=True),
+        sa.Column("city", sa.String(), nullable=True),
+        sa.Column("country", sa.String(), nullable=True),
+        sa.Column("language", sa.String(), nullable=True),
+        sa.Column("zone", sa.String(), nullable=True),
+        sa.Column("attributes", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("customer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_customer_email"), ["email"], unique=False)
+        batch_op.create_index(batch_op.f("ix_customer_phone"), ["phone"], unique=False)
+
+    op.create_table(
+        "enrolment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("slot", sa.String(), nullable=False),
+        sa.Column("entry", sa.String(), nullable=False),
+        sa.Column("arm", sa.String(), nullable=False),
+        sa.Column("cohort_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("joined_at", Moment(), nullable=True),
+        sa.Column("entered_at", Moment(), nullable=False),
+        sa.Column("state", sa.String(), nullable=True),
+        sa.Column("state_since", Moment(), nullable=True),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.Column("end_reason", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("journey", "entry", name="enrolment_entry"),
+    )
+    with op.batch_alter_table("enrolment", schema=None) as batch_op:
+        batch_op.create_index("enrolment_customer", ["customer_id"], unique=False)
+        batch_op.create_index(
+            "enrolment_slot",
+            ["journey", "slot"],
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+        batch_op.create_index("enrolment_state", ["journey", "hash", "state"], unique=False)
+        batch_op.create_index(
+            "enrolment_waiting",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("joined_at IS NULL"),
+            postgresql_where=sa.text("joined_at IS NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_enrolment_cohort_id"), ["cohort_id"], unique=False)
+
+    op.create_table(
+        "entry_refusal",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("entry", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("journey", "entry", name="entry_refusal_entry"),
+    )
+    op.create_table(
+        "event",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=True),
+        sa.Column("message_key", sa.String(), nullable=True),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("received_at", Moment(), nullable=False),
+        sa.Column("payload", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("fate", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("id"),
+    )
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.create_index("event_customer", ["customer_id", "at"], unique=False)
+        batch_op.create_index(
+            "event_new",
+            ["seq"],
+            unique=False,
+            sqlite_where=sa.text("fate IS NULL"),
+            postgresql_where=sa.text("fate IS NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_event_message_key"), ["message_key"], unique=False)
+
+    op.create_table(
+        "feed",
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    with op.batch_alter_table("feed", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_feed_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
+        "feed_item",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("guid", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("html", sa.String(), nullable=False),
+        sa.Column("link", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("withdrawn_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    with op.batch_alter_table("feed_item", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_feed_item_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
+        "journey",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("doc", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.Column("audience_read_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "journey_toggle",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("journey_toggle", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_journey_toggle_journey"), ["journey"], unique=False)
+
+    op.create_table(
+        "journey_version",
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("ir", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("published_at", Moment(), nullable=False),
+        sa.Column("published_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+    with op.batch_alter_table("journey_version", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_journey_version_journey"), ["journey"], unique=False)
+
+    op.create_table(
+        "late_answer",
+        sa.Column("event_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("event_seq", "enrolment_id"),
+    )
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "letter",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("file", sa.String(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("lines", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("answered_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+        sa.UniqueConstraint("code"),
+    )
+    with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_letter_customer_id"), ["customer_id"], unique=False)
+
+    op.create_table(
+        "message",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("visit", sa.Integer(), nullable=False),
+        sa.Column("arm", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("purpose", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("detail", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("address", sa.String(), nullable=True),
+        sa.Column("template", sa.String(), nullable=True),
+        sa.Column("template_hash", sa.String(), nullable=True),
+        sa.Column("context", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("content_hash", sa.String(), nullable=True),
+        sa.Column("links", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("provider_id", sa.String(), nullable=True),
+        sa.Column("cost", sa.Integer(), nullable=False),
+        sa.Column("reserved_at", Moment(), nullable=False),
+        sa.Column("settled_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_message_reserved_at"), ["reserved_at"], unique=False)
+        batch_op.create_index("message_customer", ["customer_id", "reserved_at"], unique=False)
+        batch_op.create_index("message_enrolment", ["enrolment_id"], unique=False)
+        batch_op.create_index("message_provider", ["channel", "provider_id"], unique=False)
+
+    op.create_table(
+        "message_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("message_event", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_message_event_key"), ["key"], unique=False)
+
+    op.create_table(
+        "purchase",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("order_id", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("category", sa.String(), nullable=True),
+        sa.Column("product", sa.String(), nullable=True),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("purchase", schema=None) as batch_op:
+        batch_op.create_index(
+            "purchase_customer_at", ["customer_id", "at", "category", "order_id", "total"], unique=False
+        )
+
+    op.create_table(
+        "step",
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("event_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("detail", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("arm", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("enrolment_id", "seq"),
+    )
+    with op.batch_alter_table("step", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_step_event_seq"), ["event_seq"], unique=False)
+
+    op.create_table(
+        "suppression",
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "address"),
+    )
+    op.create_table(
+        "template_version",
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("template_version")
+    op.drop_table("suppression")
+    with op.batch_alter_table("step", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_step_event_seq"))
+
+    op.drop_table("step")
+    with op.batch_alter_table("purchase", schema=None) as batch_op:
+        batch_op.drop_index("purchase_customer_at")
+
+    op.drop_table("purchase")
+    with op.batch_alter_table("message_event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_message_event_key"))
+
+    op.drop_table("message_event")
+    with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("message_provider")
+        batch_op.drop_index("message_enrolment")
+        batch_op.drop_index("message_customer")
+        batch_op.drop_index(batch_op.f("ix_message_reserved_at"))
+
+    op.drop_table("message")
+    with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_letter_customer_id"))
+
+    op.drop_table("letter")
+    op.drop_table("lease")
+    op.drop_table("late_answer")
+    with op.batch_alter_table("journey_version", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_journey_version_journey"))
+
+    op.drop_table("journey_version")
+    with op.batch_alter_table("journey_toggle", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_journey_toggle_journey"))
+
+    op.drop_table("journey_toggle")
+    op.drop_table("journey")
+    with op.batch_alter_table("feed_item", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_feed_item_customer_id"))
+
+    op.drop_table("feed_item")
+    with op.batch_alter_table("feed", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_feed_customer_id"))
+
+    op.drop_table("feed")
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_message_key"))
+        batch_op.drop_index("event_new", sqlite_where=sa.text("fate IS NULL"), postgresql_where=sa.text("fate IS NULL"))
+        batch_op.drop_index("event_customer")
+
+    op.drop_table("event")
+    op.drop_table("entry_refusal")
+    with op.batch_alter_table("enrolment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrolment_cohort_id"))
+        batch_op.drop_index(
+            "enrolment_waiting",
+            sqlite_where=sa.text("joined_at IS NULL"),
+            postgresql_where=sa.text("joined_at IS NULL"),
+        )
+        batch_op.drop_index("enrolment_state")
+        batch_op.drop_index(
+            "enrolment_slot", sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL")
+        )
+        batch_op.drop_index("enrolment_customer")
+
+    op.drop_table("enrolment")
+    with op.batch_alter_table("customer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_customer_phone"))
+        batch_op.drop_index(batch_op.f("ix_customer_email"))
+
+    op.drop_table("customer")
+    op.drop_table("consent")
+    op.drop_table("cohort")
+    with op.batch_alter_table("call_task", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_call_task_enrolment_id"))
+        batch_op.drop_index(batch_op.f("ix_call_task_customer_id"))
+        batch_op.drop_index("call_task_queue")
+
+    op.drop_table("call_task")
+    op.drop_table("api_key")

@@ -1,0 +1,76 @@
+"""What a provider says later about a send: delivered, or not. The message's row, its time-line and an event, once each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from engine import consent, events
+from engine.db import insert_new, table
+from engine.tables import Message, MessageEvent
+
+__all__ = ["Told", "settle_by_provider"]
+
+_FINAL = {
+    "delivered": ("delivered", "failed"),
+    "failed": ("delivered", "failed"),
+    "sent": ("sent", "delivered", "failed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A provider's word: `status` is sent, delivered or failed; `dead` says that the address is no good."""
+
+    channel: str
+    provider_id: str
+    status: str
+    detail: str | None = None
+    dead: str | None = None
+
+
+def settle_by_provider(conn: Connection, told: Told, now: datetime, key: str | None = None) -> bool:
+    """Keep what the provider says; what says less than is known already changes nothing. False: no such send.
+
+    The send is found by the provider's id, or by its key, where the provider was faster than our own record.
+    """
+    message = table(Message)
+    where = message.c.key == key if key is not None else message.c.provider_id == told.provider_id
+    row = conn.execute(
+        select(message.c.key, message.c.status, message.c.address, message.c.customer_id, message.c.provider_id)
+        .where(message.c.channel == told.channel, where)
+        .with_for_update()
+    ).first()
+    if row is None or (row.provider_id is not None and row.provider_id != told.provider_id):
+        return False
+    if row.status in _FINAL[told.status]:
+        return True
+    conn.execute(
+        update(message)
+        .where(message.c.key == row.key)
+        .values(
+            status=told.status,
+            provider_id=told.provider_id,
+            reason=told.detail if told.status == "failed" else None,
+            settled_at=now,
+        )
+    )
+    insert_new(conn, MessageEvent, [{"key": row.key, "status": told.status, "detail": told.detail, "at": now}])
+    if told.status != "sent":
+        what = "delivered" if told.status == "delivered" else "undelivered"
+        answered = events.Answered(row.key, row.customer_id, told.channel, [])
+        payload = {} if told.detail is None else {"detail": told.detail}
+        events.answer(
+            conn,
+            answered,
+            what,
+            now,
+            source="provider",
+            payload=payload,
+            event_id=f"{told.channel}:{told.provider_id}:{what}",
+        )
+    if told.dead is not None and row.address is not None:
+        consent.suppress(conn, told.channel, row.address, told.dead, "provider", now)
+    return True

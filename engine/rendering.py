@@ -1,0 +1,245 @@
+"""From a template and a customer to a message: Jinja in a sandbox, compiled once a template, with strict names.
+
+A name that is not there is an error that says which are, never an empty space in somebody's mail.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from html import unescape
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from jinja2 import StrictUndefined, TemplateSyntaxError
+from jinja2 import Template as JinjaTemplate
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing as unnamed
+
+from engine.context import Fields, facts_of, suggest
+from engine.links import Links
+from engine.mjml import MjmlError, compile_mjml
+from engine.outgoing import Content, Recipient, TrackedLink
+from engine.templates import Template, TemplateError, Templates
+from engine.words import words
+
+__all__ = ["HTML", "NAMES", "PLAIN", "Collected", "Renderer", "compile_template", "names_for", "syntax"]
+
+NAMES = (
+    "customer", "orders", "journey", "brand", "money", "date", "today", "link", "words", "unsubscribe_url",
+    "preferences_url", "feed_url", "open_pixel_url",
+)  # fmt: skip
+"""The names that a Jinja template may use."""
+
+_PIXEL = (
+    '<img src="{{ open_pixel_url }}" width="1" height="1" alt="" '
+    'style="display:block;width:1px;height:1px;border:0;opacity:0">'
+)
+_TITLE = re.compile(r"\s*<title>(.*?)</title>\s*", re.DOTALL)
+_KEPT = 500
+
+
+class _Missing(StrictUndefined):
+    @property
+    def _undefined_message(self) -> str:
+        if isinstance(self._undefined_obj, Fields):
+            known = list(self._undefined_obj)
+            return f"{self._undefined_obj!r} has no field {self._undefined_name!r}; {suggest(str(self._undefined_name), known)}"
+        if self._undefined_obj is unnamed and self._undefined_name:
+            return f"there is no name {self._undefined_name!r}; {suggest(self._undefined_name, NAMES)}"
+        return super()._undefined_message
+
+
+def _environment(*, autoescape: bool) -> SandboxedEnvironment:
+    return SandboxedEnvironment(
+        undefined=_Missing,
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_printed,
+        extensions=[],
+    )
+
+
+def _printed(value: Any) -> Any:
+    return "" if value is None else value
+
+
+HTML = _environment(autoescape=True)
+PLAIN = _environment(autoescape=False)
+
+
+class Collected:
+    """The tracked links of one message, in the order in which they first stand in it."""
+
+    def __init__(self, links: Links, key: str) -> None:
+        self._links = links
+        self._key = key
+        self._at: dict[TrackedLink, str] = {}
+
+    def link(self, url: str, name: str = "link") -> str:
+        """The tracked address of `url`: one address for one name and target, however often it stands in the message."""
+        url, name = str(url), str(name)  # a name that is not there raises here
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise TemplateError(f"link() leads to http:// and https:// addresses, not to {url!r}")
+        link = TrackedLink(name, quote(url, safe="%/:=&?~#+!$,;'@()*[]"))
+        if link not in self._at:
+            self._at[link] = self._links.click(self._key, len(self._at))
+        return self._at[link]
+
+    @property
+    def all(self) -> tuple[TrackedLink, ...]:
+        return tuple(self._at)
+
+    @property
+    def first(self) -> str:
+        return next(iter(self._at.values()), "")
+
+
+def names_for(
+    templates: Templates, links: Links, recipient: Recipient, language: str, key: str, facts: Mapping[str, Any]
+) -> tuple[dict[str, Any], Collected]:
+    """The values of NAMES for one message, and where its links are collected. `facts`: see Channel.render."""
+    spoken = words(language)
+    collected = Collected(links, key)
+    values = facts_of(recipient, facts, templates.brand, facts.get("now") or templates.now())
+    unsubscribe = links.unsubscribe(key)
+
+    def money(cents: int | None) -> str:
+        return spoken.money(cents, templates.currency)
+
+    def written(moment: datetime | date | None) -> str:
+        return spoken.date(moment)
+
+    return {
+        **{name: Fields(name, values[name]) for name in ("customer", "orders", "journey", "brand")},
+        "today": values["today"],
+        "money": money,
+        "date": written,
+        "link": collected.link,
+        "words": spoken,
+        "unsubscribe_url": unsubscribe,
+        "preferences_url": unsubscribe,
+        "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
+        "open_pixel_url": links.open_pixel(key),
+    }, collected
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    title: JinjaTemplate
+    html: JinjaTemplate | None
+    text: JinjaTemplate | None
+
+
+class Renderer:
+    """Renders e-mails, SMS, feed items and call scripts. Safe to share between threads."""
+
+    def __init__(self, templates: Templates, links: Links) -> None:
+        self.templates = templates
+        self.links = links
+        self._compiled: dict[str, _Compiled] = {}
+        self._lock = threading.Lock()
+
+    def render(self, channel: str, recipient: Recipient, ref: str, key: str, facts: Mapping[str, Any]) -> Content:
+        """One message. Raises TemplateError with file and line."""
+        template = self.templates.find(ref, channel, recipient.language)
+        names, collected = names_for(self.templates, self.links, recipient, template.language, key, facts)
+        if channel == "call":
+            for name in ("link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url"):
+                del names[name]
+        compiled = self._compile(template)
+        try:
+            title = " ".join(compiled.title.render(names).split())
+            page = compiled.html.render(names) if compiled.html else ""
+            text = _tidy(compiled.text.render(names)) if compiled.text else ""
+        except Exception as error:  # a template is a program of somebody else's: anything may be raised
+            raise located(template, names, error) from error
+        digest = sha256(f"{title}\0{page}\0{text}".encode()).hexdigest()
+        return Content(
+            title=title,
+            html=page,
+            text=text,
+            links=collected.all,
+            template=ref,
+            template_hash=template.hash,
+            hash=digest,
+        )
+
+    def _compile(self, template: Template) -> _Compiled:
+        compiled = self._compiled.get(template.hash)
+        if compiled is None:
+            compiled = compile_template(template)
+            with self._lock:
+                while len(self._compiled) >= _KEPT:
+                    self._compiled.pop(next(iter(self._compiled)))
+                self._compiled[template.hash] = compiled
+        return compiled
+
+
+def compile_template(template: Template) -> _Compiled:
+    """Jinja's templates of a message's parts. Raises TemplateError with file and line."""
+    try:
+        HTML.parse(template.source)  # errors here have the lines of the author's file
+        if template.channel == "email":
+            mail = compile_mjml(template.source, _PIXEL)
+            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), PLAIN.from_string(mail.text))
+        if template.channel == "sms":
+            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(template.source))
+        title = _TITLE.search(template.source)
+        if title is None:
+            raise TemplateError(f"{template.where(1)}: a {template.channel} template begins with <title>…</title>")
+        body = template.source[: title.start()] + template.source[title.end() :]
+        pixel = _PIXEL if template.channel == "feed" else ""
+        return _Compiled(PLAIN.from_string(unescape(title[1])), HTML.from_string(body.strip() + pixel), None)
+    except TemplateSyntaxError as error:
+        raise TemplateError(syntax(template, error)) from error
+    except MjmlError as error:
+        opened = f" (opened at {template.where(error.opened)})" if error.opened else ""
+        raise TemplateError(f"{template.where(error.line)}: {error}{opened}") from error
+
+
+_BLOCK = re.compile(r"\{%[-+]?\s*(end)?(if|for|filter|call|macro|with|autoescape)\b")
+
+
+def syntax(template: Template, error: TemplateSyntaxError) -> str:
+    """The sentence about an error of syntax; a block that is never closed is told where it begins, not at the end."""
+    open_ones: list[tuple[str, int]] = []
+    for number, line in enumerate(template.source.splitlines(), start=1):
+        for end, tag in _BLOCK.findall(line):
+            if not end:
+                open_ones.append((tag, number))
+            elif open_ones and open_ones[-1][0] == tag:
+                open_ones.pop()
+    if open_ones and "Unexpected end of template" in str(error.message):
+        tag, number = open_ones[-1]
+        return f"{template.where(number)}: {{% {tag} … %}} is never closed: write {{% end{tag} %}}"
+    return f"{template.where(error.lineno)}: {error.message}"
+
+
+def located(template: Template, names: Mapping[str, Any], error: Exception) -> TemplateError:
+    """The error with the author's file and line: the source itself is rendered once more, for its line numbers."""
+    line = 1
+    try:
+        HTML.from_string(template.source).render(names)
+    except Exception as again:  # noqa: BLE001  # as above
+        trace = again.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == "<template>":
+                line = trace.tb_lineno
+            trace = trace.tb_next
+    return TemplateError(f"{template.where(line)}: {error}")
+
+
+_BLANKS = re.compile(r"[ \t]+(?=\n)")
+_GAPS = re.compile(r"\n{3,}")
+
+
+def _tidy(text: str) -> str:
+    return _GAPS.sub("\n\n", _BLANKS.sub("", text)).strip()

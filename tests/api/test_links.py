@@ -1,0 +1,150 @@
+"""Clicks, opens, unsubscribing: what is recorded, and what never is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from engine import consent
+from engine.db import Database
+from engine.events import StoredEvent
+from engine.links import Links
+
+NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
+Events = Callable[[], list[StoredEvent]]
+Sent = Callable[..., dict[str, Any]]
+
+
+def path(url: str) -> str:
+    return url.removeprefix("http://127.0.0.1:8000")
+
+
+def granted(db: Database, customer: str = "c1") -> dict[str, bool]:
+    with db.read() as conn:
+        return {row.channel: row.granted for row in consent.of(conn, customer)}
+
+
+@pytest.mark.parametrize("channel", ["email", "sms", "feed", "letter"])
+async def test_a_click_is_an_answer_of_the_messages_channel(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, channel: str
+) -> None:
+    sent(channel=channel)
+    response = await http.get(path(links.click("1-1-0", 0)))
+    assert (response.status_code, response.headers["location"]) == (302, "https://shop.example/?a=1&b=2")
+    assert "no-store" in response.headers["cache-control"]
+    (event,) = events()
+    assert (event.name, event.customer_id, event.message_key) == (f"{channel}.clicked", "c1", "1-1-0")
+    assert event.payload == {"link": "shop", "url": "https://shop.example/?a=1&b=2"}
+
+
+async def test_head_and_prefetch_record_nothing(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent
+) -> None:
+    sent()
+    click, pixel, preferences = (
+        path(url) for url in (links.click("1-1-0", 0), links.open_pixel("1-1-0"), links.unsubscribe("1-1-0"))
+    )
+    assert (await http.head(click)).status_code == 302
+    assert (await http.head(pixel)).status_code == 200
+    assert (await http.head(preferences)).status_code == 200
+    assert (await http.get(click, headers={"Sec-Purpose": "prefetch;prerender"})).status_code == 302
+    assert (await http.get(click, headers={"Purpose": "prefetch"})).status_code == 302
+    assert (await http.get(preferences)).status_code == 200
+    assert events() == []
+
+
+async def test_forged_links_lead_nowhere(http: httpx.AsyncClient, links: Links, events: Events, sent: Sent) -> None:
+    sent()
+    real = path(links.click("1-1-0", 0))
+    other = path(links.click("1-1-0", 1)).rsplit(".", 1)[1]
+    for forged in (
+        real[:-1] + ("A" if real[-1] != "A" else "B"),
+        real.rsplit(".", 1)[0] + "." + other,
+        real.replace("1-1-0", "2-1-0"),
+        real[:-3],
+        "/c/nonsense",
+        "/c/https:evil.example",
+        path(links.click("9-9-9", 0)),
+        path(links.click("1-1-0", 7)),
+        path(links.click("1-1-0", 1)),
+        "/o/" + path(links.click("1-1-0", 0)).removeprefix("/c/"),
+        "/u/" + path(links.open_pixel("1-1-0")).removeprefix("/o/").removesuffix(".gif"),
+    ):
+        response = await http.get(forged)
+        assert (response.status_code, response.json()["code"]) == (404, "link_not_found"), forged
+        assert "location" not in response.headers
+    assert events() == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "confidence"),
+    [("Mozilla/5.0 Thunderbird/128", "high"), ("Mozilla/5.0 (via ggpht.com GoogleImageProxy)", "low")],
+)
+async def test_R12_the_pixel_says_how_sure_an_open_is(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, agent: str, confidence: str
+) -> None:
+    sent()
+    response = await http.get(path(links.open_pixel("1-1-0")), headers={"User-Agent": agent})
+    assert (response.headers["content-type"], response.content[:6]) == ("image/gif", b"GIF89a")
+    (event,) = events()
+    assert (event.name, event.payload) == ("email.opened", {"confidence": confidence})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"List-Unsubscribe": "One-Click"}},
+        {"files": {"List-Unsubscribe": (None, "One-Click")}},
+        {"data": {"action": "withdraw"}},
+        {},
+    ],
+    ids=["RFC 8058 urlencoded", "RFC 8058 multipart", "the page's button", "nothing"],
+)
+async def test_unsubscribing_is_one_post_and_at_once(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, sqlite: Database, body: dict[str, Any]
+) -> None:
+    sent()
+    with sqlite.write() as conn:
+        for channel in ("email", "letter"):
+            consent.grant(conn, "c1", channel, "marketing", "api", NOW)
+    for _ in range(3):
+        response = await http.post(path(links.unsubscribe("1-1-0")), **body)
+        assert (response.status_code, len(response.history)) == (200, 0)
+        assert "set-cookie" not in response.headers
+    assert granted(sqlite) == {"email": False, "letter": True}
+    withdrawn = [event for event in events() if event.name == "consent.withdrawn"]
+    assert [(event.customer_id, event.message_key) for event in withdrawn] == [("c1", None)]
+    assert withdrawn[0].payload == {"channel": "email", "purpose": "marketing", "message": "1-1-0"}
+
+
+async def test_the_preferences_page_has_a_button_and_changes_channels(
+    http: httpx.AsyncClient, links: Links, sent: Sent, sqlite: Database
+) -> None:
+    sent()
+    with sqlite.write() as conn:
+        for channel in ("email", "sms"):
+            consent.grant(conn, "c1", channel, "marketing", "api", NOW)
+    url = path(links.unsubscribe("1-1-0"))
+    page = await http.get(url)
+    assert 'value="withdraw"' in page.text
+    assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "c1" not in page.text
+    assert "subscribe again" in (await http.post(url, data={"channel": "sms", "action": "withdraw"})).text.lower()
+    assert granted(sqlite) == {"email": True, "sms": False}
+    await http.post(url, data={"channel": "sms", "action": "grant"})
+    assert granted(sqlite) == {"email": True, "sms": True}
+
+
+@pytest.mark.parametrize("form", [{"action": "delete"}, {"channel": "pigeon"}, {"channel": "<script>"}])
+async def test_a_wrong_form_changes_nothing(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, form: dict[str, str]
+) -> None:
+    sent()
+    response = await http.post(path(links.unsubscribe("1-1-0")), data=form)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_value")
+    assert events() == []

@@ -1,0 +1,103 @@
+"""Every refusal of the compiler and the loader, one bad journey each, with its text kept in golden/errors.
+
+`GOLDEN=write pytest tests/dsl/test_checks.py` writes the texts anew; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from dsl.loading import load
+from dsl.problems import CODES, JourneyError, Problems
+
+GOLDENS = Path(__file__).parent.parent / "golden" / "errors"
+CASES = sorted(GOLDENS.glob("*.md"))
+_FILE = re.compile(r"`(\w+\.py)`\n\n```python\n(.*?)```\n", re.DOTALL)
+_TEXT = re.compile(r"```text\n(.*?)```\n\Z", re.DOTALL)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_A1_each_refusal_has_its_text(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = case.read_text()
+    folder = tmp_path / "journeys"
+    folder.mkdir()
+    for name, source in _FILE.findall(page):
+        (folder / name).write_text(source)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(Problems) as caught:
+        load("journeys")
+
+    text = f"{caught.value}\n"
+    if os.environ.get("GOLDEN") == "write":
+        case.write_text(_TEXT.sub(lambda _: f"```text\n{text}```\n", page))
+        page = case.read_text()
+    found = _TEXT.search(page)
+    assert found is not None
+    assert text == found[1]
+    assert case.stem[:4] in {error.code for error in caught.value}
+    assert "dsl/" not in text, "our own files are no place for an author's error"
+
+
+def test_A1_each_code_has_a_golden() -> None:
+    assert {case.stem[:4] for case in CASES} == set(CODES)
+
+
+def problems_of(path: Path) -> tuple[JourneyError, ...]:
+    try:
+        load(path)
+    except Problems as problems:
+        return problems.errors
+    return ()
+
+
+HEAD = (
+    "from dsl import *\n\n\nclass Care(Journey):\n    enters = Api()\n    purpose = marketing\n    done = Final()\n\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "codes"),
+    [
+        ("        while True:\n            yield Email.clicked >> self.done\n", ["J102"]),
+        ("        yield from self.helpr()\n", ["J101"]),
+        ("        if self.calm:\n            yield after(days=1) >> self.done\n", ["J101"]),
+        ("        return [after(days=1) >> self.done]\n", ["J104", "J105"]),
+        ("        return iter([after(days=1) >> self.done])\n", []),
+        ("        return self.helper()\n\n    def helper(self):\n        yield after(days=1) >> self.done\n", []),
+        (
+            "        yield after(days=1) >> self.helper\n\n    def helper(self):\n        yield then >> self.done\n",
+            ["J106"],
+        ),
+        ("        yield (after(days=1)\n            >> self.done)\n", []),
+        ("        yield then >> self.done\n        yield forever\n", ["J124"]),
+        ("        yield Email.not_sent >> self.hello\n        yield then >> self.done\n", ["J123"]),
+        ("        yield Email.not_sent.up_to(2) >> self.hello\n        yield then >> self.done\n", []),
+        ("        yield forever\n", ["J121"]),
+        ("        yield Sms.not_sent >> self.done\n        yield then >> self.done\n", ["J127"]),
+        ("        yield Sms.clicked.any_send() >> self.done\n        yield after(days=1) >> self.done\n", []),
+        ("        yield after(days=1) >> self.done >> self.done\n", ["J150"]),
+        ("        yield event() >> self.done\n        yield then >> self.done\n", ["J150"]),
+        ("        yield Email.clicked >> self.hello.arrows\n        yield then >> self.done\n", ["J106"]),
+        ("        yield None\n", ["J104"]),
+        ("        pass\n\n    hello = 3\n", ["J108", "J113"]),
+        ("        yield after(days=1) >> self.done\n\n    def hello(self):\n        pass\n", ["J108", "J113"]),
+        ("        yield after(days=1) >> self.done\n\n    def __init__(self, x):\n        pass\n", ["J102"]),
+    ],
+)
+def test_A1_odd_bodies(body: str, codes: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "care.py"
+    file.write_text(f'{HEAD}    @Email("care/hello")\n    def hello(self) -> Arrows:\n{body}')
+    assert sorted(error.code for error in problems_of(file)) == codes
+
+
+def test_a_mistake_of_a_base_is_told_once(tmp_path: Path) -> None:
+    source = (
+        HEAD + '    @Email("care/hello")\n    def hello(self) -> Arrows:\n        yield after(days=1) >> self.dome\n'
+    )
+    (tmp_path / "care.py").write_text(source + "\n\nclass More(Care):\n    pass\n\n\nclass Most(More):\n    pass\n")
+    assert [error.code for error in problems_of(tmp_path)] == ["J101"]

@@ -1,0 +1,108 @@
+"""Personal feeds, read back by a feed reader."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import feedparser  # pyright: ignore[reportMissingTypeStubs]
+import pytest
+from sqlalchemy import select, update
+
+from engine import feeds
+from engine.context import Brand
+from engine.db import Database, insert_new, table
+from engine.errors import Gone, NotFound
+from engine.links import Links
+from engine.tables import Feed, FeedItem
+
+LINKS = Links("https://journeys.example", b"a key")
+BRAND = Brand("Marchand & Filles", "12 rue des Halles, Lyon", "https://shop.example")
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+READER: Any = feedparser  # it has no types
+
+
+def item(key: str, minutes: int, title: str = "Hello", customer: str = "c1") -> dict[str, Any]:
+    return {
+        "key": key, "guid": feeds.guid(key), "customer_id": customer, "title": title, "html": f"<p>{key} \x0b &amp;</p>",
+        "link": LINKS.click(key, 0), "at": NOW + timedelta(minutes=minutes), "withdrawn_at": None,
+    }  # fmt: skip
+
+
+def test_K7_a_readers_view_is_newest_first_with_guids_that_stay(db: Database) -> None:
+    with db.write() as conn:
+        token = feeds.token_for(conn, LINKS, "c1", NOW)
+        insert_new(
+            conn,
+            FeedItem,
+            [item("1-1-0", 1, "A <b> & \x01\ufffe 🦊"), item("2-1-0", 2), item("3-1-0", 3, customer="c2")],
+        )
+    with db.read() as conn:
+        rss, atom = (feeds.document(conn, LINKS, token, BRAND, kind) for kind in ("rss", "atom"))
+    for page in (rss, atom):
+        read = READER.parse(page.body)
+        assert not read.bozo
+        assert read.feed.title == "Marchand & Filles"
+        assert read.feed.link == "https://shop.example"
+        assert [entry.id for entry in read.entries] == [feeds.guid("2-1-0"), feeds.guid("1-1-0")]
+        assert read.entries[1].title == "A <b> & 🦊" or "🦊" in read.entries[1].title
+        assert read.entries[0].link == LINKS.click("2-1-0", 0)
+        assert read.entries[0].published_parsed[:5] == (2026, 3, 1, 9, 2)
+        assert "2-1-0" in str(read.entries[0])
+        assert "c1" not in page.body.decode()
+    assert rss.last_modified == NOW + timedelta(minutes=2)
+    assert rss.headers["X-Robots-Tag"].startswith("noindex")
+    assert "private" in rss.headers["Cache-Control"]
+
+
+def test_an_unchanged_feed_has_the_same_etag_and_a_withdrawn_item_goes(db: Database) -> None:
+    with db.write() as conn:
+        token = feeds.token_for(conn, LINKS, "c1", NOW)
+        insert_new(conn, FeedItem, [item("1-1-0", 1), item("2-1-0", 2)])
+    with db.read() as conn:
+        first, again = (feeds.document(conn, LINKS, token, BRAND) for _ in range(2))
+    assert first.etag == again.etag
+    assert first.unchanged(f'"other", W/{first.etag}')
+    assert not first.unchanged('"other"', first.last_modified)
+    assert first.unchanged(None, first.last_modified)
+    assert not first.unchanged(None, first.last_modified - timedelta(seconds=1))
+    with db.write() as conn:
+        items = table(FeedItem)
+        conn.execute(update(items).where(items.c.key == "2-1-0").values(withdrawn_at=NOW))
+        changed = feeds.document(conn, LINKS, token, BRAND)
+    assert changed.etag != first.etag
+    assert [entry.id for entry in READER.parse(changed.body).entries] == [feeds.guid("1-1-0")]
+
+
+def test_K7_a_revoked_address_is_gone_and_a_new_one_has_the_items(db: Database) -> None:
+    with db.write() as conn:
+        old = feeds.token_for(conn, LINKS, "c1", NOW)
+        insert_new(conn, FeedItem, [item("1-1-0", 1)])
+        new = feeds.rotate(conn, LINKS, "c1", NOW)
+        assert new == feeds.token_for(conn, LINKS, "c1", NOW) == LINKS.feed_token("c1", 1) != old
+        assert feeds.token_for(conn, LINKS, "c1", NOW) == new
+        with pytest.raises(Gone):
+            feeds.document(conn, LINKS, old, BRAND)
+        assert len(READER.parse(feeds.document(conn, LINKS, new, BRAND).body).entries) == 1
+        feeds.revoke(conn, "c1", NOW)
+        feeds.ensure(conn, LINKS, ["c1"], NOW)  # a later message opens no revoked feed again
+        with pytest.raises(Gone):
+            feeds.document(conn, LINKS, new, BRAND)
+
+
+def test_the_token_itself_is_not_kept_and_a_guess_is_not_found(db: Database) -> None:
+    with db.write() as conn:
+        feeds.ensure(conn, LINKS, ["c1", "c2", "c1"], NOW)
+        feeds.ensure(conn, LINKS, ["c2", "c3"], NOW)
+        kept = conn.execute(select(table(Feed))).all()
+        assert sorted(row.customer_id for row in kept) == ["c1", "c2", "c3"]
+        assert not {LINKS.feed_token(row.customer_id) for row in kept} & {row.token_hash for row in kept}
+        with pytest.raises(NotFound):
+            feeds.document(conn, LINKS, "x" * 43, BRAND)
+
+
+def test_an_empty_feed_is_a_feed(sqlite: Database) -> None:
+    with sqlite.write() as conn:
+        page = feeds.document(conn, LINKS, feeds.token_for(conn, LINKS, "c1", NOW), Brand())
+    assert not READER.parse(page.body).bozo
+    assert page.last_modified == NOW

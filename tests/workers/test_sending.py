@@ -1,0 +1,257 @@
+"""Sends: at most one a key whatever breaks, nothing to whoever said no, and what was sent can be read for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kit.engine import Engine
+from kit.mail import Taker, mail_server
+from sqlalchemy import insert
+from temporalio.testing import ActivityEnvironment
+
+from dsl import Api, Arrows, Email, Final, Journey, after, marketing
+from dsl.step import Row, chart
+from engine import consent
+from engine.db import Database, table
+from engine.settings import Settings
+from engine.steps import Moved, record
+from engine.steps import people as people_of
+from engine.tables import Message, TemplateVersion
+from workers.batch import Batch, Item, Outcome
+from workers.channels import channels
+from workers.perform import Performer
+from workers.registry import Registry
+from workers.server import free_port
+
+
+class Plain(Journey):
+    """One mail and a wait."""
+
+    enters = Api()
+    purpose = marketing
+    done = Final()
+
+    @Email("t/mail")
+    def mail(self) -> Arrows:
+        yield after(days=900) >> self.done
+
+
+class Bench:
+    """The performer on a database, without Temporal: a batch in, an outcome out."""
+
+    def __init__(self, settings: Settings, database: Database, client: Any = None) -> None:
+        self.settings = settings
+        self.engine = Engine(settings, database, client)
+        self.registry = Registry()
+        self.performer = Performer(settings, database, self.registry, channels(settings))
+
+    def enter(self, *customers: str) -> None:
+        self.ir = self.engine.publish(Plain)
+        self.registry.add(chart(self.ir))
+        self.engine.customers(*customers)
+        assert set(self.engine.enter(self.ir, *customers)) == {"entered"}
+
+    def batch(self, *customers: str) -> Batch:
+        now = self.settings.clock.now_ms()
+        numbers = [self.engine.enrolment(customer).id for customer in customers]
+        items = tuple(Item(number, 1, (Row(1, 0, "entry", None, now),)) for number in numbers)
+        return Batch(self.ir.hash, "send", 0, (), items, now)
+
+    async def perform(self, batch: Batch) -> Outcome:
+        wire = json.loads(json.dumps(batch.to_wire()))
+        return Outcome.from_wire(await ActivityEnvironment().run(self.performer.perform, wire))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, templates: Path, db: Database) -> Callable[[int], Bench]:
+    def make(port: int) -> Bench:
+        return Bench(Settings(data=tmp_path / "var", journeys=templates, smtp_port=port), db)
+
+    return make
+
+
+async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench: Callable[[int], Bench]) -> None:
+    """All three are reserved; while the first mail is handed over, the others withdraw."""
+
+    def withdraw(_: int) -> None:
+        with made.engine.database.write() as conn:
+            for customer in ("ben", "cat"):
+                consent.withdraw(conn, customer, "email", "marketing", "test", made.engine.now())
+
+    taker = Taker(withdraw)
+    with mail_server(taker) as port:
+        made = bench(port)
+        made.enter("ann", "ben", "cat")
+        outcome = await made.perform(made.batch("ann", "ben", "cat"))
+    assert len(taker.taken) == 1
+    assert outcome.not_sent == (1, 2)
+    rows = [made.engine.messages(customer)[0] for customer in ("ann", "ben", "cat")]
+    assert [(row.status, row.reason) for row in rows] == [
+        ("sent", None),
+        ("not_sent", "consent withdrawn"),
+        ("not_sent", "consent withdrawn"),
+    ]
+    assert rows[1].detail["source"] == "test"
+
+
+async def test_C2_consent_that_cant_be_read_sends_nothing_and_is_tried_again(bench: Callable[[int], Bench]) -> None:
+    taker = Taker()
+    with mail_server(taker) as port:
+        made = bench(port)
+        made.enter("ann")
+        with made.engine.database.write() as conn:
+            conn.exec_driver_sql("ALTER TABLE consent RENAME TO consent_away")
+        batch = made.batch("ann")
+        with pytest.raises(Exception, match="consent"):
+            await made.perform(batch)
+        assert taker.taken == []
+        with made.engine.database.write() as conn:
+            conn.exec_driver_sql("ALTER TABLE consent_away RENAME TO consent")
+        await made.perform(batch)
+    assert len(taker.taken) == 1
+
+
+async def test_S1_a_batch_that_is_performed_again_sends_nothing_twice(bench: Callable[[int], Bench]) -> None:
+    taker = Taker()
+    with mail_server(taker) as port:
+        made = bench(port)
+        made.enter("ann", "ben")
+        batch = made.batch("ann", "ben")
+        assert await made.perform(batch) == Outcome()
+        assert await made.perform(batch) == Outcome()
+    assert len(taker.taken) == 2
+
+
+async def test_S1_two_attempts_at_once_send_each_mail_once(bench: Callable[[int], Bench]) -> None:
+    """A worker that Temporal gave up goes on beside the next attempt: each key is one's or the other's."""
+    taker = Taker(lambda _: time.sleep(0.01))
+    people = [f"c{number}" for number in range(30)]
+    with mail_server(taker) as port:
+        made = bench(port)
+        made.enter(*people)
+        batch = made.batch(*people)
+        await asyncio.gather(*(made.perform(batch) for _ in range(3)))
+    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
+    assert len(sent) == 30
+    assert set(sent.values()) == {1}
+
+
+async def test_a_batch_that_takes_long_says_that_it_is_alive(bench: Callable[[int], Bench]) -> None:
+    beats: list[float] = []
+    with mail_server(Taker(lambda _: time.sleep(2.5))) as port:
+        made = bench(port)
+        made.enter("ann")
+        environment = ActivityEnvironment()
+        environment.on_heartbeat = lambda *_: beats.append(time.monotonic())
+        await environment.run(made.performer.perform, made.batch("ann").to_wire())
+    assert len(beats) >= 2
+
+
+def test_a_repeated_record_ends_nothing_newer(bench: Callable[[int], Bench]) -> None:
+    made = bench(1)
+    made.enter("ann")
+    number = made.engine.enrolment("ann").id
+    where = chart(made.ir)
+    now = made.settings.clock.now_ms()
+    old, new = Moved(number, (Row(1, 0, "entry", None, now),)), Moved(number, (Row(2, 0, "answer", None, now),))
+    with made.engine.database.write() as conn:
+        who = people_of(conn, [number])
+        record(conn, where, [old], who, now)
+        record(conn, where, [new], who, now)
+        conn.execute(insert(table(Message)).values(**deferred(made, f"{number}-2-0")))
+        record(conn, where, [old], who, now)
+    assert [row.status for row in made.engine.messages("ann")] == ["deferred"]
+    assert made.engine.enrolment("ann").seq == 2
+
+
+def deferred(made: Bench, key: str) -> dict[str, Any]:
+    enrolment = made.engine.enrolment("ann")
+    return {
+        "key": key, "enrolment_id": enrolment.id, "customer_id": "ann", "journey": made.ir.name, "hash": made.ir.hash,
+        "state": "mail", "visit": 2, "arm": "treated", "channel": "email", "purpose": "marketing", "status": "deferred",
+        "cost": 0, "reserved_at": made.engine.now(),
+    }  # fmt: skip
+
+
+async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[[int], Bench]) -> None:
+    """The mail is with its server, then our database can't be written: the next try finds the call marked, and sends none."""
+
+    def lose_the_table(_: int) -> None:
+        with made.engine.database.write() as conn:
+            conn.exec_driver_sql("ALTER TABLE message_event RENAME TO away")
+
+    taker = Taker(lose_the_table)
+    with mail_server(taker) as port:
+        made = bench(port)
+        made.enter("ann")
+        batch = made.batch("ann")
+        with pytest.raises(Exception, match="message_event"):
+            await made.perform(batch)
+        with made.engine.database.write() as conn:
+            conn.exec_driver_sql("ALTER TABLE away RENAME TO message_event")
+        assert await made.perform(batch) == Outcome()
+    assert len(taker.taken) == 1
+    (row,) = made.engine.messages("ann")
+    assert row.status == "unknown"
+
+
+async def test_S4_what_was_sent_can_be_read_after_the_template_was_edited(
+    bench: Callable[[int], Bench], templates: Path
+) -> None:
+    with mail_server(Taker()) as port:
+        made = bench(port)
+        made.enter("ann", "ben")
+        await made.perform(made.batch("ann"))
+        file = templates / "t" / "mail.en.mjml"
+        file.write_text(file.read_text().replace("Hello", "Good morning"))
+        await made.perform(made.batch("ben"))
+    first, second = made.engine.messages("ann")[0], made.engine.messages("ben")[0]
+    assert first.template_hash != second.template_hash
+    kept = {row.hash: row.source for row in made.engine.rows(TemplateVersion)}
+    assert "Good morning" not in kept[first.template_hash]
+    assert "Good morning" in kept[second.template_hash]
+    assert first.context["customer"]["first_name"] == "Zoé"
+
+
+async def test_a_suppressed_address_is_not_written_to(bench: Callable[[int], Bench]) -> None:
+    with mail_server(Taker()) as port:
+        made = bench(port)
+        made.enter("ann")
+        with made.engine.database.write() as conn:
+            consent.suppress(conn, "email", "ann@example.com", "bounced", "test", made.engine.now())
+        assert (await made.perform(made.batch("ann"))).not_sent == (0,)
+    (row,) = made.engine.messages("ann")
+    assert (row.reason, row.detail["reason"]) == ("suppressed", "bounced")
+
+
+async def test_a_mail_server_that_is_away_puts_the_send_off(bench: Callable[[int], Bench]) -> None:
+    made = bench(free_port())
+    made.enter("ann")
+    batch = made.batch("ann")
+    ((position, wait),) = (await made.perform(batch)).deferred
+    assert position == 0
+    assert wait > 0
+    assert made.engine.messages("ann")[0].status == "deferred"
+    taker = Taker()
+    with mail_server(taker) as port:
+        again = bench(port)
+        again.ir = made.ir
+        again.registry.add(chart(made.ir))
+        assert await again.perform(batch) == Outcome()
+    assert made.engine.messages("ann")[0].status == "sent"
+
+
+def test_a_batch_survives_its_wire() -> None:
+    rows = (Row(3, 2, "answer", 17, 999), Row(4, 5, "retry", None, 1000))
+    batch = Batch("h", "send", 2, (4, 5), (Item(1, 3, rows), Item(2, 9)), 1000)
+    assert Batch.from_wire(json.loads(json.dumps(batch.to_wire()))) == batch
+    outcome = Outcome((1,), ((0, 2.5),), ((True, False),), ((3, 4),))
+    assert Outcome.from_wire(json.loads(json.dumps(outcome.to_wire()))) == outcome

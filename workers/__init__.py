@@ -1,0 +1,1 @@
+"""Where Temporal lives, alone: the cohort workflow, activities, dispatcher, entry, and the channels' providers."""

@@ -1,0 +1,29 @@
+"""The ways to reach a customer, by their names."""
+
+from __future__ import annotations
+
+from engine.links import Links
+from engine.outgoing import Channel
+from engine.settings import Settings
+from engine.templates import Templates
+from workers.channels.call import CallChannel
+from workers.channels.email import EmailChannel
+from workers.channels.feed import FeedChannel
+from workers.channels.letter import LetterChannel
+from workers.channels.sms import SmsChannel
+
+__all__ = ["CallChannel", "EmailChannel", "FeedChannel", "LetterChannel", "SmsChannel", "channels"]
+
+
+def channels(settings: Settings, templates: Templates | None = None, links: Links | None = None) -> dict[str, Channel]:
+    """Every channel as the settings describe it, by its name. Raises ValueError for a setting that can't be used."""
+    templates = templates or Templates.of(settings)
+    links = links or Links(settings.public_url, settings.signing_key())
+    made: tuple[Channel, ...] = (
+        EmailChannel(settings, templates, links),
+        SmsChannel(settings, templates, links),
+        FeedChannel(settings, templates, links),
+        CallChannel(settings, templates, links),
+        LetterChannel(settings, templates, links),
+    )
+    return {channel.name: channel for channel in made}

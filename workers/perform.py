@@ -1,0 +1,156 @@
+"""The `perform` activity: does for a batch of members what their journey asks, and writes everything down.
+
+A retry of a half-done batch repeats nothing: steps are unique by number, messages by key (`workers.sending`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection
+from temporalio import activity
+
+from dsl.ir import After
+from dsl.step import Chart
+from engine import facts
+from engine.db import Database
+from engine.outgoing import Channel
+from engine.settings import Settings
+from engine.steps import Moved, Person, explain, people, record
+from workers.batch import Batch, Outcome
+from workers.registry import Registry
+from workers.sending import Sending
+
+__all__ = ["Performer"]
+
+_BEAT = 2.0  # seconds; Temporal gives a silent batch up after ten
+
+
+class Performer:
+    """Performs batches. One for each worker process; holds what they share."""
+
+    def __init__(
+        self, settings: Settings, database: Database, registry: Registry, channels: Mapping[str, Channel]
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._clock = settings.clock
+        self._sending = Sending(settings, database, channels)
+
+    @activity.defn(name="perform")
+    async def perform(self, wire: list[Any]) -> dict[str, Any]:
+        """Perform a batch (`Batch.to_wire`) and say what became of it (`Outcome.to_wire`)."""
+        async with _beating():
+            return (await self._perform(Batch.from_wire(wire))).to_wire()
+
+    async def _perform(self, batch: Batch) -> Outcome:
+        chart = await asyncio.to_thread(self._registry.get, batch.hash, self._database)
+        match batch.kind:
+            case "send":
+                return await self._send(batch, chart)
+            case "decide":
+                return await asyncio.to_thread(self._decide, batch, chart)
+            case "measure":
+                return await asyncio.to_thread(self._measure, batch, chart)
+            case _:
+                return await asyncio.to_thread(self._record, batch, chart)
+
+    async def _send(self, batch: Batch, chart: Chart) -> Outcome:
+        who = await asyncio.to_thread(self._begin, batch, chart)
+        not_sent, deferred = await self._sending.send(batch, chart, who)
+        waits = await asyncio.to_thread(self._waits, batch, chart, who)
+        return Outcome(not_sent, deferred, waits=waits)
+
+    def _begin(self, batch: Batch, chart: Chart) -> dict[int, Person]:
+        with self._database.write() as conn:
+            return self._write_steps(conn, batch, chart)
+
+    def _write_steps(self, conn: Connection, batch: Batch, chart: Chart) -> dict[int, Person]:
+        who = people(conn, [item.enrolment_id for item in batch.items])
+        record(
+            conn,
+            chart,
+            [Moved(item.enrolment_id, item.rows, item.late) for item in batch.items],
+            who,
+            self._clock.now_ms(),
+        )
+        return who
+
+    def _record(self, batch: Batch, chart: Chart) -> Outcome:
+        with self._database.write() as conn:
+            self._write_steps(conn, batch, chart)
+        return Outcome()
+
+    def _decide(self, batch: Batch, chart: Chart) -> Outcome:
+        """Evaluate the arrows' guards on fresh data; the step's row keeps each with its result and its values."""
+        guards = [guard for arrow in batch.arrows if (guard := chart.arrows[arrow].guard) is not None]
+        with self._database.read() as conn:
+            who = people(conn, [item.enrolment_id for item in batch.items])
+            decisions = facts.decide(conn, guards, [p.customer_id for p in who.values()], self._clock.now())
+        results: list[tuple[bool, ...]] = []
+        details: list[tuple[int, int, dict[str, Any]]] = []
+        for item in batch.items:
+            decision = decisions.get(who[item.enrolment_id].customer_id)
+            nothing = (dict[str, Any](),) * len(guards)  # she was erased: no guard holds
+            holds = decision.results if decision is not None else (False,) * len(guards)
+            inputs = decision.inputs if decision is not None else nothing
+            results.append(holds)
+            detail = [
+                {"predicate": guard.sentence(), "holds": hold, "values": dict(values)}
+                for guard, hold, values in zip(guards, holds, inputs, strict=True)
+            ]
+            details.append((item.enrolment_id, item.visit, {"decided": detail}))
+        with self._database.write() as conn:
+            self._write_steps(conn, batch, chart)
+            explain(conn, details)
+        return Outcome(results=tuple(results))
+
+    def _measure(self, batch: Batch, chart: Chart) -> Outcome:
+        with self._database.write() as conn:
+            who = self._write_steps(conn, batch, chart)
+        return Outcome(waits=self._waits(batch, chart, who))
+
+    def _waits(self, batch: Batch, chart: Chart, who: Mapping[int, Person]) -> tuple[tuple[int, ...], ...]:
+        """Each member's waits in seconds, kept between the arrow's bounds, or its `missing` where there is no value."""
+        if not batch.arrows:
+            return ()
+        afters = [on for arrow in batch.arrows if isinstance(on := chart.arrows[arrow].on, After)]
+        expressions = [after.expression for after in afters if after.expression is not None]
+        with self._database.read() as conn:
+            customers = [person.customer_id for person in who.values()]
+            measured = facts.measure(conn, expressions, customers, self._clock.now())
+        nothing = (None,) * len(afters)
+        return tuple(
+            tuple(
+                _bounded(after, value)
+                for after, value in zip(afters, measured.get(who[item.enrolment_id].customer_id, nothing), strict=True)
+            )
+            for item in batch.items
+        )
+
+
+@asynccontextmanager
+async def _beating() -> AsyncGenerator[None]:
+    """Say that the batch is alive, however long one call or one wait takes: else Temporal starts it a second time."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_BEAT)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+def _bounded(after: After, value: float | None) -> int:
+    if value is None:
+        return after.missing or 0
+    low = after.at_least if after.at_least is not None else 0
+    high = after.at_most if after.at_most is not None else value
+    return round(max(low, min(value, high)))

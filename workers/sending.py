@@ -1,0 +1,297 @@
+"""Sending: a batch's messages, from the customer's row to the provider's receipt; at most one of a key, whatever breaks.
+
+Members are worked in waves: one transaction settles the last wave, asks the gate, and reserves the next; then the providers
+are called, a group side by side. Where a provider would not notice a repeat, the key is taken first, in the transaction
+that asks the gate for the last time; what a crash leaves in doubt is not sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from dsl.ir import State
+from dsl.step import Chart
+from engine import facts, feeds, gate, messages
+from engine.clock import from_ms
+from engine.db import Database, table
+from engine.enrolments import chunked
+from engine.gate import Candidate, No
+from engine.outgoing import Channel, Outgoing, Receipt, Recipient, Send
+from engine.settings import Settings
+from engine.steps import Person
+from engine.tables import Customer
+from workers.batch import Batch, Item
+
+__all__ = ["Sending"]
+
+_READ = tuple(column for column in table(Customer).c if column.name not in {"created_at", "updated_at"})
+_WAVE = 250  # messages that are rendered and reserved together: a few seconds of sending, at most
+_AGAIN = 60.0  # seconds before another try where the provider names none
+
+
+@dataclass(slots=True)
+class _Mail:
+    """One member's message on its way through a batch."""
+
+    position: int
+    candidate: Candidate
+    recipient: Recipient
+    facts: Mapping[str, Any]
+    outgoing: Outgoing | None = None
+    receipt: Receipt | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    not_sent: list[int] = field(default_factory=list[int])
+    deferred: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    receipts: list[tuple[str, Receipt]] = field(default_factory=list[tuple[str, Receipt]])
+
+
+class Sending:
+    """Sends batches' messages. One for each worker process."""
+
+    def __init__(self, settings: Settings, database: Database, channels: Mapping[str, Channel]) -> None:
+        self._settings = settings
+        self._database = database
+        self._channels = channels
+        self._clock = settings.clock
+
+    async def send(
+        self, batch: Batch, chart: Chart, who: Mapping[int, Person]
+    ) -> tuple[tuple[int, ...], tuple[tuple[int, float], ...]]:
+        """Send a batch's messages; the positions of those not sent, and of those put off, with the seconds until a new try."""
+        state = chart.ir.states[batch.state]
+        channel = self._channels[state.kind]
+        mails = await asyncio.to_thread(self._prepare, batch, chart, who)
+        tally = _Tally()
+        size = _WAVE if channel.outside else max(1, len(mails))
+        run = f"{chart.ir.name}-{state.name}-{batch.at}-{batch.items[0].enrolment_id}"
+        async with channel.batch(run) as send:
+            for wave in chunked(mails, size):
+                await asyncio.to_thread(self._render, channel, state, chart, wave)
+                ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
+                for number, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
+                    await self._call(channel, send, group, tally, just_asked=number == 0)
+            await asyncio.to_thread(self._settle, tally)
+        return tuple(sorted(tally.not_sent)), tuple(sorted(tally.deferred))
+
+    def _prepare(self, batch: Batch, chart: Chart, who: Mapping[int, Person]) -> list[_Mail]:
+        """Read what the messages need: the customers and what they bought."""
+        state = chart.ir.states[batch.state]
+        channel = self._channels[state.kind]
+        customers = sorted({person.customer_id for person in who.values()})
+        with self._database.read() as conn:
+            recipients = self._recipients(conn, customers)
+            speaks = channel.speaks_of(state.template or "", "orders")
+            bought = facts.orders_summary(conn, customers, self._clock.now()) if speaks else {}
+            rotated = feeds.generations(conn, customers)
+        shared = {"journey": {"name": chart.ir.name, "title": chart.ir.title}, "now": from_ms(batch.at)}
+        mails: list[_Mail] = []
+        for position, item in enumerate(batch.items):
+            person = who[item.enrolment_id]
+            recipient = recipients.get(person.customer_id) or self._stranger(person.customer_id)
+            mails.append(
+                _Mail(
+                    position,
+                    self._candidate(item, state, chart, person, channel.address(recipient)),
+                    recipient,
+                    {
+                        "orders": bought.get(person.customer_id),
+                        "feed_generation": rotated.get(person.customer_id, 0),
+                        **shared,
+                    },
+                )
+            )
+        return mails
+
+    def _recipients(self, conn: Connection, customers: Sequence[str]) -> dict[str, Recipient]:
+        rows = table(Customer)
+        found: dict[str, Recipient] = {}
+        for piece in chunked(customers):
+            for row in conn.execute(select(*_READ).where(rows.c.id.in_(piece))):
+                found[row.id] = Recipient(
+                    id=row.id,
+                    language=row.language or self._settings.language,
+                    zone=row.zone or self._settings.zone,
+                    first_name=row.first_name or "",
+                    last_name=row.last_name or "",
+                    email=row.email,
+                    phone=row.phone,
+                    address=row.address,
+                    postcode=row.postcode,
+                    city=row.city,
+                    country=row.country,
+                    attributes=row.attributes,
+                )
+        return found
+
+    def _stranger(self, customer_id: str) -> Recipient:
+        """A customer whose row is gone (erased): no address, so nothing is sent, and the row says so."""
+        return Recipient(customer_id, self._settings.language, self._settings.zone)
+
+    @staticmethod
+    def _candidate(item: Item, state: State, chart: Chart, person: Person, address: str | None) -> Candidate:
+        return Candidate(
+            key=messages.message_key(item.enrolment_id, item.visit),
+            enrolment_id=item.enrolment_id,
+            customer_id=person.customer_id,
+            journey=chart.ir.name,
+            hash=chart.ir.hash,
+            state=state.name,
+            visit=item.visit,
+            arm=person.arm,
+            channel=state.kind,
+            purpose=state.purpose or chart.ir.purpose,
+            address=address,
+        )
+
+    def _render(self, channel: Channel, state: State, chart: Chart, wave: Sequence[_Mail]) -> None:
+        """Make the messages, but for those who get none in any case; the gate is asked when they are reserved."""
+        with self._database.read() as conn:
+            known = messages.statuses(conn, [mail.candidate.key for mail in wave])
+        outcomes = _outcomes(state)
+        for mail in wave:
+            key, status = mail.candidate.key, known.get(mail.candidate.key)
+            address = mail.candidate.address
+            if address is None or gate.held_out(mail.candidate) or status not in {None, *messages.OPEN}:
+                continue
+            try:
+                content = channel.render(mail.recipient, state.template or "", key, mail.facts)
+            except ValueError as error:  # a template's error for this customer alone: the others go out
+                mail.receipt = Receipt("rejected", detail=str(error)[:500])
+                continue
+            mail.outgoing = Outgoing(
+                key=key,
+                channel=channel.name,
+                enrolment_id=mail.candidate.enrolment_id,
+                journey=chart.ir.name,
+                state=state.name,
+                purpose=mail.candidate.purpose,
+                recipient=mail.recipient,
+                address=address,
+                content=content,
+                at=from_ms(self._clock.now_ms()),
+                queue=state.queue or "",
+                outcomes=outcomes,
+                journey_title=chart.ir.title,
+            )
+
+    def _reserve(self, channel: Channel, wave: Sequence[_Mail], tally: _Tally) -> list[_Mail]:
+        """Settle the wave before, ask the gate, and reserve this one's keys, in one transaction; returns who is sent to."""
+        now = self._clock.now()
+        with self._database.write() as conn:
+            messages.settle(conn, tally.receipts, now)
+            known = messages.statuses(conn, [mail.candidate.key for mail in wave])
+            open_ones = [mail for mail in wave if known.get(mail.candidate.key) in {None, "deferred", "reserved"}]
+            refused = gate.judge(conn, [mail.candidate for mail in open_ones])
+            for mail in open_ones:
+                if mail.receipt is not None and mail.candidate.key not in refused:
+                    detail = {"error": mail.receipt.detail}
+                    refused[mail.candidate.key] = No("not_sent", "template", detail)
+            ready = [mail for mail in open_ones if mail.candidate.key not in refused and mail.outgoing is not None]
+            messages.refuse(
+                conn,
+                [(m.candidate, refused[m.candidate.key]) for m in open_ones if m.candidate.key in refused],
+                now,
+            )
+            messages.reserve(
+                conn,
+                [(m.candidate, m.outgoing, _context(m)) for m in ready if m.outgoing is not None],
+                "reserved" if channel.outside else "sent",
+                now,
+            )
+            channel.keep(conn, [mail.outgoing for mail in ready if mail.outgoing is not None])
+            messages.mark_unknown(conn, [key for key, status in known.items() if status == "sending"], now)
+        tally.receipts.clear()
+        tally.not_sent.extend(
+            mail.position
+            for mail in wave
+            if ((key := mail.candidate.key) in refused and refused[key].status == "not_sent")
+            or known.get(key) in {"not_sent", "failed"}
+        )
+        return ready
+
+    async def _call(
+        self, channel: Channel, send: Send, group: Sequence[_Mail], tally: _Tally, *, just_asked: bool
+    ) -> None:
+        """Call the provider, but for those who said stop since their keys were reserved (behaviour C2)."""
+        stopped: dict[str, No] = {}
+        taken = {mail.candidate.key for mail in group}
+        if not (just_asked and channel.repeats):  # else the reservation has asked the gate this very moment
+            stopped, taken = await asyncio.to_thread(
+                self._last_look, channel, [mail.candidate for mail in group], tally
+            )
+        tally.not_sent.extend(mail.position for mail in group if mail.candidate.key in stopped)
+        going = [mail for mail in group if mail.candidate.key in taken]
+        receipts = await asyncio.gather(*(send(mail.outgoing) for mail in going if mail.outgoing is not None))
+        for mail, receipt in zip(going, receipts, strict=True):
+            tally.receipts.append((mail.candidate.key, receipt))
+            if receipt.status == "rejected":
+                tally.not_sent.append(mail.position)
+            elif receipt.status == "deferred":
+                tally.deferred.append((mail.position, receipt.retry_after or _AGAIN))
+
+    def _last_look(
+        self, channel: Channel, candidates: Sequence[Candidate], tally: _Tally
+    ) -> tuple[dict[str, No], set[str]]:
+        """Ask the gate once more; where a repeat would reach her twice, take the key first. Who is refused, who is called.
+
+        So a crash leaves in doubt only the messages of one group (of one, for e-mail), never a whole wave (behaviour S1).
+        """
+        keys = {candidate.key for candidate in candidates}
+        if channel.repeats:
+            with self._database.read() as conn:
+                refused = gate.judge(conn, candidates)
+            if not refused:
+                return {}, keys
+        now = self._clock.now()
+        with self._database.write() as conn:
+            refused = gate.judge(conn, candidates)
+            messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
+            taken = keys - refused.keys()
+            if not channel.repeats:
+                messages.settle(conn, tally.receipts, now)
+                taken = messages.calling(conn, sorted(taken))
+        if not channel.repeats:
+            tally.receipts.clear()
+        return refused, taken
+
+    def _settle(self, tally: _Tally) -> None:
+        with self._database.write() as conn:
+            messages.settle(conn, tally.receipts, self._clock.now())
+
+
+def _context(mail: _Mail) -> dict[str, Any]:
+    """What the template was given, fit to be kept: with its source, the message can be made again."""
+    recipient = mail.recipient
+    customer = {name: value for name, value in zip(_SHOWN, _values(recipient), strict=True) if value}
+    kept: dict[str, Any] = {"customer": customer, "now": _plain(mail.facts["now"])}
+    if (bought := mail.facts["orders"]) is not None:
+        kept["orders"] = {name: _plain(getattr(bought, name)) for name in bought.__dataclass_fields__}
+    return kept
+
+
+_SHOWN = tuple(Recipient.__dataclass_fields__)
+_values = attrgetter(*_SHOWN)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _outcomes(state: State) -> tuple[str, ...]:
+    """The call outcomes that the box has arrows for, in their order."""
+    found: dict[str, None] = {}
+    for arrow in state.arrows:
+        event = getattr(arrow.on, "event", "")
+        if event.startswith("call.") and not event.endswith(".not_sent"):
+            found[event.removeprefix("call.")] = None
+    return tuple(found)

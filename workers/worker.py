@@ -1,0 +1,134 @@
+"""The worker process: performs batches, dispatches events, brings customers in. As many as wanted run side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from secrets import token_hex
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from engine.db import Database
+from engine.errors import EngineError
+from engine.links import Links
+from engine.settings import Settings
+from engine.templates import Templates
+from workers import lease
+from workers.channels import channels
+from workers.cohort import CohortWorkflow
+from workers.dispatcher import Dispatcher
+from workers.entry import Entry
+from workers.perform import Performer
+from workers.registry import REGISTRY
+
+__all__ = ["connect", "run_worker"]
+
+_log = logging.getLogger(__name__)
+_LEASE = 10.0  # seconds after which another process takes over from one that died
+
+
+async def connect(settings: Settings, *, patience: float = 60.0) -> Client:
+    """A client of the Temporal that the settings name, else of temporalio's environment configuration.
+
+    Tries for `patience` seconds, then raises EngineError with the address that did not answer.
+    """
+    given: dict[str, Any] = {"target_host": "127.0.0.1:7233", **ClientConfig.load_client_connect_config()}
+    if settings.temporal_address:
+        given["target_host"] = settings.temporal_address
+    if settings.temporal_namespace != "default":
+        given["namespace"] = settings.temporal_namespace
+    given["identity"] = f"p{os.getpid()}"  # short: it stands in every event of every history
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return await Client.connect(**given)
+        except (RuntimeError, RPCError) as error:
+            if time.monotonic() > until:
+                raise EngineError(
+                    "no_temporal",
+                    f"no Temporal answers at {given['target_host']}: {error}; set PARCOURS_TEMPORAL_ADDRESS, or run `parcours up`",
+                ) from None
+            await asyncio.sleep(0.5)
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; then finish the batches under way, and return."""
+    database = Database(settings.database_url)
+    await asyncio.to_thread(database.migrate)
+    client = await connect(settings)
+    REGISTRY.load(database)
+    links = Links(settings.public_url, settings.signing_key())
+    ways = channels(settings, Templates.of(settings), links)
+    performer = Performer(settings, database, REGISTRY, ways)
+    worker = Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[CohortWorkflow],
+        activities=[performer.perform],
+        workflow_runner=UnsandboxedWorkflowRunner(),  # docs/decisions/0004-no-workflow-sandbox.md
+        max_cached_workflows=1000,
+        max_concurrent_workflow_tasks=20,
+        max_concurrent_activities=8,
+        max_heartbeat_throttle_interval=timedelta(seconds=3),
+        graceful_shutdown_timeout=timedelta(seconds=20),
+    )
+    dispatcher = Dispatcher(settings, database, REGISTRY, client)
+    entry = Entry(settings, database, REGISTRY, client)
+    holder = f"{os.getpid()}-{token_hex(4)}"
+    async with worker:
+        await asyncio.gather(
+            _loop("entry", entry.round, settings, database, holder, stop),
+            _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
+            _registry(settings, database, stop),
+        )
+    database.close()
+
+
+async def _loop(
+    name: str,
+    work: Callable[[], Awaitable[int]],
+    settings: Settings,
+    database: Database,
+    holder: str,
+    stop: asyncio.Event,
+) -> None:
+    """Do a job round after round while this process holds its lease; a fault is logged, and the next round tries again."""
+    until = 0.0
+    while not stop.is_set():
+        done = 0
+        try:
+            if time.monotonic() > until - _LEASE / 2:
+                held = await asyncio.to_thread(lease.take, database, name, holder, _LEASE)
+                until = time.monotonic() + _LEASE if held else 0.0
+            if until:
+                done = await work()
+        except Exception:  # noqa: BLE001  # a round that fails must not end the loop; nothing is lost, all of it is in rows
+            _log.exception("%s: this round failed; the next one tries again", name)
+        if not done:
+            await _pause(stop, settings.tick if until else 1.0)
+    await asyncio.to_thread(lease.give_back, database, name, holder)
+
+
+async def _registry(settings: Settings, database: Database, stop: asyncio.Event) -> None:
+    """Load versions as they are published, so that a workflow seldom finds its own missing."""
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(REGISTRY.load, database)
+        except Exception:  # noqa: BLE001  # a round that fails must not end the loop; nothing is lost, all of it is in rows
+            _log.exception("registry: the published versions can't be read; trying again")
+        await _pause(stop, settings.tick)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
