@@ -7,12 +7,31 @@ What works on journeys stands in its own module: `dsl.compile`, `dsl.loading`, `
 
 from typing import TYPE_CHECKING, Any
 
-from dsl.entry import Api, Audience, always, daily, marketing, never, once, percent, transactional, weekly
+from dsl.clocks import between, workdays
+from dsl.entry import (
+    Api,
+    Audience,
+    always,
+    cron,
+    daily,
+    ignore,
+    marketing,
+    never,
+    once,
+    percent,
+    queue,
+    record,
+    reject,
+    restart,
+    transactional,
+    weekly,
+)
 from dsl.events import Consent, Events, Shop
 from dsl.facts import (
     Click,
     ConsentWord,
     Customer,
+    Open,
     Orders,
     Payload,
     Purchase,
@@ -24,11 +43,12 @@ from dsl.facts import (
     text,
 )
 from dsl.journey import Journey
+from dsl.knobs import Knob
 from dsl.problems import JourneyError, LanguageError, Problems
-from dsl.states import Anywhere, Call, Choice, Email, Feed, Final, Goal, Letter, Sms, Split, State, Wait
+from dsl.states import Anywhere, Call, Choice, Email, Feed, Final, Goal, Letter, Sms, Split, Stage, State, Wait
 from dsl.times import Duration, days, hours, minutes, weeks
-from dsl.triggers import Arrow, Arrows, event, forever, otherwise, share, then, when
-from dsl.waits import after
+from dsl.triggers import Arrow, Arrows, event, forever, learned, otherwise, share, then, when
+from dsl.waits import after, at, now, skip, until
 
 if TYPE_CHECKING:
     from dsl.compile import compile_journey
@@ -53,8 +73,10 @@ __all__ = [
     "Goal",
     "Journey",
     "JourneyError",
+    "Knob",
     "LanguageError",
     "Letter",
+    "Open",
     "Orders",
     "Payload",
     "Problems",
@@ -63,11 +85,15 @@ __all__ = [
     "Shop",
     "Sms",
     "Split",
+    "Stage",
     "State",
     "Wait",
     "after",
     "always",
+    "at",
+    "between",
     "compile_journey",
+    "cron",
     "daily",
     "days",
     "event",
@@ -75,21 +101,31 @@ __all__ = [
     "flag",
     "forever",
     "hours",
+    "ignore",
+    "learned",
     "marketing",
     "minutes",
     "moment",
     "never",
+    "now",
     "number",
     "once",
     "otherwise",
     "percent",
+    "queue",
+    "record",
+    "reject",
+    "restart",
     "share",
+    "skip",
     "text",
     "then",
     "transactional",
+    "until",
     "weekly",
     "weeks",
     "when",
+    "workdays",
 ]
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, GeneratorType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
+from dsl.knobs import Knob
 from dsl.place import Place
 from dsl.pointing import problem
 from dsl.problems import JourneyError, LanguageError, meant
 from dsl.source import def_place, line_of, name_in_class, raised_at, raised_by_us
-from dsl.states import Anywhere, State
-from dsl.triggers import Arrow, Trigger, forever, made
+from dsl.states import Anywhere, Stage, State
+from dsl.triggers import Arrow, NoDate, Trigger, forever, made
+from dsl.waits import Until
 
 if TYPE_CHECKING:
     from dsl.triggers import Arrows
 
-__all__ = ["Box", "Draft", "read", "unknown"]
+__all__ = ["Box", "Draft", "Group", "read", "unknown"]
 
 _MANY = 1000
 """More arrows than any box has: a body that goes on so will never end."""
@@ -41,6 +43,16 @@ class Box:
 
 
 @dataclass(slots=True)
+class Group:
+    """A stage of this journey, with what its body yielded."""
+
+    name: str
+    stage: Stage
+    place: Place
+    arrows: list[Arrow] = field(default_factory=list[Arrow])
+
+
+@dataclass(slots=True)
 class Draft:
     """A journey class as it was read; `sound` if every body could be."""
 
@@ -48,6 +60,8 @@ class Draft:
     boxes: dict[str, Box]
     anywhere: list[Arrow]
     problems: list[JourneyError]
+    stages: dict[str, Group] = field(default_factory=dict[str, "Group"])
+    knobs: dict[str, Knob[Any]] = field(default_factory=dict[str, "Knob[Any]"])
     sound: bool = True
 
     @property
@@ -82,6 +96,10 @@ def read(journey: type[Journey]) -> Draft:
                 draft.problems.append(problem("J108", text, draft.setting(name), help="keep one of the names"))
         elif isinstance(value, Anywhere):
             anywhere.append(value)
+        elif isinstance(value, Stage):
+            draft.stages[name] = Group(name, value, _place(value, name))
+        elif isinstance(value, Knob):
+            draft.knobs[name] = cast("Knob[Any]", value)
     _run_all(draft, anywhere)
     return draft
 
@@ -99,9 +117,14 @@ def _run_all(draft: Draft, anywhere: list[Anywhere]) -> None:
     for box in draft.boxes.values():
         if box.state.body is not None:
             _run(draft, self, box.state.body, box, box.arrows)
+    for group in draft.stages.values():
+        if group.stage.body is not None:
+            _run(draft, self, group.stage.body, None, group.arrows)
     for exits in anywhere:
         if exits.body is not None:
             _run(draft, self, exits.body, None, draft.anywhere)
+    for box in draft.boxes.values():
+        box.arrows += [way for arrow in box.arrows for way in _ways_out(arrow)]
 
 
 def _members(journey: type[Journey], draft: Draft) -> dict[str, object]:
@@ -112,7 +135,7 @@ def _members(journey: type[Journey], draft: Draft) -> dict[str, object]:
             continue
         for name, value in vars(cls).items():
             before = members.get(name)
-            if isinstance(before, State | Anywhere) and not isinstance(value, State | Anywhere):
+            if isinstance(before, State | Anywhere | Stage) and not isinstance(value, State | Anywhere | Stage):
                 text = f"`{name}` is a box in the journey that this one derives from, and something else here"
                 draft.problems.append(problem("J108", text, draft.setting(name), help="give one of them another name"))
             members[name] = value
@@ -137,7 +160,7 @@ def _place(value: object, name: str) -> Place:
     """Where a state was written: the name in its `def` line, or the call that made it."""
     if isinstance(value, FunctionType):
         return def_place(value.__code__)
-    if not isinstance(value, State):
+    if not isinstance(value, State | Stage):
         return Place("", 0)
     code: CodeType | None = getattr(value.body, "__code__", None)
     if code is not None and code.co_name == name:
@@ -184,6 +207,16 @@ def _run(draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | 
     draft.sound = draft.sound and not problems
     if box is not None:
         box.sound = not problems
+
+
+def _ways_out(arrow: Arrow) -> Iterator[Arrow]:
+    """Of a wait for a date: the arrows to the boxes that it names for a date which is past or missing."""
+    on = arrow.trigger
+    if isinstance(on, Until):
+        rules: tuple[tuple[Literal["past", "missing"], object], ...] = (("past", on.past), ("missing", on.missing))
+        for why, rule in rules:
+            if isinstance(rule, State):
+                yield Arrow(NoDate(on, why), rule, arrow.place)
 
 
 def _items(given: object) -> Iterator[tuple[object, Place | None]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from dsl.bodies import Box, Draft, unknown
 from dsl.events import snake
+from dsl.fact_kinds import Anniversary
 from dsl.ir import CHANNELS
 from dsl.journey import SETTINGS, Unknown
 from dsl.pointing import problem
@@ -15,13 +16,21 @@ from dsl.problems import JourneyError
 from dsl.source import left_of
 from dsl.states import State
 from dsl.times import Duration, duration_text
-from dsl.triggers import Answered, Arrow, Conditional, Event, Limited, Otherwise, Share, Then, When
-from dsl.waits import After
+from dsl.triggers import Answered, Arrow, Conditional, Event, Learned, Limited, NoDate, Otherwise, Share, Then, When
+from dsl.waits import After, Until, skip
 
 __all__ = ["check_boxes"]
 
 _OUTCOMES = {"call.interested", "call.refused", "call.not_reached"}
-_WORDS: dict[type, str] = {Otherwise: "otherwise", Then: "then", When: "when(…)", Share: "share(…)", After: "after(…)"}
+_WORDS: dict[type, str] = {
+    Otherwise: "otherwise",
+    Then: "then",
+    When: "when(…)",
+    Share: "share(…)",
+    After: "after(…)",
+    Until: "until(…)",
+    Learned: "learned",
+}
 
 
 def check_boxes(draft: Draft) -> Iterator[JourneyError]:
@@ -33,11 +42,16 @@ def check_boxes(draft: Draft) -> Iterator[JourneyError]:
             yield from _trigger(box, arrow)
         if box.sound:
             yield from _shadows([arrow for arrow in box.arrows if isinstance(arrow.trigger, _fitting(box.state.kind))])
-            yield from _whole(box, draft.anywhere)
+            yield from _whole(box, draft)
     for arrow in draft.anywhere:
         yield from _target(draft, arrow)
-        yield from _anywhere(arrow)
+        yield from _around(arrow, "@Anywhere")
     yield from _shadows([arrow for arrow in draft.anywhere if isinstance(arrow.trigger, Event)])
+    for group in draft.stages.values():
+        for arrow in group.arrows:
+            yield from _target(draft, arrow)
+            yield from _around(arrow, "@Stage")
+        yield from _shadows([arrow for arrow in group.arrows if isinstance(arrow.trigger, Event | After)])
 
 
 def _name(box: Box) -> Iterator[JourneyError]:
@@ -64,7 +78,7 @@ def _target(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
 
 
 def _fitting(kind: str) -> tuple[type, ...]:
-    return {"choice": (When, Otherwise), "split": (Share,)}.get(kind, (Event, After, Then))
+    return {"choice": (When, Otherwise), "split": (Share, Learned)}.get(kind, (Event, After, Until, NoDate, Then))
 
 
 def _trigger(box: Box, arrow: Arrow) -> Iterator[JourneyError]:
@@ -74,7 +88,7 @@ def _trigger(box: Box, arrow: Arrow) -> Iterator[JourneyError]:
         yield problem(
             "J130", f"`{_said(on)}` can't stand in {_a(kind)} box", left_of(arrow.place), help=_instead(kind, on)
         )
-    elif isinstance(on, Answered) and on.scope == "send" and on.name.split(".")[0] != kind:
+    elif isinstance(on, Answered) and on.scope == "send" and on.name.split(".")[0] not in (kind, *box.state.channels):
         channel = on.name.split(".")[0].capitalize()
         sends = f"sends by {kind}" if kind in CHANNELS else "sends nothing"
         text = f"`{_said(on)}` answers {_a(channel)} box, but `{box.name}` {sends}"
@@ -90,39 +104,60 @@ def _trigger(box: Box, arrow: Arrow) -> Iterator[JourneyError]:
         yield problem("J129", text, left_of(arrow.place), help="for example after(…, missing=days(30))")
 
 
-def _anywhere(arrow: Arrow) -> Iterator[JourneyError]:
+def _around(arrow: Arrow, where: str) -> Iterator[JourneyError]:
+    """Whether an arrow can stand around boxes: in a stage, or anywhere."""
     on = arrow.trigger
-    if not isinstance(on, Event):
+    staged = on if where == "@Stage" and isinstance(on, After) else None
+    if staged is not None and (not isinstance(staged.wait, Duration) or staged.clock is not None):
+        hint = "for example after(days=30): it runs from when the stage was entered"
+        yield problem("J130", "a stage's wait is a fixed length of time", left_of(arrow.place), help=hint)
+    elif not isinstance(on, Event) and staged is None:
         hint = "only what happens to the customer can fire anywhere: an answer or an event"
-        yield problem("J130", f"`{_said(on)}` can't stand in @Anywhere", left_of(arrow.place), help=hint)
-    elif on.name.endswith(".not_sent"):
+        if where == "@Stage":
+            hint = "a stage has answers, events and `after(…)`"
+        yield problem("J130", f"`{_said(on)}` can't stand in {where}", left_of(arrow.place), help=hint)
+    elif isinstance(on, Answered) and on.is_late:
+        text = "an answer is late for the box that sent: here is no box"
+        yield problem("J136", text, left_of(arrow.place), help="write it in the box, or `.any_send()` here")
+    elif isinstance(on, Event) and on.name.endswith(".not_sent"):
         text = f"`{_said(on)}` is one box's own outcome, it can't fire anywhere"
         yield problem("J130", text, left_of(arrow.place), help="write it in the box")
-    elif not on.name:
+    elif isinstance(on, Event) and not on.name:
         yield problem("J150", "this event has no name: it stands in no family", left_of(arrow.place))
 
 
-def _whole(box: Box, anywhere: list[Arrow]) -> Iterator[JourneyError]:
+def _whole(box: Box, draft: Draft) -> Iterator[JourneyError]:
     """What a box must have, of all its arrows together."""
     kind, on = box.state.kind, [arrow.trigger for arrow in box.arrows]
     if kind == "choice" and not any(isinstance(trigger, Otherwise) for trigger in on):
         text = f"the choice `{box.name}` has no way for those to whom no condition applies"
         yield problem("J126", text, box.place, help="add a last arrow: `yield otherwise >> self.…`")
-    if kind == "split":
+    if kind == "split" and any(isinstance(trigger, Learned) for trigger in on):
+        if any(isinstance(trigger, Share) for trigger in on) or len(on) < 2:  # a choice of one is none
+            text = f"the learned shares of `{box.name}` need at least two arrows, and no fixed share beside them"
+            yield problem(
+                "J125", text, box.place, help="`yield learned >> self.…` on each arrow, or `share(…)` on each"
+            )
+        if draft.journey.goal is None:
+            text = f"`{box.name}` learns from who comes to the goal, but {draft.journey.__name__} has none"
+            yield problem("J125", text, box.place, help="for example goal = Shop.purchased.within(days=30)")
+    elif kind == "split":
         total = sum(trigger.percent for trigger in on if isinstance(trigger, Share))
         if abs(total - 100) > 1e-9:  # per cent
             yield problem("J125", f"the shares of `{box.name}` add up to {total:g}, not to 100", box.place)
-    heard = {trigger.name for trigger in (*on, *(arrow.trigger for arrow in anywhere)) if isinstance(trigger, Answered)}
-    if kind == "call" and not heard & _OUTCOMES:
+    stage = draft.stages.get(box.state.stage.name) if box.state.stage is not None else None
+    around = [arrow.trigger for arrow in (*draft.anywhere, *(stage.arrows if stage is not None else ()))]
+    heard = {trigger.name for trigger in (*on, *around) if isinstance(trigger, Answered)}
+    if "call" in box.state.channels and not heard & _OUTCOMES:
         text = f"`{box.name}` is a call, but has no arrow for any outcome of it"
         hint = "add arrows for Call.interested, Call.refused or Call.not_reached"
         yield problem("J128", text, box.place, help=hint)
     if kind in (*CHANNELS, "wait"):
-        yield from _time_out(box)
+        yield from _time_out(box, stage.arrows if stage is not None else [])
 
 
-def _time_out(box: Box) -> Iterator[JourneyError]:
-    ways = [arrow for arrow in box.arrows if isinstance(arrow.trigger, After | Then)]
+def _time_out(box: Box, around: list[Arrow]) -> Iterator[JourneyError]:
+    ways = [arrow for arrow in (*box.arrows, *around) if _times_out(arrow)]
     sure = [arrow for arrow in ways if _free(arrow)]
     if sure and box.forever is not None:
         text = f"`forever` contradicts the time-out of `{box.name}`"
@@ -148,21 +183,24 @@ def _shadows(arrows: list[Arrow]) -> Iterator[JourneyError]:
             yield problem("J124", text, late.place, help=hint)
 
 
-def _covers(early: object, late: object) -> bool:  # one line for each kind
+def _covers(early: object, late: object) -> bool:  # noqa: PLR0911  # one line for each kind
     """Whether `early`, standing first, is always taken where `late` could be."""
     if isinstance(early, Limited) and early.limit is not None:
+        return False
+    if isinstance(early, NoDate) or isinstance(late, NoDate) or _is_late(early) != _is_late(late):
         return False
     match early, late:
         case ((Otherwise() | Then()), _):
             return True
         case When(), When():
             return _same(early.guard, late.guard)
-        case Event(), Event():
+        case Event(), Event() if (early.look_back or 0) >= (late.look_back or 0):
             wider = early.scope in (late.scope, "any_send")
             payload = early.payload is None or _same(early.payload, late.payload)
             return early.name == late.name and wider and payload and _guard_covers(early, late)
         case After(), After():
-            return _overtakes(early, late) or (early.wait == late.wait and _guard_covers(early, late))
+            same = early.wait == late.wait and early.clock == late.clock
+            return _overtakes(early, late) or (same and _guard_covers(early, late))
         case _:
             return False
 
@@ -173,7 +211,11 @@ def _overtakes(one: object, other: After) -> bool:
         return one.limit is None
     if not isinstance(one, After) or one.limit is not None or one.guard is not None:
         return False
-    return isinstance(one.wait, Duration) and isinstance(other.wait, Duration) and one.wait < other.wait
+    if not isinstance(one.wait, Duration) or one.clock is not None:
+        return False
+    if isinstance(other.wait, Duration):
+        return one.wait < other.wait
+    return other.at_least is not None and one.wait < other.at_least
 
 
 def _guard_covers(early: Conditional, late: Conditional) -> bool:
@@ -191,6 +233,19 @@ def _free(arrow: Arrow) -> bool:
     )
 
 
+def _times_out(arrow: Arrow) -> bool:
+    """Whether it leads on by itself; a wait for a date does where it can't be skipped."""
+    on = arrow.trigger
+    if isinstance(on, Until):
+        anniversary = isinstance(on.day, Anniversary)
+        return on.missing is not skip and (anniversary or on.past is not skip)
+    return isinstance(on, After | Then)
+
+
+def _is_late(trigger: object) -> bool:
+    return isinstance(trigger, Answered) and trigger.is_late
+
+
 def _bound(arrow: Arrow) -> str:
     on = arrow.trigger
     if isinstance(on, Limited) and on.limit is not None:
@@ -205,7 +260,9 @@ def _said(trigger: object) -> str:
         return f"{''.join(part.capitalize() for part in family.split('_'))}.{name}"
     if isinstance(trigger, After) and isinstance(trigger.wait, Duration):
         return f"after {duration_text(trigger.wait.seconds)}"
-    return _WORDS.get(type(trigger), repr(trigger))
+    if isinstance(trigger, After):
+        return "after(…)"
+    return _WORDS.get(type(trigger), type(trigger).__name__.lower())
 
 
 def _a(noun: str) -> str:

@@ -7,30 +7,35 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dsl import ir
+from dsl.clocks import Weekday, time_of_day, weekday
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
 from dsl.states import Purpose
 from dsl.triggers import fitting
 
 __all__ = [
+    "Active",
     "Always",
     "Api",
     "Audience",
+    "Late",
     "Never",
     "Percent",
-    "Weekday",
     "always",
+    "cron",
     "daily",
+    "ignore",
     "marketing",
     "never",
     "once",
     "percent",
+    "queue",
+    "record",
+    "reject",
+    "restart",
     "transactional",
     "weekly",
 ]
-
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_WEEKDAYS: Final[tuple[Weekday, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 marketing: Final[Purpose] = "marketing"
 """By consent, and measured against the hold-out."""
@@ -41,16 +46,39 @@ once: Final = ir.Every("once")
 """The audience is read once, when the journey is switched on."""
 
 
-def daily(*, at: str) -> ir.Every:
-    """The audience is read every day, `at="09:00"` in the project's zone."""
-    return ir.Every("daily", _time(at))
+def daily(*, at: str, local: bool = False) -> ir.Every:
+    """The audience is read every day, `at="09:00"` by the project's clock; with `local=True` by each customer's own."""
+    return ir.Every("daily", time_of_day("at=", at), local=local)
 
 
-def weekly(on: Weekday, *, at: str) -> ir.Every:
+def weekly(on: Weekday, *, at: str, local: bool = False) -> ir.Every:
     """The audience is read every week, `weekly("monday", at="08:00")`."""
-    if on not in _WEEKDAYS:
-        raise LanguageError(f"weekly(…) takes a day of the week, not {on!r}", ", ".join(_WEEKDAYS))
-    return ir.Every("weekly", _time(at), _WEEKDAYS.index(on))
+    return ir.Every("weekly", time_of_day("at=", at), weekday("weekly(…)", on), local=local)
+
+
+def cron(line: str, *, local: bool = False) -> ir.Every:
+    """The audience is read at the times of a crontab line: `cron("0 9 1 * *")` is nine o'clock on the first of each month.
+
+    Minute, hour, day of the month, month, day of the week, as in crontab(5), in numbers: `*`, `1,15`, `1-5`, `*/10`.
+    """
+    fields = line.split() if isinstance(line, str) else []  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+    bounds = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+    if len(fields) != len(bounds) or not all(_cron(part, *each) for part, each in zip(fields, bounds, strict=True)):
+        raise LanguageError(
+            f"cron(…) takes five fields of numbers, not {line!r}", 'for example cron("0 9 * * 1-5"): workdays at 09:00'
+        )
+    return ir.Every("cron", cron=" ".join(fields), local=local)
+
+
+def _cron(field: str, low: int, high: int) -> bool:
+    for part in field.split(","):
+        found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/([1-9]\d?))?", part, re.ASCII)
+        if found is None:
+            return False
+        numbers = [int(number) for number in (found[1], found[2]) if number is not None]
+        if any(not low <= number <= high for number in numbers) or sorted(numbers) != numbers:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +95,7 @@ class Audience:
             )
         fitting("Audience", self.condition)
         if not isinstance(self.every, ir.Every):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
-            raise LanguageError(f"every= takes once, daily(…) or weekly(…), not {self.every!r}")
+            raise LanguageError(f"every= takes once, daily(…), weekly(…) or cron(…), not {self.every!r}")
 
 
 class Api:
@@ -95,6 +123,34 @@ always: Final = Always()
 
 
 @dataclass(frozen=True, slots=True)
+class Active:
+    """What becomes of an entry while the customer is in the journey."""
+
+    rule: Literal["reject", "restart", "queue"]
+
+
+reject: Final = Active("reject")
+"""As `while_active`: a second entry is refused, and a row says so."""
+restart: Final = Active("restart")
+"""As `while_active`: the enrolment under way ends as `restarted`, and a new one begins."""
+queue: Final = Active("queue")
+"""As `while_active`: the entry waits until the enrolment under way has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What becomes of an answer that moves nobody."""
+
+    rule: Literal["record", "ignore"]
+
+
+record: Final = Late("record")
+"""As `late`: a row is kept of it."""
+ignore: Final = Late("ignore")
+"""As `late`: no row is kept of it (the event itself is)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Percent:
     """A part of a hundred."""
 
@@ -106,9 +162,3 @@ def percent(value: float) -> Percent:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 100:  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
         raise LanguageError(f"percent(…) takes a number from 0 to below 100, not {value!r}")
     return Percent(float(value))
-
-
-def _time(at: object) -> str:
-    if not isinstance(at, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", at):
-        raise LanguageError(f"at= takes a time of day as HH:MM, not {at!r}", 'for example at="09:00"')
-    return at

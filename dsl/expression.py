@@ -32,8 +32,9 @@ __all__ = [
     "Until",
 ]
 
-Source = Literal["customer", "attribute", "order", "payload"]
-"""`order` is a line in hand, inside `Orders.where(...)`; what is counted over a customer's lines is `orders`."""
+Source = Literal["customer", "attribute", "order", "payload", "journey"]
+"""`journey` is what her own enrolment knows (`visits.call`);
+`order` is a line in hand, inside `Orders.where(...)`; what is counted over a customer's lines is `orders`."""
 Function = Literal["count", "sum", "min", "max", "avg", "recency", "rhythm"]
 Resolve = Callable[["Expression"], Scalar | None]
 """Gives the value of an operand (a leaf): from facts in memory, or from what SQL has computed."""
@@ -52,6 +53,8 @@ class Facts:
     payload: Mapping[str, Any] = field(default_factory=dict[str, Any])
     line: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The purchase line in hand, inside `Orders.where(...)`."""
+    journey: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the enrolment itself knows: how often each box was entered."""
 
 
 class Expression(Node):
@@ -153,6 +156,8 @@ class Field(Leaf):
             case "attribute":
                 own: Mapping[str, Any] = facts.customer.get("attributes") or {}
                 return from_json_value(self.of, own.get(self.name))
+            case "journey":
+                return facts.journey.get(self.name)
             case "payload":
                 return from_json_value(self.of, facts.payload.get(self.name))
 

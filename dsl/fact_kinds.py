@@ -12,11 +12,11 @@ from decimal import Decimal
 from typing import Any, ClassVar, NoReturn, Protocol, Self, cast, runtime_checkable
 
 from dsl.expression import Constant, Expression, Field, Since, Source, Times, Until
-from dsl.predicate import Compare, Contains, IsIn, IsMissing, Operator, Predicate
+from dsl.predicate import Compare, Contains, IsIn, IsMissing, Matches, Operator, Predicate
 from dsl.times import Duration
 from dsl.values import Kind
 
-__all__ = ["Elapsed", "Fact", "Flag", "Moment", "Money", "Number", "Text", "cents"]
+__all__ = ["Anniversary", "Day", "Elapsed", "Fact", "Flag", "Moment", "Money", "Number", "Text", "cents"]
 
 
 @runtime_checkable
@@ -116,6 +116,10 @@ class Text(Fact):
         """Whether it begins with the text."""
         return Contains(self.expression, text, "start")
 
+    def matches(self, pattern: str) -> Predicate:
+        """In an event's payload: whether a regular expression (Python's `re`) is found in it, capitals or not."""
+        return Matches(self.expression, pattern)
+
 
 class Flag(Fact):
     """Yes or no: `.is_true()`, `.is_false()`; neither holds where it is missing."""
@@ -213,6 +217,34 @@ class Elapsed(Fact):
         return other.seconds
 
 
+class Day:
+    """A moment of the customer's, moved by some time: `Member.birthday - days(3)`; what `until` waits for."""
+
+    __slots__ = ("field", "offset", "recurs")
+
+    def __init__(self, field: Field, offset: int = 0, *, recurs: bool = False) -> None:
+        self.field = field
+        self.offset = offset
+        self.recurs = recurs
+
+    def _moved(self, span: object, sign: int) -> Self:
+        if not isinstance(span, Duration):
+            raise TypeError(f"a date is moved by a duration, for example days(3), not by {span!r}")
+        return type(self)(self.field, self.offset + sign * span.seconds, recurs=self.recurs)
+
+    def __add__(self, span: Duration) -> Self:
+        return self._moved(span, 1)
+
+    def __sub__(self, span: Duration) -> Self:
+        return self._moved(span, -1)
+
+
+class Anniversary(Day):
+    """The next time that a date comes round: never past."""
+
+    __slots__ = ()
+
+
 class Moment(Fact):
     """A moment: compared with an aware datetime; `.age()` counts the time since it, `.until()` the time to it."""
 
@@ -237,6 +269,16 @@ class Moment(Fact):
 
     def __ge__(self, other: datetime | Moment) -> Predicate:
         return self._compare("ge", other)
+
+    def __add__(self, span: Duration) -> Day:
+        return Day(self._field()) + span
+
+    def __sub__(self, span: Duration) -> Day:
+        return Day(self._field()) - span
+
+    def yearly(self) -> Anniversary:
+        """Its next anniversary: a birthday. The 29th of February is the 28th in other years."""
+        return Anniversary(self._field(), recurs=True)
 
     def age(self) -> Elapsed:
         """Time since it; negative while it is yet to come."""

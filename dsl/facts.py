@@ -31,6 +31,7 @@ __all__ = [
     "Click",
     "ConsentWord",
     "Customer",
+    "Open",
     "OrderLines",
     "Orders",
     "Payload",
@@ -125,6 +126,13 @@ class Click(Payload):
     link = text()
     """The link's name in the template."""
     url = text()
+
+
+class Open(Payload):
+    """The payload of `Email.opened` and `Feed.opened`."""
+
+    human = flag()
+    """Whether a person opened it, as far as can be told."""
 
 
 class Reply(Payload):

@@ -7,49 +7,56 @@ never stranded by it.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from dsl.predicate import Expression, Predicate, expression_from_json, predicate_from_json
+from dsl.expression import Constant, Expression, Field
+from dsl.predicate import Compare, Predicate
 
 __all__ = [
+    "CHANGED",
     "IR",
+    "Action",
     "After",
     "Answer",
     "Arrow",
+    "Channel",
+    "Clock",
     "Entry",
     "Every",
     "Goal",
     "Json",
+    "Knob",
+    "Learned",
     "Limit",
+    "NoDate",
     "Note",
     "Otherwise",
     "Reentry",
     "Share",
+    "Stage",
     "State",
     "Then",
     "Trigger",
+    "Until",
     "When",
-    "canonical",
-    "from_json",
-    "ir_hash",
-    "to_json",
+    "changed",
 ]
 
 Json = dict[str, Any]
 """A JSON object: only str, int, float, bool, None, list and dict within."""
 
-FORMAT = 1
-"""The version of this format; a reader refuses what it does not know."""
-
+Channel = Literal["email", "sms", "feed", "call", "letter"]
 StateKind = Literal["email", "sms", "feed", "call", "letter", "wait", "choice", "split", "goal", "final"]
 CHANNELS: tuple[str, ...] = ("email", "sms", "feed", "call", "letter")
 ENDS: tuple[str, ...] = ("goal", "final")
 Scope = Literal["send", "any_send", "customer"]
+Moves = Literal["all", "oldest", "newest", "error"]
+Rule = Literal["now", "skip", "exit"]
+CHANGED = "customer.changed"
+"""The engine's own event: a field of the customer's has changed; payload `field`. Waits for dates are planned anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +65,41 @@ class Answer:
 
     `scope` says what it correlates with: `send` this box's own send; `any_send` any send of this enrolment;
     `customer` any event of the customer (business events). `where` is a predicate on the event's payload, for example
-    on the link that was clicked.
+    on the link that was clicked. An event of up to `look_back` seconds before the box was entered counts too.
     """
 
     event: str
     scope: Scope
     where: Predicate | None = None
+    look_back: int | None = None
+    by: str | None = None
+    """The payload's field whose value is the enrolment's own key, where a journey runs in parallel."""
+    moves: Moves | None = None
+    """Which of the customer's enrolments in the journey it moves, where several run and no key tells."""
+    first: bool = False
+    """Heard before others that come in the same activation; else event time decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Times of the customer's own clock: at `at`, or from `opens` to before `closes` (HH:MM; overnight if it closes first).
+
+    On `weekdays` only (0 is Monday), and not on a public holiday of her country where `holidays` is False.
+    """
+
+    at: str | None = None
+    opens: str | None = None
+    closes: str | None = None
+    weekdays: tuple[int, ...] | None = None
+    holidays: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class After:
     """Fires when no answer came for a while: `seconds`, or what `expression` gives for this customer, in seconds.
 
-    An expression's value is kept between `at_least` and `at_most`; `missing` seconds stand in where it has no value.
+    An expression's value is kept between `at_least` and `at_most`; `missing` seconds stand in where it has no value. With a
+    `clock`, the end moves on to the first time that fits.
     """
 
     seconds: int | None = None
@@ -78,6 +107,31 @@ class After:
     at_least: int | None = None
     at_most: int | None = None
     missing: int | None = None
+    clock: Clock | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Fires at a date of the customer's, moved by `offset` seconds, or at its next anniversary (`yearly`).
+
+    `past` and `missing` say what holds where the date is over, or unknown, when the wait is planned: fire `now`, `skip` the
+    arrow, or `exit` by the `NoDate` arrow that points to this one.
+    """
+
+    moment: Expression
+    offset: int = 0
+    clock: Clock | None = None
+    yearly: bool = False
+    past: Rule = "skip"
+    missing: Rule = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class NoDate:
+    """The way out of a wait for a date that is `past` or `missing`; `of` is that arrow's place among the box's arrows."""
+
+    of: int
+    why: Literal["past", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +156,12 @@ class Share:
     percent: float
 
 
-Trigger = Answer | After | When | Otherwise | Then | Share
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """An arrow of a split whose share follows what has led to the goal so far."""
+
+
+Trigger = Answer | After | Until | NoDate | When | Otherwise | Then | Share | Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +180,17 @@ class Arrow:
     to: str
     guard: Predicate | None = None
     limit: Limit | None = None
+    late: bool = False
+    """Taken when the answer comes after the box's time-out was, from whatever box she waits in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One more thing that a box sends, beside its first."""
+
+    kind: Channel
+    template: str
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +204,40 @@ class State:
     queue: str | None = None
     purpose: str | None = None
     """`transactional` or `marketing` where the box differs from its journey, else None."""
+    also: tuple[Action, ...] = ()
+    stage: str | None = None
+    hours: Clock | None = None
+    """When it may send; outside, the send waits."""
+    offers: int = 0
+    """How many of the customer's best offers its template gets."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels by which it sends, its first action's first."""
+        return (self.kind, *(action.kind for action in self.also)) if self.kind in CHANNELS else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Boxes with arrows of their own, which are fired from any box within; a wait runs from when the stage was entered."""
+
+    name: str
+    arrows: tuple[Arrow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """When an audience is read: `kind` once, daily or weekly, at `at` (HH:MM, the project's zone), on weekday 0–6."""
+    """When an audience is read: `kind` once, daily or weekly, at `at` (HH:MM), on weekday 0–6, or by a `cron` line.
 
-    kind: Literal["once", "daily", "weekly"]
+    By the project's clock, or by each customer's own (`local`).
+    """
+
+    kind: Literal["once", "daily", "weekly", "cron"]
     at: str = "00:00"
     weekday: int = 0
+    cron: str | None = None
+    """Minute, hour, day of the month, month, day of the week, as crontab(5) has them."""
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +255,14 @@ class Reentry:
     """May a customer come again after her enrolment ended: `never`, `always`, or after `seconds`.
 
     `parallel` names the payload field whose value may run side by side with another (an order's id); without it a
-    customer has one active enrolment of a journey, and a second entry is refused.
+    customer has one active enrolment of a journey; `active` says what becomes of a second entry: it is refused, it ends
+    the first one, or it waits for its end.
     """
 
     rule: Literal["never", "always", "after"]
     seconds: int = 0
     parallel: str | None = None
+    active: Literal["reject", "restart", "queue"] = "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +280,23 @@ class Note:
     doc: str = ""
     file: str = ""
     line: int = 0
+    was: str | None = None
+    """The name that it had before: its series of measurements goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """What may be tuned without a developer. Not hashed: the numbers stand where they act, at `uses`."""
+
+    name: str
+    kind: Literal["duration", "number"]
+    value: float
+    """Seconds for a duration."""
+    min: float
+    max: float
+    label: str
+    uses: tuple[tuple[str, int, str], ...] = ()
+    """(box, stage or "" for the journey's own, place of the arrow, field)."""
 
 
 @dataclass(frozen=True)
@@ -197,11 +311,20 @@ class IR:
     again: Reentry = Reentry("never")
     goal: Goal | None = None
     holdout: float = 0.0
+    stages: tuple[Stage, ...] = ()
+    quiet: Clock | None = None
+    """When marketing boxes don't send, by the customer's clock."""
+    zone: str | None = None
+    """The time zone of customers of whom none is known; without it the project's."""
+    late: Literal["record", "ignore"] = "record"
+    """Whether answers that move nobody are kept."""
     title: str = ""
     """The class name, as drawn. Not hashed."""
     doc: str = ""
     notes: Mapping[str, Note] = field(default_factory=dict[str, Note])
-    """A note for each state, by its name. Not hashed."""
+    """A note for each state and stage, by its name. Not hashed."""
+    knobs: tuple[Knob, ...] = ()
+    """Not hashed."""
 
     @property
     def start(self) -> State:
@@ -213,201 +336,48 @@ class IR:
         return {state.name: state for state in self.states}
 
     @cached_property
+    def arrows(self) -> tuple[Arrow, ...]:
+        """Every arrow, as the chart numbers them: of the boxes, anywhere's, of the stages."""
+        return (
+            *(arrow for state in self.states for arrow in state.arrows),
+            *self.anywhere,
+            *(arrow for stage in self.stages for arrow in stage.arrows),
+        )
+
+    @cached_property
     def listens(self) -> tuple[Answer, ...]:
         """Each distinct answer that some arrow waits for, in order of appearance: the index is what is signalled.
 
-        The dispatcher matches an event against these (name and payload), so no payload enters a workflow.
+        The dispatcher matches an event against these (name and payload), so no payload enters a workflow. Last come the
+        changes of the customer by which a wait is planned anew.
         """
         found: dict[Answer, None] = {}
-        for arrow in (*(a for s in self.states for a in s.arrows), *self.anywhere):
+        for arrow in self.arrows:
             if isinstance(arrow.on, Answer):
                 found[arrow.on] = None
+        for name in sorted(set(self._planned_by())):
+            found[changed(name)] = None
         return tuple(found)
+
+    def _planned_by(self) -> Iterator[str]:
+        """The customer's fields that decide when a wait is over."""
+        for arrow in self.arrows:
+            on = arrow.on
+            if isinstance(on, Until):
+                yield from (leaf.name for leaf in on.moment.operands() if isinstance(leaf, Field))
+            if isinstance(on, Until) or (isinstance(on, After) and on.clock is not None):
+                yield "zone"
+                if on.clock is not None and not on.clock.holidays:
+                    yield "country"
 
     @cached_property
     def hash(self) -> str:
         """The sha256 (hex) of the behaviour."""
+        from dsl.ir_json import ir_hash  # noqa: PLC0415  # the codec reads these classes
+
         return ir_hash(self)
 
 
-def _compact(pairs: Json) -> Json:
-    return {key: value for key, value in pairs.items() if value is not None}
-
-
-def _answer_to(answer: Answer) -> Json:
-    return _compact(
-        {
-            "event": answer.event,
-            "scope": answer.scope,
-            "where": answer.where.to_json() if answer.where is not None else None,
-        }
-    )
-
-
-def _answer_from(obj: Json) -> Answer:
-    where = predicate_from_json(obj["where"]) if "where" in obj else None
-    return Answer(obj["event"], cast("Scope", obj["scope"]), where)
-
-
-def _trigger_to(trigger: Trigger) -> Json:
-    match trigger:
-        case Answer():
-            return {"answer": _answer_to(trigger)}
-        case After():
-            return {
-                "after": _compact(
-                    {
-                        "seconds": trigger.seconds,
-                        "expression": trigger.expression.to_json() if trigger.expression is not None else None,
-                        "at_least": trigger.at_least,
-                        "at_most": trigger.at_most,
-                        "missing": trigger.missing,
-                    }
-                )
-            }
-        case When():
-            return {"when": {}}
-        case Otherwise():
-            return {"otherwise": {}}
-        case Then():
-            return {"then": {}}
-        case Share():
-            return {"share": {"percent": float(trigger.percent)}}
-
-
-def _trigger_from(obj: Json) -> Trigger:
-    ((kind, body),) = obj.items()
-    match kind:
-        case "answer":
-            return _answer_from(body)
-        case "after":
-            return After(
-                body.get("seconds"),
-                expression_from_json(body["expression"]) if "expression" in body else None,
-                body.get("at_least"),
-                body.get("at_most"),
-                body.get("missing"),
-            )
-        case "when":
-            return When()
-        case "otherwise":
-            return Otherwise()
-        case "then":
-            return Then()
-        case "share":
-            return Share(float(body["percent"]))
-        case _:
-            raise ValueError(f"unknown trigger {kind!r} in a journey's IR; it was made by a newer version")
-
-
-def _arrow_to(arrow: Arrow) -> Json:
-    return _compact(
-        {
-            "on": _trigger_to(arrow.on),
-            "to": arrow.to,
-            "guard": arrow.guard.to_json() if arrow.guard is not None else None,
-            "limit": {"times": arrow.limit.times, "every": arrow.limit.every} if arrow.limit is not None else None,
-        }
-    )
-
-
-def _arrow_from(obj: Json) -> Arrow:
-    return Arrow(
-        _trigger_from(obj["on"]),
-        obj["to"],
-        predicate_from_json(obj["guard"]) if "guard" in obj else None,
-        Limit(obj["limit"]["times"], obj["limit"]["every"]) if "limit" in obj else None,
-    )
-
-
-def _state_to(state: State) -> Json:
-    return _compact(
-        {
-            "name": state.name,
-            "kind": state.kind,
-            "template": state.template,
-            "queue": state.queue,
-            "purpose": state.purpose,
-            "arrows": [_arrow_to(arrow) for arrow in state.arrows],
-        }
-    )
-
-
-def _state_from(obj: Json) -> State:
-    arrows = tuple(_arrow_from(arrow) for arrow in obj["arrows"])
-    return State(obj["name"], obj["kind"], arrows, obj.get("template"), obj.get("queue"), obj.get("purpose"))
-
-
-def _entry_to(entry: Entry) -> Json:
-    every = entry.every
-    return _compact(
-        {
-            "kind": entry.kind,
-            "audience": entry.audience.to_json() if entry.audience is not None else None,
-            "every": {"kind": every.kind, "at": every.at, "weekday": every.weekday} if every is not None else None,
-            "event": _answer_to(entry.event) if entry.event is not None else None,
-        }
-    )
-
-
-def _entry_from(obj: Json) -> Entry:
-    return Entry(
-        obj["kind"],
-        predicate_from_json(obj["audience"]) if "audience" in obj else None,
-        Every(obj["every"]["kind"], obj["every"]["at"], obj["every"]["weekday"]) if "every" in obj else None,
-        _answer_from(obj["event"]) if "event" in obj else None,
-    )
-
-
-def _behaviour(ir: IR) -> Json:
-    return _compact(
-        {
-            "format": FORMAT,
-            "name": ir.name,
-            "purpose": ir.purpose,
-            "entry": _entry_to(ir.entry),
-            "again": _compact({"rule": ir.again.rule, "seconds": ir.again.seconds, "parallel": ir.again.parallel}),
-            "goal": {"event": _answer_to(ir.goal.event), "seconds": ir.goal.seconds} if ir.goal is not None else None,
-            "holdout": float(ir.holdout),
-            "states": [_state_to(state) for state in ir.states],
-            "anywhere": [_arrow_to(arrow) for arrow in ir.anywhere],
-        }
-    )
-
-
-def to_json(ir: IR) -> Json:
-    """The whole IR as a JSON object: behaviour, plus title, doc and notes."""
-    notes = {name: {"doc": note.doc, "file": note.file, "line": note.line} for name, note in ir.notes.items()}
-    return {**_behaviour(ir), "title": ir.title, "doc": ir.doc, "notes": notes}
-
-
-def from_json(obj: Json) -> IR:
-    """Read what `to_json` wrote. Raises ValueError for a format that this version does not know."""
-    if obj.get("format") != FORMAT:
-        raise ValueError(f"this journey's IR has format {obj.get('format')!r}; this version reads format {FORMAT}")
-    goal = obj.get("goal")
-    again = obj["again"]
-    notes: Json = obj.get("notes", {})
-    return IR(
-        name=obj["name"],
-        purpose=obj["purpose"],
-        entry=_entry_from(obj["entry"]),
-        states=tuple(_state_from(state) for state in obj["states"]),
-        anywhere=tuple(_arrow_from(arrow) for arrow in obj["anywhere"]),
-        again=Reentry(again["rule"], again["seconds"], again.get("parallel")),
-        goal=Goal(_answer_from(goal["event"]), goal["seconds"]) if goal is not None else None,
-        holdout=float(obj["holdout"]),
-        title=obj.get("title", ""),
-        doc=obj.get("doc", ""),
-        notes={name: Note(note["doc"], note["file"], note["line"]) for name, note in notes.items()},
-    )
-
-
-def canonical(obj: Json | Sequence[Any]) -> bytes:
-    """Canonical JSON (UTF-8, sorted keys, no spaces; after RFC 8785 for the values that occur here)."""
-    return json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def ir_hash(ir: IR) -> str:
-    """The sha256, in hex, over the behaviour alone: docstrings, labels and positions don't change it."""
-    return hashlib.sha256(canonical(_behaviour(ir))).hexdigest()
+def changed(name: str) -> Answer:
+    """The event that this field of the customer's has changed."""
+    return Answer(CHANGED, "customer", Compare(Field("payload", "field", "text"), "eq", Constant("text", name)))

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from dsl.entry import Percent, never
+from dsl.entry import Percent, never, record, reject
 from dsl.place import Place
 from dsl.states import State
 from dsl.triggers import made
 
 if TYPE_CHECKING:
-    from dsl.entry import Always, Api, Audience, Never
+    from dsl.entry import Active, Always, Api, Audience, Late, Never
+    from dsl.fact_kinds import Number, Text
+    from dsl.ir import Clock
     from dsl.states import Purpose
     from dsl.triggers import Happened, Within
     from dsl.waits import After
 
 __all__ = ["SETTINGS", "Clash", "Declared", "Journey", "Unknown", "UnknownStateError"]
 
-SETTINGS = ("enters", "again", "purpose", "goal", "holdout", "parallel")
+SETTINGS = (
+    "enters", "again", "while_active", "purpose", "goal", "holdout", "parallel", "quiet", "zone", "late",
+)  # fmt: skip
 """What an author may set on a journey; none of these can name a box."""
 
 
@@ -93,8 +97,16 @@ class Journey(metaclass=_JourneyType):
     """What the journey is for: `Shop.purchased.within(days=30)`. It is measured; it moves nobody."""
     holdout: ClassVar[Percent] = Percent(0)
     """How many walk the chart without being sent anything, so that the difference can be measured."""
-    parallel: ClassVar[str | None] = None
-    """A field of the entry event whose values run side by side: `parallel = "order_id"`."""
+    parallel: ClassVar[Text | Number | None] = None
+    """A field of the entry event whose values run side by side: `parallel = Purchase.order_id`."""
+    while_active: ClassVar[Active] = reject
+    """What becomes of a second entry while a customer is in the journey: `reject`, `restart` or `queue`."""
+    quiet: ClassVar[Clock | None] = None
+    """When marketing boxes don't send, by the customer's clock: `quiet = between("21:00", "08:00")`."""
+    zone: ClassVar[str | None] = None
+    """The time zone of customers of whom none is known, as IANA names it; without it the project's."""
+    late: ClassVar[Late] = record
+    """Whether a row is kept of answers that move nobody: `record` or `ignore`."""
 
     __journey__: ClassVar[Declared] = Declared(abstract=True)
 

@@ -6,12 +6,14 @@ a time that comes twice is met the first time only. RFC 5545 (3.3.5) would read 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-__all__ = ["clock_time", "in_window", "local_moment", "next_local", "zone_of"]
+from dsl.ir import Clock
+
+__all__ = ["clock_time", "fitting", "in_window", "is_zone", "local_moment", "next_local", "zone_of"]
 
 
 @lru_cache(maxsize=1024)
@@ -25,6 +27,11 @@ def _zone(name: str) -> ZoneInfo | None:
 def zone_of(*names: str | None) -> ZoneInfo:
     """The first of the names that is a time zone: the customer's, the journey's, the project's; UTC if none is (T4)."""
     return next((zone for name in names if name and (zone := _zone(name)) is not None), ZoneInfo("UTC"))
+
+
+def is_zone(name: str) -> bool:
+    """Whether this machine knows the time zone."""
+    return _zone(name) is not None
 
 
 def clock_time(text: str) -> time:
@@ -75,3 +82,40 @@ def in_window(moment: datetime, zone: ZoneInfo, start: time, end: time) -> bool:
     """Whether the clocks of `zone` stand within [start, end): overnight where `end` is not after `start` (quiet hours, T3)."""
     now = moment.astimezone(zone).time()
     return start <= now < end if start < end else now >= start or now < end
+
+
+_YEARS = 366 * 5
+
+
+def fitting(clock: Clock, earliest: datetime, zone: ZoneInfo, holiday: Callable[[date], bool]) -> datetime:
+    """The first moment from `earliest` on that fits the clock in `zone`, in UTC; `holiday` tells the public holidays there.
+
+    A window that closes before it opens runs overnight; a day is that of the moment itself. Raises ValueError where no day of
+    five years fits.
+    """
+    day = earliest.astimezone(zone).date()
+    for ahead in range(_YEARS):
+        found = _on(clock, day + timedelta(days=ahead), earliest, zone)
+        if found is not None and _fits(clock, found.astimezone(zone).date(), holiday):
+            return found
+    raise ValueError(f"no day of the next five years fits {clock}")
+
+
+def _fits(clock: Clock, day: date, holiday: Callable[[date], bool]) -> bool:
+    return (clock.weekdays is None or day.weekday() in clock.weekdays) and (clock.holidays or not holiday(day))
+
+
+def _on(clock: Clock, day: date, earliest: datetime, zone: ZoneInfo) -> datetime | None:
+    """The first moment of a day that fits, from `earliest` on."""
+    if clock.at is not None:
+        moment = local_moment(day, clock_time(clock.at), zone)
+        return moment if moment >= earliest else None
+    opens, closes = clock_time(clock.opens or "00:00"), clock_time(clock.closes or "00:00")
+    midnight = local_moment(day, time(0), zone)
+    first = max(earliest, midnight)
+    if first.astimezone(zone).date() != day:
+        return None
+    if in_window(first, zone, opens, closes):
+        return first.astimezone(UTC)
+    moment = local_moment(day, opens, zone)
+    return moment if moment >= first else None

@@ -11,6 +11,7 @@ Money is in cents and time in seconds within the tree; authors write currency un
 from __future__ import annotations
 
 import operator
+import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ __all__ = [
     "Field",
     "IsIn",
     "IsMissing",
+    "Matches",
     "Not",
     "Operator",
     "Or",
@@ -186,6 +188,34 @@ class Contains(Predicate):
         if left is None:
             return None
         return self.text in left if self.where == "anywhere" else left.startswith(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches(Predicate):
+    """Whether a regular expression is found in a payload's text, capitals or not. Python alone reads payloads, no database."""
+
+    tag: ClassVar[str] = "matches"
+    children: ClassVar[Mapping[str, str]] = {"left": "expression"}
+    left: Expression
+    pattern: str
+
+    def __post_init__(self) -> None:
+        if self.left.kind != "text" or self.left.sources() != frozenset({"payload"}):
+            raise ValueError(
+                f"a pattern is looked for in a text of an event's payload, not in {self.left.sentence()!r}"
+            )
+        checked("text", self.pattern)
+        try:
+            re.compile(self.pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"{self.pattern!r} is no regular expression: {error}") from None
+
+    def operands(self) -> Iterator[Expression]:
+        return self.left.operands()
+
+    def holds(self, resolve: Resolve) -> bool | None:
+        left = cast("str | None", self.left.resolved(resolve))
+        return None if left is None else re.search(self.pattern, left, re.IGNORECASE) is not None
 
 
 @dataclass(frozen=True, slots=True)

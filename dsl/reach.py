@@ -8,7 +8,7 @@ from dsl.bodies import Box, Draft
 from dsl.ir import CHANNELS, ENDS
 from dsl.pointing import problem
 from dsl.problems import JourneyError
-from dsl.triggers import Arrow, Event, Limited, Otherwise, Share, Then, When
+from dsl.triggers import Arrow, Event, Learned, Limited, Otherwise, Share, Then, When
 
 __all__ = ["check_chart", "reachable", "start_of"]
 
@@ -25,12 +25,18 @@ def reachable(draft: Draft) -> list[Box]:
     start = start_of(draft)
     found = [start] if start is not None else []
     for box in found:
-        _follow(draft, box.arrows, found)
+        _follow(draft, _own(draft, box), found)
     if any(box.state.kind in _RESTS for box in found):
         _follow(draft, draft.anywhere, found)
         for box in found:
-            _follow(draft, box.arrows, found)
+            _follow(draft, _own(draft, box), found)
     return found
+
+
+def _own(draft: Draft, box: Box) -> list[Arrow]:
+    """The arrows of a box and, where one rests in it, of its stage."""
+    stage = draft.stages.get(box.state.stage.name) if box.state.stage is not None else None
+    return [*box.arrows, *stage.arrows] if stage is not None and box.state.kind in _RESTS else box.arrows
 
 
 def _follow(draft: Draft, arrows: list[Arrow], found: list[Box]) -> None:
@@ -74,7 +80,7 @@ def _traps(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
 
 
 def _targets(draft: Draft, box: Box) -> set[str]:
-    arrows = [*box.arrows, *(draft.anywhere if box.state.kind in _RESTS else ())]
+    arrows = [*_own(draft, box), *(draft.anywhere if box.state.kind in _RESTS else ())]
     found = (draft.box_of(arrow.target) for arrow in arrows)
     return {target.name for target in found if target is not None}
 
@@ -103,7 +109,9 @@ def _at_once(arrow: Arrow) -> bool:
     on = arrow.trigger
     if isinstance(on, Limited) and on.limit is not None:
         return False
-    return isinstance(on, Then | When | Otherwise | Share) or (isinstance(on, Event) and on.name.endswith(".not_sent"))
+    return isinstance(on, Then | When | Otherwise | Share | Learned) or (
+        isinstance(on, Event) and on.name.endswith(".not_sent")
+    )
 
 
 def _loop(quick: Mapping[str, Mapping[str, Arrow]], start: str) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from dsl.expression import Aggregate, Constant, Expression, Field, Since, Times, Until
 from dsl.nodes import Node
-from dsl.predicate import And, Compare, Contains, IsIn, IsMissing, Not, Or, Predicate
+from dsl.predicate import And, Compare, Contains, IsIn, IsMissing, Matches, Not, Or, Predicate
 from dsl.times import duration_text
 from dsl.values import Kind, Scalar
 
@@ -41,6 +41,8 @@ def _predicate(node: Predicate) -> str:  # noqa: PLR0911  # one for each kind of
             return f"{_expression(node.left)} missing"
         case Contains():
             return f"{_expression(node.left)} {'contains' if node.where == 'anywhere' else 'starts with'} {_quoted(node.text)}"
+        case Matches():
+            return f"{_expression(node.left)} matches {_quoted(node.pattern)}"
         case IsIn():
             return (
                 f"{_expression(node.left)} {_either([_constant(value.kind, value.literal) for value in node.values])}"
@@ -59,7 +61,7 @@ def _not(part: Predicate) -> str:
             return _compare(part, _OPPOSITE[part.op]) + (_selection(about) if about is not None else "")
         case IsMissing():
             return f"{_expression(part.left)} known"
-        case IsIn() | Contains():
+        case IsIn() | Contains() | Matches():
             return f"not {_predicate(part)}"
         case _:
             return f"not ({_predicate(part)})"
@@ -148,6 +150,8 @@ def _expression(node: Expression) -> str:  # noqa: PLR0911  # one for each kind 
         case Constant():
             return _constant(node.of, node.literal)
         case Field():
+            if node.source == "journey":
+                return f"visits of {node.name.removeprefix('visits.').replace('_', ' ')}"
             return (
                 node.name.replace("_", " ").removesuffix(" at") if node.of == "moment" else node.name.replace("_", " ")
             )

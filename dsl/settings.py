@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from dsl import ir
 from dsl.bodies import Draft
-from dsl.entry import Always, Api, Audience, Never, Percent
+from dsl.entry import Active, Always, Api, Audience, Late, Never, Percent
 from dsl.events import snake
 from dsl.ir import CHANNELS
 from dsl.journey import Journey
 from dsl.pointing import problem
-from dsl.problems import JourneyError
+from dsl.problems import JourneyError, LanguageError
 from dsl.states import Purpose, State
 from dsl.times import Duration
-from dsl.triggers import Event, Happened, Within
+from dsl.triggers import Event, Happened, Within, payload_field
 from dsl.waits import After
 
-__all__ = ["again_of", "check_settings", "entry_of", "goal_of", "holdout_of", "purpose_of", "stable_name"]
+__all__ = [
+    "again_of",
+    "check_settings",
+    "entry_of",
+    "goal_of",
+    "holdout_of",
+    "late_of",
+    "purpose_of",
+    "quiet_of",
+    "stable_name",
+    "zone_of",
+]
 
 
 def stable_name(journey: type[Journey]) -> str:
@@ -48,14 +59,16 @@ def entry_of(draft: Draft) -> ir.Entry:
 
 
 def again_of(draft: Draft) -> ir.Reentry:
-    parallel = _value(draft, "parallel")
+    given = _value(draft, "parallel")
+    parallel = payload_field("parallel", given) if given is not None else None
+    active = cast("Active", _value(draft, "while_active")).rule
     match _value(draft, "again"):
         case Always():
-            return ir.Reentry("always", parallel=parallel)
+            return ir.Reentry("always", 0, parallel, active)
         case After(wait=Duration() as wait):
-            return ir.Reentry("after", wait.seconds, parallel)
+            return ir.Reentry("after", wait.seconds, parallel, active)
         case _:
-            return ir.Reentry("never", parallel=parallel)
+            return ir.Reentry("never", 0, parallel, active)
 
 
 def goal_of(draft: Draft) -> ir.Goal | None:
@@ -65,6 +78,18 @@ def goal_of(draft: Draft) -> ir.Goal | None:
 
 def holdout_of(draft: Draft) -> float:
     return cast("Percent", _value(draft, "holdout")).value
+
+
+def quiet_of(draft: Draft) -> ir.Clock | None:
+    return cast("ir.Clock | None", _value(draft, "quiet"))
+
+
+def zone_of(draft: Draft) -> str | None:
+    return cast("str | None", _value(draft, "zone"))
+
+
+def late_of(draft: Draft) -> Literal["record", "ignore"]:
+    return cast("Late", _value(draft, "late")).rule
 
 
 def check_settings(draft: Draft) -> Iterator[JourneyError]:
@@ -81,6 +106,7 @@ def check_settings(draft: Draft) -> Iterator[JourneyError]:
         yield problem("J113", f"{journey.__name__} has no box to start with", draft.place, help=hint)
     yield from _entry(draft)
     yield from _purpose(draft)
+    yield from _times(draft)
     yield from _rest(draft)
 
 
@@ -102,10 +128,32 @@ def _entry(draft: Draft) -> Iterator[JourneyError]:
         hint = "ask about the payload with `.where(…)`; about the customer in a @Choice() as the first box"
         yield _wrong(draft, "enters", "takes an event without `.when(…)` and `.up_to(…)`", hint)
     parallel = _value(draft, "parallel")
-    if parallel is not None and not (isinstance(parallel, str) and isinstance(enters, Happened)):
+    if parallel is not None and not (_is_payload(parallel) and isinstance(enters, Happened)):
+        hint = "enters = Shop.purchased, parallel = Purchase.order_id"
+        yield _wrong(draft, "parallel", "is a field of the entry event's payload", hint)
+
+
+def _is_payload(given: object) -> bool:
+    try:
+        return bool(payload_field("parallel", given))
+    except LanguageError:
+        return False
+
+
+def _times(draft: Draft) -> Iterator[JourneyError]:
+    from dsl.localtime import is_zone  # noqa: PLC0415  # zones are read from disk: only where one is named
+
+    quiet, zone = _value(draft, "quiet"), _value(draft, "zone")
+    if quiet is not None and not (isinstance(quiet, ir.Clock) and quiet.opens is not None):
+        yield _wrong(draft, "quiet", f"can't be {quiet!r}", 'for example quiet = between("21:00", "08:00")')
+    if zone is not None and not (isinstance(zone, str) and is_zone(zone)):
         yield _wrong(
-            draft, "parallel", "names a field of the entry event", 'enters = Shop.purchased, parallel = "order_id"'
+            draft, "zone", f"can't be {zone!r}", 'an IANA name of a time zone, for example zone = "Europe/Paris"'
         )
+    for name, kind, words in (("while_active", Active, "reject, restart or queue"), ("late", Late, "record or ignore")):
+        value = _value(draft, name)
+        if not isinstance(value, kind):
+            yield _wrong(draft, name, f"can't be {value!r}", f"it is {words}")
 
 
 def _purpose(draft: Draft) -> Iterator[JourneyError]:

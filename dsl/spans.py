@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
+from dsl.knobs import Knob
 from dsl.problems import LanguageError
 from dsl.times import Duration
 
@@ -20,6 +21,8 @@ def is_duration(word: str, value: object) -> None:
 
 def span_of(word: str, span: object, named: Duration) -> Duration:
     """The one length of time that was given, by position or by keywords."""
+    if isinstance(span, Knob):
+        span = cast("Knob[Duration]", span).value
     if span is not None and not isinstance(span, Duration):
         raise LanguageError(f"{word}(…) takes a length of time, not {span!r}", f"for example {word}(days=3)")
     if (span is None) == (named.seconds == 0):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from dsl import ir
+from dsl.expression import Field
+from dsl.fact_kinds import Number
 from dsl.place import Place
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
-from dsl.triggers import Answered, Arrow
+from dsl.triggers import Answered, Arrow, NotSent
 
 if TYPE_CHECKING:
     from dsl.ir import StateKind
@@ -31,6 +34,7 @@ __all__ = [
     "Purpose",
     "Sms",
     "Split",
+    "Stage",
     "State",
     "Wait",
 ]
@@ -42,7 +46,21 @@ Body = Callable[[Any], "Arrows"]
 class State:
     """A box or an end, as authors name it: `self.call` in a body, `WinBack.call` in a test. The same object in both."""
 
-    __slots__ = ("body", "doc", "kind", "name", "place", "purpose", "queue", "template")
+    __slots__ = (
+        "also",
+        "body",
+        "doc",
+        "hours",
+        "kind",
+        "name",
+        "offers",
+        "place",
+        "purpose",
+        "queue",
+        "stage",
+        "template",
+        "was",
+    )
 
     def __init__(
         self,
@@ -52,6 +70,11 @@ class State:
         template: str | None = None,
         queue: str | None = None,
         purpose: Purpose | None = None,
+        also: tuple[ir.Action, ...] = (),
+        stage: Stage | None = None,
+        hours: ir.Clock | None = None,
+        offers: int = 0,
+        was: str | None = None,
         doc: str = "",
         place: Place,
     ) -> None:
@@ -60,12 +83,27 @@ class State:
         self.template = template
         self.queue = queue
         self.purpose: Purpose | None = purpose
+        self.also = also
+        self.stage = stage
+        self.hours = hours
+        self.offers = offers
+        self.was = was
         self.doc = doc
         self.place = place
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
+
+    @property
+    def visits(self) -> Number:
+        """How often she has entered this box, this time included: `yield when(self.reminder.visits >= 3) >> self.call`."""
+        return Number(Field("journey", f"visits.{self.name}", "number"))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels by which it sends."""
+        return (self.kind, *(action.kind for action in self.also)) if self.kind in ir.CHANNELS else ()
 
     def arrows(self, journey: Any) -> Arrows:
         """The arrows of this box, for one that replaces it in an heir: `yield from Base.call.arrows(self)`."""
@@ -94,21 +132,51 @@ def _shown(left: object) -> str:
 
 
 class Goal(State):
-    """An end where the journey has reached what it is for. `doc` is for readers."""
+    """An end where the journey has reached what it is for. `doc` is for readers, `was` a name that it had before."""
 
     __slots__ = ()
 
-    def __init__(self, doc: str = "") -> None:
-        super().__init__("goal", doc=doc, place=Place.caller())
+    def __init__(self, doc: str = "", *, was: str | None = None) -> None:
+        super().__init__("goal", was=_was(was), doc=doc, place=Place.caller())
 
 
 class Final(State):
-    """Any other end; its name is the reason. `doc` is for readers."""
+    """Any other end; its name is the reason. `doc` is for readers, `was` a name that it had before."""
 
     __slots__ = ()
 
-    def __init__(self, doc: str = "") -> None:
-        super().__init__("final", doc=doc, place=Place.caller())
+    def __init__(self, doc: str = "", *, was: str | None = None) -> None:
+        super().__init__("final", was=_was(was), doc=doc, place=Place.caller())
+
+
+class Stage:
+    """`@Stage()`: several boxes with arrows of their own, which are fired from any box within, also in mid-wait.
+
+    A box says in which stage it is: `@Email("…", stage=contact)`. A time-out (`after(days=30)`) runs from when the stage was
+    entered, whatever boxes she goes through. A box's own arrows come first, then its stage's, then those of @Anywhere.
+    """
+
+    def __init__(self, *, was: str | None = None) -> None:
+        self.place = Place.caller()
+        self.body: Body | None = None
+        self.name = ""
+        self.doc = ""
+        self.was = _was(was)
+
+    def __call__(self, body: Body) -> Stage:
+        self.body = body
+        self.doc = body.__doc__ or ""
+        return self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.name or name
+
+    def __repr__(self) -> str:
+        return f"<stage {self.name}>"
+
+    def arrows(self, journey: Any) -> Arrows:
+        """Its arrows, for one that replaces it in an heir: `yield from Base.contact.arrows(self)`."""
+        return self.body(journey) if self.body is not None else iter(())
 
 
 # --- the decorators ---------------------------------------------------------------------------------------------------
@@ -121,12 +189,23 @@ class Box:
     template: str | None = None
     queue: str | None = None
     purpose: Purpose | None = None
+    stage: Stage | None = None
+    hours: ir.Clock | None = None
+    offers: int = 0
+    was: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, stage: Stage | None = None, was: str | None = None) -> None:
         self.place = Place.caller()
+        self.stage = _stage(stage)
+        self.was = _was(was)
 
     def __call__(self, body: Body) -> State:
-        if not callable(body):  # authors without a type checker
+        if isinstance(body, State):  # authors without a type checker
+            raise LanguageError(
+                f"@{type(self).__name__}(…) stands above the box `{body.name or body.kind}`: only channels can be stacked",
+                "a box that decides or waits is a box of its own",
+            )
+        if not callable(body):  # as above
             raise LanguageError(f"@{type(self).__name__}(…) stands above a method, not above {body!r}")
         return State(
             self.kind,
@@ -134,17 +213,91 @@ class Box:
             template=self.template,
             queue=self.queue,
             purpose=self.purpose,
+            stage=self.stage,
+            hours=self.hours,
+            offers=self.offers,
+            was=self.was,
             doc=body.__doc__ or "",
             place=self.place,
         )
 
 
-class Sending(Box):
-    """A box that sends by its template, then waits for what its arrows say."""
+def _stage(stage: object) -> Stage | None:
+    if stage is not None and not isinstance(stage, Stage):
+        raise LanguageError(f"stage= takes a stage of the journey, not {stage!r}", "@Stage() above a method makes one")
+    return stage
 
-    def __init__(self, template: str, *, purpose: Purpose | None = None) -> None:
+
+def _was(was: object) -> str | None:
+    if was is not None and not (isinstance(was, str) and re.fullmatch(r"[a-z][a-z0-9_]*", was)):
+        raise LanguageError(f"was= takes the name that it had before, not {was!r}", 'for example was="reminder"')
+    return was
+
+
+class Sending(Box):
+    """A box that sends by its template, then waits for what its arrows say.
+
+    Two of them above one method send together; `hours=between("09:00", "18:00", on=workdays)` lets a send wait for its
+    time; `offers=3` gives the template the customer's three best offers; `was` is a name that the box had before.
+    """
+
+    def __init__(
+        self,
+        template: str,
+        *,
+        purpose: Purpose | None = None,
+        stage: Stage | None = None,
+        hours: ir.Clock | None = None,
+        offers: int = 0,
+        was: str | None = None,
+    ) -> None:
         self.place = Place.caller()
         self._settle(template, purpose)
+        self.stage, self.was = _stage(stage), _was(was)
+        self._schedule(hours, offers)
+
+    def __call__(self, body: Body | State) -> State:
+        if not isinstance(body, State):
+            return super().__call__(body)
+        if body.kind not in ir.CHANNELS:
+            raise LanguageError(
+                f"@{type(self).__name__}(…) stands above a box that sends nothing: only channels can be stacked"
+            )
+        return self._above(body)
+
+    def _above(self, below: State) -> State:
+        """Both in one box: this one first, then what stands below it."""
+        for word, mine, theirs in (
+            ("stage", self.stage, below.stage),
+            ("hours", self.hours, below.hours),
+            ("offers", self.offers or None, below.offers or None),
+            ("purpose", self.purpose, below.purpose),
+            ("was", self.was, below.was),
+        ):
+            if mine is not None and theirs is not None and mine != theirs:
+                raise LanguageError(f"{word}= differs between the actions of one box: {mine!r} and {theirs!r}")
+        return State(
+            self.kind,
+            below.body,
+            template=self.template,
+            queue=self.queue,
+            purpose=self.purpose or below.purpose,
+            also=(ir.Action(cast("ir.Channel", below.kind), below.template or "", below.queue), *below.also),
+            stage=self.stage or below.stage,
+            hours=self.hours or below.hours,
+            offers=self.offers or below.offers,
+            was=self.was or below.was,
+            doc=below.doc,
+            place=self.place,
+        )
+
+    def _schedule(self, hours: object, offers: object) -> None:
+        if hours is not None and not (isinstance(hours, ir.Clock) and hours.opens is not None):
+            raise LanguageError(f"hours= takes a window of the day, not {hours!r}", 'between("09:00", "18:00")')
+        if type(offers) is not int or not 0 <= offers <= _MANY_OFFERS:
+            raise LanguageError(f"offers= takes a number from 0 to {_MANY_OFFERS}, not {offers!r}")
+        self.hours = hours
+        self.offers = offers
 
     def _settle(self, template: object, purpose: object) -> None:
         name = type(self).__name__
@@ -159,6 +312,7 @@ class Sending(Box):
         self.purpose = purpose
 
 
+_MANY_OFFERS = 50
 _TEMPLATE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
 
 
@@ -178,7 +332,7 @@ class Email(Sending):
     """The address took no mail, for good."""
     complained = Answered(name="email.complained")
     """She called it spam."""
-    not_sent = Answered(name="email.not_sent")
+    not_sent = NotSent(name="email.not_sent")
     """The box's own outcome: the gate said no, or there is no address."""
 
 
@@ -192,7 +346,7 @@ class Sms(Sending):
     """Its link was followed."""
     replied = Answered(name="sms.replied")
     """She wrote back; `.keyword("YES")` for one first word."""
-    not_sent = Answered(name="sms.not_sent")
+    not_sent = NotSent(name="sms.not_sent")
     """The box's own outcome: the gate said no, or there is no number."""
 
 
@@ -204,7 +358,7 @@ class Feed(Sending):
     """Her reader showed the item."""
     clicked = Answered(name="feed.clicked")
     """The item's link was followed."""
-    not_sent = Answered(name="feed.not_sent")
+    not_sent = NotSent(name="feed.not_sent")
     """The box's own outcome: the gate said no, or she has no feed."""
 
 
@@ -225,12 +379,24 @@ class Call(Sending):
     """The number is someone else's."""
     do_not_call = Answered(name="call.do_not_call")
     """She wants no calls any more; the number is suppressed."""
-    not_sent = Answered(name="call.not_sent")
+    not_sent = NotSent(name="call.not_sent")
     """The box's own outcome: the gate said no, or there is no number."""
 
-    def __init__(self, template: str, *, queue: str = "default", purpose: Purpose | None = None) -> None:
+    def __init__(
+        self,
+        template: str,
+        *,
+        queue: str = "default",
+        purpose: Purpose | None = None,
+        stage: Stage | None = None,
+        hours: ir.Clock | None = None,
+        offers: int = 0,
+        was: str | None = None,
+    ) -> None:
         self.place = Place.caller()
         self._settle(template, purpose)
+        self.stage, self.was = _stage(stage), _was(was)
+        self._schedule(hours, offers)
         if not isinstance(queue, str) or not queue:  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
             raise LanguageError(f"queue= takes the name of a call-center queue, not {queue!r}")
         self.queue = queue
@@ -244,7 +410,7 @@ class Letter(Sending):
     """The code or the QR on the paper came back."""
     returned = Answered(name="letter.returned")
     """The post brought it back."""
-    not_sent = Answered(name="letter.not_sent")
+    not_sent = NotSent(name="letter.not_sent")
     """The box's own outcome: the gate said no, or there is no address."""
 
 

@@ -9,12 +9,31 @@ Times are whole milliseconds of journey time; a member is known by the number of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from dsl.ir import CHANNELS, ENDS, IR, After, Answer, Arrow, Otherwise, Share, Then, When
+from dsl.chart import Box, Chart, chart, is_measured
+from dsl.effects import (
+    Acted,
+    Answered,
+    Decide,
+    Decided,
+    Due,
+    Effect,
+    End,
+    Event,
+    Late,
+    Measure,
+    Postponed,
+    Row,
+    Send,
+    Stopped,
+)
+from dsl.expression import Facts
+from dsl.ir import CHANNELS, ENDS, Answer
+from dsl.snapshot import ACTING, ENDED, RESTING, WAITING, Snapshot, pack, unpack
 
 __all__ = [
     "ACTING",
@@ -36,303 +55,27 @@ __all__ = [
     "Row",
     "Send",
     "Snapshot",
+    "Stopped",
     "chart",
     "enter",
+    "is_first",
+    "is_measured",
     "pack",
     "step",
     "unpack",
 ]
 
-ACTING: Final = 0
-"""In a batch: what she is told meanwhile waits in her inbox."""
-WAITING: Final = 1
-"""In a box, for an answer or a deadline."""
-RESTING: Final = 2
-"""Between two tries, of an arrow (`.up_to(3, every=…)`: on her way along `goto`) or of a send that was put off."""
-ENDED: Final = 3
-
 _MINUTE: Final = 60_000
 _DAY: Final = 86_400_000
 _PUT_OFF: Final = (30, 300, 1800, 7200, 21600)
 """Seconds before another try of a send, at least: the first, the second … the fifth and each one after."""
+_REPLAN: Final = "replan"
+_UNANSWERED: Final = ("timer", "then")
+"""Causes of leaving a box after which its answers are late."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # counts and reasons don't hang on the time
+_LEFT: Final = 15  # visits of which late answers still count
+_KEPT: Final = 31  # events that later boxes may look back on
 _SEEN: Final = 256  # event numbers remembered for each member; the dispatcher repeats only what is minutes old
-
-
-# --- what the stepper is told -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An event arrived: number `seq` (unique), event time `at`, the answers of `ir.listens` that it matches.
-
-    `visit` is the visit whose message it answers; None for business events.
-    """
-
-    seq: int
-    at: int
-    listens: tuple[int, ...]
-    visit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The deadline has passed (and its grace)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """The send is done, or was refused (`sent` False); `waits` are measured waits, as (arrow, seconds)."""
-
-    sent: bool = True
-    waits: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """The guards that `Decide` asked for, in its order."""
-
-    results: tuple[bool, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Postponed:
-    """The provider can't take the send now: another try in `seconds`, or later, if this is not the first."""
-
-    seconds: float
-
-
-Event = Answered | Due | Acted | Decided | Postponed
-
-
-# --- what the stepper asks for ----------------------------------------------------------------------------------------
-
-
-class Row(NamedTuple):
-    """A step to be recorded: box `state` was entered as step number `seq`."""
-
-    seq: int
-    state: int
-    cause: str
-    event_seq: int | None
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Perform the box's action, and measure the waits of `arrows`; answer with `Acted`."""
-
-    state: int
-    visit: int
-    arrows: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Measure the waits of `arrows` for this customer; answer with `Acted`."""
-
-    state: int
-    arrows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decide:
-    """Evaluate the guards of `arrows` on fresh data; answer with `Decided`."""
-
-    state: int
-    visit: int
-    arrows: tuple[int, ...]
-
-
-class Late(NamedTuple):
-    """An answer that moved nobody, to be recorded with the reason."""
-
-    event_seq: int
-    state: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The enrolment has ended in `state`."""
-
-    state: int
-
-
-Effect = Row | Send | Measure | Decide | Late | End
-
-
-# --- the chart: an IR, indexed for stepping ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A state, indexed: arrows by what fires them, as numbers into `Chart.arrows`."""
-
-    name: str
-    kind: str
-    answers: dict[int, tuple[int, ...]]
-    afters: tuple[tuple[int, int], ...]
-    """(seconds, arrow), by seconds."""
-    measured: tuple[int, ...]
-    """Arrows whose wait is measured for each customer."""
-    thens: tuple[int, ...]
-    not_sent: tuple[int, ...]
-    choices: tuple[int, ...]
-    shares: tuple[tuple[float, int], ...]
-    """(upper bound of the draw, arrow)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """An IR, indexed once: states and arrows are numbers in their order of appearance."""
-
-    ir: IR
-    boxes: tuple[Box, ...]
-    arrows: tuple[Arrow, ...]
-    targets: tuple[int, ...]
-    """Each arrow's target, as a number."""
-    anywhere: dict[int, tuple[int, ...]]
-
-
-def chart(ir: IR) -> Chart:
-    """Index an IR. Raises KeyError where an arrow leads to no state (the compiler refuses that before)."""
-    number = {state.name: index for index, state in enumerate(ir.states)}
-    heard = {answer: index for index, answer in enumerate(ir.listens)}
-    arrows = [*(arrow for state in ir.states for arrow in state.arrows), *ir.anywhere]
-    boxes: list[Box] = []
-    first = 0
-    for state in ir.states:
-        own = list(enumerate(state.arrows, first))
-        first += len(own)
-        boxes.append(_box(state.name, state.kind, own, heard))
-    rest = list(enumerate(ir.anywhere, first))
-    targets = tuple(number[arrow.to] for arrow in arrows)
-    return Chart(ir, tuple(boxes), tuple(arrows), targets, _by_answer(rest, heard))
-
-
-def _by_answer(own: Iterable[tuple[int, Arrow]], heard: dict[Answer, int]) -> dict[int, tuple[int, ...]]:
-    found: dict[int, tuple[int, ...]] = {}
-    for index, arrow in own:
-        if isinstance(arrow.on, Answer):
-            listen = heard[arrow.on]
-            found[listen] = (*found.get(listen, ()), index)
-    return found
-
-
-def _box(name: str, kind: str, own: Sequence[tuple[int, Arrow]], heard: dict[Answer, int]) -> Box:
-    after = [(index, arrow.on) for index, arrow in own if isinstance(arrow.on, After)]
-    shares: list[tuple[float, int]] = []
-    bound = 0.0
-    for index, arrow in own:
-        if isinstance(arrow.on, Share):
-            bound += arrow.on.percent / 100
-            shares.append((bound, index))
-    return Box(
-        name,
-        kind,
-        _by_answer(own, heard),
-        tuple(sorted((on.seconds, index) for index, on in after if on.seconds is not None)),
-        tuple(index for index, on in after if on.expression is not None),
-        tuple(index for index, arrow in own if isinstance(arrow.on, Then)),
-        tuple(index for index, arrow in own if isinstance(arrow.on, Answer) and arrow.on.event.endswith(".not_sent")),
-        tuple(index for index, arrow in own if isinstance(arrow.on, When | Otherwise)),
-        tuple(shares),
-    )
-
-
-# --- a member ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """Where one member is. Never changed in place from outside: `step` gives a new one."""
-
-    id: int
-    state: int
-    phase: int
-    seq: int
-    """Steps so far: the number of this visit too, since each visit is a step."""
-    began: int
-    """When she entered the journey."""
-    entered: int
-    """When she entered this box."""
-    since: int = 0
-    """From when this box's waits run."""
-    fired: int = -1
-    """Waits of this many seconds and fewer are over."""
-    deadline: int | None = None
-    goto: int = -1
-    """The arrow on which she rests; -1: she rests before another try of this box's send."""
-    waits: tuple[tuple[int, int], ...] = ()
-    counts: tuple[tuple[int, int], ...] = ()
-    """How often each bounded arrow was taken."""
-    inbox: tuple[Answered, ...] = ()
-    seen: tuple[int, ...] = ()
-    asked: tuple[int, ...] = ()
-    """The arrows that a decision is open on, in their order."""
-    asked_for: tuple[str, int | None] = ("", None)
-    """What brought the decision: cause and event number."""
-    tries: int = 0
-    """How often this box's send was put off."""
-    owed: str = ""
-    """What the box itself does next, once the inbox is heard: `then` or `not_sent`."""
-
-    def copy(self) -> Snapshot:
-        """A copy, spelt out: this is the hottest line of the simulator."""
-        return Snapshot(
-            self.id,
-            self.state,
-            self.phase,
-            self.seq,
-            self.began,
-            self.entered,
-            self.since,
-            self.fired,
-            self.deadline,
-            self.goto,
-            self.waits,
-            self.counts,
-            self.inbox,
-            self.seen,
-            self.asked,
-            self.asked_for,
-            self.tries,
-            self.owed,
-        )
-
-
-_DEFAULTS: Final[tuple[Any, ...]] = (0, -1, None, -1, (), (), (), (), (), ("", None), 0, "")
-"""Of the fields that have one, in their order."""
-_INBOX: Final = 12
-"""The place of the inbox among the fields."""
-
-
-def pack(member: Snapshot) -> list[Any]:
-    """A snapshot as a short JSON list: fields in order, those at the end that hold their defaults left out."""
-    values: list[Any] = [getattr(member, name) for name in Snapshot.__slots__]
-    first = len(values) - len(_DEFAULTS)
-    while len(values) > first and values[-1] == _DEFAULTS[len(values) - 1 - first]:
-        values.pop()
-    if member.inbox:
-        values[_INBOX] = [[a.seq, a.at, a.listens, a.visit] for a in member.inbox]
-    return values
-
-
-def unpack(values: Sequence[Any]) -> Snapshot:
-    """Read what `pack` wrote."""
-    named = dict(zip(Snapshot.__slots__, values, strict=False))
-    for pairs in ("waits", "counts"):
-        if pairs in named:
-            named[pairs] = tuple((a, b) for a, b in named[pairs])
-    if "inbox" in named:
-        named["inbox"] = tuple(Answered(a, at, tuple(listens), visit) for a, at, listens, visit in named["inbox"])
-    for flat in ("seen", "asked", "asked_for"):
-        if flat in named:
-            named[flat] = tuple(named[flat])
-    return Snapshot(**named)
-
-
-# --- stepping ---------------------------------------------------------------------------------------------------------
 
 
 def enter(c: Chart, member: int, now: int, began: int | None = None) -> tuple[Snapshot, list[Effect]]:
@@ -366,6 +109,8 @@ def step(c: Chart, member: Snapshot, event: Event, now: int) -> tuple[Snapshot, 
             _decided(c, new, event, now, effects)
         case Postponed():
             _postponed(c, new, event, now, effects)
+        case Stopped():
+            _stopped(new, effects)
     return new, effects
 
 
@@ -373,7 +118,13 @@ def _enter(
     c: Chart, m: Snapshot, state: int, cause: str, event_seq: int | None, now: int, effects: list[Effect]
 ) -> None:
     """Enter a box: record it, then do what its kind does."""
-    box = c.boxes[state]
+    left, box = c.boxes[m.state], c.boxes[state]
+    if left.late and cause in _UNANSWERED:
+        m.left = (*m.left[-_LEFT:], (m.seq, m.state))
+    if box.stage >= 0 and (m.seq == 0 or box.stage != left.stage):
+        m.staged, m.stage_fired = now, -1
+    if box.counted:
+        m.visits = _more(m.visits, state)
     m.state, m.seq, m.entered, m.since, m.fired = state, m.seq + 1, now, now, -1
     m.deadline, m.goto, m.waits, m.asked, m.tries, m.owed = None, -1, (), (), 0, ""
     effects.append(Row(m.seq, state, cause, event_seq, now))
@@ -388,15 +139,24 @@ def _enter(
     elif box.kind == "choice":
         m.phase = WAITING
         _choose(c, m, box.choices, "decided", None, now, effects)
+    elif box.learned:
+        m.phase, m.asked, m.asked_for = ACTING, box.learned, ("share", None)
+        effects.append(Decide(m.state, m.seq, box.learned))
     elif box.kind == "split":
         m.phase = WAITING
         _take(c, m, _draw(c, box, m.id), "share", None, now, effects)
     elif box.measured:
         m.phase = ACTING
-        effects.append(Measure(state, box.measured))
+        effects.append(Measure(state, box.measured, now))
     else:
         m.phase = WAITING
         _arrived(c, m, now, effects)
+
+
+def _stopped(m: Snapshot, effects: list[Effect]) -> None:
+    if m.phase != ENDED:
+        effects.extend(Late(answer.seq, m.state, "ended") for answer in m.inbox)
+        m.phase, m.inbox, m.deadline = ENDED, (), None
 
 
 def _draw(c: Chart, box: Box, member: int) -> int:
@@ -408,10 +168,28 @@ def _draw(c: Chart, box: Box, member: int) -> int:
 
 def _arrived(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
     """The box's action is done: start its waits, and go on at once where it doesn't wait."""
+    box = c.boxes[m.state]
     m.phase, m.since = WAITING, now
-    m.owed = "then" if c.boxes[m.state].thens else ""
+    m.owed = "then" if box.thens else ""
+    if box.looks_back and m.kept:
+        _look_back(c, m)
     _plan(c, m)
     _go_on(c, m, now, effects)
+
+
+def _look_back(c: Chart, m: Snapshot) -> None:
+    """Of the events that came before this box: hear those again for which it looks back far enough."""
+    found = tuple(
+        event
+        for event in m.kept
+        if any(
+            listen in c.boxes[m.state].answers and event.at >= m.entered - (c.ir.listens[listen].look_back or 0) * 1000
+            for listen in event.listens
+            if c.ir.listens[listen].look_back is not None
+        )
+    )
+    m.inbox = (*found, *m.inbox)
+    m.kept = tuple(event for event in m.kept if event not in found)
 
 
 def _go_on(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
@@ -420,25 +198,48 @@ def _go_on(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
     if m.phase == WAITING and m.owed:
         owed, m.owed = m.owed, ""
         box = c.boxes[m.state]
-        _choose(c, m, box.thens if owed == "then" else box.not_sent, owed, None, now, effects)
+        cause, _, reason = owed.partition(": ")
+        _choose(c, m, box.thens if cause == "then" else _refused(c, box, reason), cause, None, now, effects)
+
+
+def _refused(c: Chart, box: Box, reason: str) -> tuple[int, ...]:
+    """The arrows for a send that was refused for this reason."""
+    facts = Facts(payload={"reason": reason})
+    wanted = ((arrow, c.arrows[arrow].on) for arrow in box.not_sent)
+    return tuple(
+        arrow
+        for arrow, on in wanted
+        if isinstance(on, Answer) and (on.where is None or on.where.evaluate(facts, _EPOCH))
+    )
 
 
 def _hear_inbox(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
     """Apply the answers that waited, by event time (ties by number), until one of them sets her moving."""
     while m.inbox and m.phase in (WAITING, RESTING):
-        first = min(m.inbox, key=lambda answer: (answer.at, answer.seq))
+        first = min(m.inbox, key=lambda answer: (not is_first(c, answer), answer.at, answer.seq))
         m.inbox = tuple(answer for answer in m.inbox if answer is not first)
         _answer(c, m, first, now, effects)
+
+
+def is_first(c: Chart, answer: Answered) -> bool:
+    """Whether an arrow asks that this be heard before others of the same activation (behaviour R5)."""
+    return any(c.ir.listens[listen].first for listen in answer.listens)
 
 
 def _acted(c: Chart, m: Snapshot, event: Acted, now: int, effects: list[Effect]) -> None:
     if m.phase != ACTING or m.asked:
         return
-    m.waits, m.tries = event.waits, 0
-    if event.sent or not c.boxes[m.state].not_sent:
+    m.waits = event.waits
+    if m.owed == _REPLAN:
+        m.phase, m.owed = WAITING, ""
+        _plan(c, m)
+        _go_on(c, m, now, effects)
+        return
+    m.tries = 0
+    if event.sent or not _refused(c, c.boxes[m.state], event.reason):
         _arrived(c, m, now, effects)
         return
-    m.phase, m.since, m.owed = WAITING, now, "not_sent"
+    m.phase, m.since, m.owed = WAITING, now, f"not_sent: {event.reason}"
     _plan(c, m)
     _go_on(c, m, now, effects)
 
@@ -447,47 +248,62 @@ def _postponed(c: Chart, m: Snapshot, event: Postponed, now: int, effects: list[
     """Rest before another try. What counts anywhere counts meanwhile: whoever buys or says stop is not written to later."""
     if m.phase != ACTING or m.asked:
         return
-    wait = max(event.seconds, _PUT_OFF[min(m.tries, len(_PUT_OFF) - 1)])
-    m.phase, m.tries, m.deadline = RESTING, m.tries + 1, now + round(wait * 1000)
+    wait = event.seconds if event.held else max(event.seconds, _PUT_OFF[min(m.tries, len(_PUT_OFF) - 1)])
+    m.phase, m.until = RESTING, now + round(wait * 1000)
+    m.tries += 0 if event.held and m.tries else 1
+    _plan(c, m)
     _hear_inbox(c, m, now, effects)
 
 
 def _plan(c: Chart, m: Snapshot) -> None:
-    """Set the deadline to the next wait that is not over: up to the next second, or minute where it is days away."""
-    ahead = [seconds for seconds, _ in _waits(c, m) if seconds > m.fired]
-    if not ahead:
-        m.deadline = None
-        return
-    span = min(ahead) * 1000
-    grain = _MINUTE if span >= _DAY else 1000
-    m.deadline = -(-(m.since + span) // grain) * grain
+    """Set the deadline to the next wait that is not over: the box's own, her rest, or her stage's."""
+    own = [m.until] if m.phase == RESTING else [due for due, _ in _waits(c, m) if due > m.fired]
+    stage = c.boxes[m.state].stage
+    ahead = own if stage < 0 else [*own, *(due for due, _ in _stage_waits(c, m, stage) if due > m.stage_fired)]
+    m.deadline = min(ahead, default=None)
 
 
 def _waits(c: Chart, m: Snapshot) -> list[tuple[int, int]]:
-    """(seconds, arrow) of this visit, fixed and measured."""
-    afters = c.boxes[m.state].afters
-    return [*afters, *((seconds, arrow) for arrow, seconds in m.waits)] if m.waits else list(afters)
+    """(when it is over, arrow) of this visit's waits, fixed and measured."""
+    fixed = [(_over(m.since, seconds), arrow) for seconds, arrow in c.boxes[m.state].afters]
+    return [*fixed, *((due, arrow) for arrow, due in m.waits)] if m.waits else fixed
+
+
+def _stage_waits(c: Chart, m: Snapshot, stage: int) -> list[tuple[int, int]]:
+    return [(_over(m.staged, seconds), arrow) for seconds, arrow in c.stages[stage].afters]
+
+
+def _over(since: int, seconds: int) -> int:
+    """When a wait is over: on the next whole second, or minute where it takes days, so that many end together."""
+    grain = _MINUTE if seconds * 1000 >= _DAY else 1000
+    return -(-(since + seconds * 1000) // grain) * grain
 
 
 def _due(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
     if m.deadline is None or now < m.deadline:
         return
-    if m.phase == RESTING and m.goto < 0:
-        m.phase, m.deadline = ACTING, None
-        effects.append(Send(m.state, m.seq, c.boxes[m.state].measured))
-    elif m.phase == RESTING:
-        _enter(c, m, c.targets[m.goto], "retry", None, now, effects)
-    elif m.phase == WAITING:
-        waits = _waits(c, m)
-        m.fired = min(seconds for seconds, _ in waits if seconds > m.fired)
-        arrows = tuple(sorted(arrow for seconds, arrow in waits if seconds == m.fired))
-        _plan(c, m)
-        _choose(c, m, arrows, "timer", None, now, effects)
+    due, stage = m.deadline, c.boxes[m.state].stage
+    if m.phase == RESTING and m.until == due:
+        if m.goto >= 0:
+            _enter(c, m, c.targets[m.goto], "retry", None, now, effects)
+        else:
+            m.phase, m.deadline = ACTING, None
+            effects.append(Send(m.state, m.seq, c.boxes[m.state].measured))
+        return
+    arrows = () if m.phase == RESTING else tuple(sorted(arrow for over, arrow in _waits(c, m) if over == due))
+    if arrows:
+        m.fired = due
+    if stage >= 0:
+        late = tuple(sorted(arrow for over, arrow in _stage_waits(c, m, stage) if m.stage_fired < over <= due))
+        m.stage_fired = due if late else m.stage_fired
+        arrows = (*arrows, *late)
+    _plan(c, m)
+    _choose(c, m, arrows, "timer", None, now, effects)
 
 
 def _answer(c: Chart, m: Snapshot, event: Answered, now: int, effects: list[Effect]) -> None:
     if m.phase == ENDED:
-        effects.append(Late(event.seq, m.state, "ended"))
+        _unheard(c, m, event, "ended", now, effects)
         return
     while m.phase != ACTING and m.deadline is not None and event.at > m.deadline:
         _due(c, m, max(now, m.deadline), effects)
@@ -495,43 +311,97 @@ def _answer(c: Chart, m: Snapshot, event: Answered, now: int, effects: list[Effe
         m.inbox = (*m.inbox, event)
         return
     if m.phase == ENDED:
-        effects.append(Late(event.seq, m.state, "ended"))
+        _unheard(c, m, event, "ended", now, effects)
         return
+    if c.changes and not c.changes.isdisjoint(event.listens):
+        _replan(c, m, effects)
+        if c.changes.issuperset(event.listens):
+            return
     arrows, reason = _heard(c, m, event)
     if arrows:
+        if c.arrows[arrows[0]].late:
+            effects.append(Late(event.seq, m.state, "late arrow"))
         _choose(c, m, arrows, "answer", event.seq, now, effects)
     else:
+        _unheard(c, m, event, reason, now, effects)
+
+
+def _replan(c: Chart, m: Snapshot, effects: list[Effect]) -> None:
+    """Something that a wait hangs on has changed: measure it anew. Only who is waiting is; the others measure later."""
+    box = c.boxes[m.state]
+    if m.phase == WAITING and box.dated:
+        m.phase, m.owed = ACTING, _REPLAN
+        effects.append(Measure(m.state, box.measured, m.since))
+
+
+def _unheard(c: Chart, m: Snapshot, event: Answered, reason: str, now: int, effects: list[Effect]) -> None:
+    """An answer that moves her nowhere: it is recorded, and kept while a later box may look back on it."""
+    if c.ir.late == "record":
         effects.append(Late(event.seq, m.state, reason))
+    if c.kept_for and m.phase != ENDED:
+        fresh = tuple(old for old in m.kept if old.at >= now - c.kept_for)
+        if event.at >= now - c.kept_for and any(c.ir.listens[listen].look_back is not None for listen in event.listens):
+            fresh = (*fresh[-_KEPT:], event)
+        m.kept = fresh
 
 
 def _heard(c: Chart, m: Snapshot, event: Answered) -> tuple[tuple[int, ...], str]:
-    """The arrows that an answer fires, the box's own first, each group in its order; or none, and why."""
+    """The arrows that an answer fires: the box's own, late ones of boxes before, the stage's, anywhere's; or none, and why."""
     own: list[int] = []
+    late: list[int] = []
+    around: list[int] = []
     anywhere: list[int] = []
     reason = "not awaited here"
+    box = c.boxes[m.state]
     here = m.phase == WAITING or m.goto < 0  # who rests before another try of the send is still in her box
     for listen in event.listens:
         answer = c.ir.listens[listen]
-        if here and listen in c.boxes[m.state].answers:
-            if answer.scope == "send" and event.visit != m.seq:
-                reason = "earlier send"
-            elif answer.scope == "customer" and event.at < m.entered:
-                reason = "too old"
-            else:
-                own.extend(c.boxes[m.state].answers[listen])
+        if here and listen in box.answers:
+            reason = _too_early(m, event, answer)
+            own.extend(() if reason else box.answers[listen])
+        if m.left and answer.scope == "send":
+            for visit, state in m.left:
+                if visit == event.visit:
+                    late.extend(c.boxes[state].late.get(listen, ()))
+        if box.stage >= 0 and listen in c.stages[box.stage].answers and _counts(m, event):
+            around.extend(c.stages[box.stage].answers[listen])
         if listen in c.anywhere:
-            if event.visit is None and event.at < m.began:
-                reason = "too old"
-            else:
+            if _counts(m, event):
                 anywhere.extend(c.anywhere[listen])
-    arrows = (*sorted(own), *sorted(anywhere))
+            else:
+                reason = "too old"
+    arrows = (*sorted(own), *sorted(late), *sorted(around), *sorted(anywhere))
     free = tuple(arrow for arrow in arrows if not _spent(c, m, arrow))
-    return free, "limit reached" if arrows and not free else reason
+    return free, "limit reached" if arrows and not free else reason or "not awaited here"
+
+
+def _too_early(m: Snapshot, event: Answered, answer: Answer) -> str:
+    """Why an answer to an earlier send, or of an earlier time, doesn't count for this box; empty where it does."""
+    if answer.scope == "send":
+        return "" if event.visit == m.seq else "earlier send"
+    if answer.look_back is not None:
+        return "too old" if event.at < max(m.entered - answer.look_back * 1000, m.began) else ""
+    return "too old" if answer.scope == "customer" and event.at < m.entered else ""
+
+
+def _counts(m: Snapshot, event: Answered) -> bool:
+    """Whether an event counts in this enrolment at all: what came before she entered doesn't."""
+    return event.visit is not None or event.at >= m.began
 
 
 def _spent(c: Chart, m: Snapshot, arrow: int) -> bool:
     limit = c.arrows[arrow].limit
     return limit is not None and dict(m.counts).get(arrow, 0) >= limit.times
+
+
+def _shut(c: Chart, m: Snapshot, arrow: int) -> bool:
+    """Whether a count that the arrow asks for doesn't hold."""
+    guard = c.counts.get(arrow)
+    if guard is None:
+        return False
+    visits = dict(m.visits)
+    counted = {f"visits.{box.name}": visits.get(index, 0) for index, box in enumerate(c.boxes) if box.counted}
+    return not guard.evaluate(Facts(journey=counted), _EPOCH)
 
 
 def _choose(
@@ -540,7 +410,7 @@ def _choose(
     """Take the first of the arrows whose guard holds. Guards are asked for; an arrow without one ends the list."""
     open_arrows: list[int] = []
     for arrow in arrows:
-        if _spent(c, m, arrow):
+        if _spent(c, m, arrow) or (c.counts and _shut(c, m, arrow)):
             continue
         open_arrows.append(arrow)
         if c.arrows[arrow].guard is None:
@@ -561,17 +431,21 @@ def _decided(c: Chart, m: Snapshot, event: Decided, now: int, effects: list[Effe
     asked, (cause, event_seq) = m.asked, m.asked_for
     m.asked, m.asked_for = (), ("", None)
     m.phase = RESTING if m.goto >= 0 or m.tries else WAITING
+    learned = c.boxes[m.state].learned
     results = iter(event.results)
     for arrow in asked:
-        if c.arrows[arrow].guard is None or next(results):
+        if (c.arrows[arrow].guard is None and not learned) or next(results):
             _take(c, m, arrow, cause, event_seq, now, effects)
             return
+    if learned:  # a driver that says no to all of them: she isn't to be lost
+        _take(c, m, asked[0], cause, event_seq, now, effects)
+        return
     _stay(c, m, event_seq, now, effects)
 
 
 def _stay(c: Chart, m: Snapshot, event_seq: int | None, now: int, effects: list[Effect]) -> None:
     """No arrow was open to her: she goes on waiting, and hears what came meanwhile."""
-    if event_seq is not None:
+    if event_seq is not None and c.ir.late == "record":
         effects.append(Late(event_seq, m.state, "condition not met"))
     _go_on(c, m, now, effects)
 
@@ -582,13 +456,18 @@ def _take(
     """Take an arrow: at once, or after the rest that its limit asks for."""
     limit = c.arrows[arrow].limit
     if limit is not None:
-        counts = dict(m.counts)
-        counts[arrow] = counts.get(arrow, 0) + 1
-        m.counts = tuple(sorted(counts.items()))
+        m.counts = _more(m.counts, arrow)
         if limit.every:
-            m.phase, m.goto, m.waits, m.owed, m.deadline = RESTING, arrow, (), "", now + limit.every * 1000
+            m.phase, m.goto, m.waits, m.owed, m.until = RESTING, arrow, (), "", now + limit.every * 1000
             m.seq += 1
             effects.append(Row(m.seq, m.state, cause, event_seq, now))
+            _plan(c, m)
             _hear_inbox(c, m, now, effects)
             return
     _enter(c, m, c.targets[arrow], cause, event_seq, now, effects)
+
+
+def _more(counts: tuple[tuple[int, int], ...], one: int) -> tuple[tuple[int, int], ...]:
+    found = dict(counts)
+    found[one] = found.get(one, 0) + 1
+    return tuple(sorted(found.items()))

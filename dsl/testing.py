@@ -11,17 +11,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
+from dsl.chart import Chart, chart
 from dsl.compile import compile_journey
+from dsl.expression import Facts
 from dsl.facts import facts
-from dsl.ir import IR, After
+from dsl.ir import CHANGED, IR, Learned
 from dsl.journey import Journey
+from dsl.localtime import zone_of
+from dsl.planning import Place, may_send, measured, milliseconds, moment_of, over
 from dsl.predicate import And, Compare, Constant, Field, Predicate
 from dsl.states import Sending, State
-from dsl.step import ENDED, Acted, Answered, Chart, Decide, Decided, Due, Effect, Late, Measure, Row, Send, chart
+from dsl.step import (
+    ENDED,
+    Acted,
+    Answered,
+    Decide,
+    Decided,
+    Due,
+    Effect,
+    Late,
+    Measure,
+    Postponed,
+    Row,
+    Send,
+)
 from dsl.step import enter as enter_chart
 from dsl.step import step as take_step
 from dsl.times import Duration, duration
@@ -66,14 +83,15 @@ def walk(
     seed: int = 1,
     take: State | Iterable[State] = (),
     unreachable: Iterable[type[Sending]] = (),
+    holidays: Iterable[date] = (),
 ) -> Walk:
     """Let a customer enter `journey` at `at`, and follow her.
 
     `customer` and `orders` are her facts (totals in currency units). At a split the lot is drawn by `seed`, unless
     `take` names the box to go to. `unreachable` are channels by which she can't be reached: their boxes are not sent.
-    Raises Problems if the journey doesn't compile.
+    `holidays` are the public ones where she lives. Raises Problems if the journey doesn't compile.
     """
-    return Walk(journey, customer or {}, orders, at, seed, take, unreachable)
+    return Walk(journey, customer or {}, orders, at, seed, take, unreachable, holidays)
 
 
 class Walk:
@@ -88,6 +106,7 @@ class Walk:
         seed: int,
         take: State | Iterable[State],
         unreachable: Iterable[type[Sending]],
+        holidays: Iterable[date],
     ) -> None:
         if at.tzinfo is None:
             raise ValueError(f"at={at!r} says no moment without a zone: add tzinfo=UTC")
@@ -97,6 +116,7 @@ class Walk:
         self.customer: dict[str, Any] = dict(customer)
         self.orders: list[Mapping[str, Any]] = list(orders)
         self.unreachable: set[str] = {channel.kind for channel in unreachable}
+        self.holidays = set(holidays)
         self.now = at
         self.steps: list[Step] = []
         self.messages: list[Message] = []
@@ -104,6 +124,7 @@ class Walk:
         """Why answers moved nobody: not awaited here, earlier send, limit reached, ended …"""
         self._chart = _charts[journey]
         self._told: list[str] = []
+        self._taken: list[State] = []
         self.take(*([take] if isinstance(take, State) else take))
         self._member, effects = enter_chart(self._chart, seed, self._ms)
         self._perform(effects)
@@ -162,6 +183,20 @@ class Walk:
         self._step(Answered(len(self._told), self._ms, matched, visit))
         return self
 
+    def change(self, **fields: Any) -> Walk:
+        """Facts of hers change: `change(zone="Asia/Tokyo")`. A wait that hangs on one of them is planned anew."""
+        self.customer.update(fields)
+        matched = tuple(
+            index
+            for index, answer in enumerate(self.ir.listens)
+            if answer.event == CHANGED
+            and any(answer.where and answer.where.evaluate(Facts(payload={"field": name}), self.now) for name in fields)
+        )
+        if matched:
+            self._told.append(CHANGED)
+            self._step(Answered(len(self._told), self._ms, matched))
+        return self
+
     def wait(
         self,
         span: Duration | None = None,
@@ -176,9 +211,9 @@ class Walk:
         passed = span if span is not None else duration(weeks=weeks, days=days, hours=hours, minutes=minutes)
         until = self.now + timedelta(seconds=passed.seconds)
         # The engine rounds deadlines up to a minute; a test that waits as long as the box does shall see it go on.
-        limit = -(-_milliseconds(until) // 60_000) * 60_000
+        limit = -(-milliseconds(until) // 60_000) * 60_000
         while self._member.deadline is not None and self._member.deadline <= limit:
-            self.now = max(self.now, _moment(self._member.deadline))
+            self.now = max(self.now, moment_of(self._member.deadline))
             self._step(Due())
         self.now = max(self.now, until)
         return self
@@ -187,7 +222,8 @@ class Walk:
         """At splits to come, take the share that leads to one of `states`."""
         boxes = list(self._chart.boxes)
         for state in states:
-            found = False
+            found = any(self._state(self._chart.targets[arrow]) is state for box in boxes for arrow in box.learned)
+            self._taken.append(state)
             for index, box in enumerate(boxes):
                 for _, arrow in box.shares:
                     if self._state(self._chart.targets[arrow]) is state:
@@ -202,30 +238,29 @@ class Walk:
 
     @property
     def _ms(self) -> int:
-        return _milliseconds(self.now)
+        return milliseconds(self.now)
 
     def _state(self, index: int) -> State:
         return cast("State", getattr(self.journey, self.ir.states[index].name))
 
-    def _step(self, event: Answered | Due | Acted | Decided) -> None:
+    def _step(self, event: Answered | Due | Acted | Decided | Postponed) -> None:
         self._member, effects = take_step(self._chart, self._member, event, self._ms)
         self._perform(effects)
 
     def _perform(self, effects: list[Effect]) -> None:
         """Do what the stepper asks for. It asks for one thing at a time, and last."""
-        answer: Acted | Decided | None = None
+        answer: Acted | Decided | Postponed | None = None
         for effect in effects:
             match effect:
                 case Row():
                     event = self._told[effect.event_seq - 1] if effect.event_seq else None
-                    self.steps.append(Step(self._state(effect.state), effect.cause, _moment(effect.at), event))
+                    self.steps.append(Step(self._state(effect.state), effect.cause, moment_of(effect.at), event))
                 case Send():
                     answer = self._send(effect)
                 case Measure():
-                    answer = Acted(waits=self._measured(effect.arrows))
+                    answer = Acted(waits=self._measured(effect.arrows, moment_of(effect.since)))
                 case Decide():
-                    guards = (self._chart.arrows[arrow].guard for arrow in effect.arrows)
-                    answer = Decided(tuple(guard is not None and self._holds(guard) for guard in guards))
+                    answer = Decided(tuple(self._decided(arrow) for arrow in effect.arrows))
                 case Late():
                     self.late.append(effect.reason)
                 case _:
@@ -233,25 +268,37 @@ class Walk:
         if answer is not None:
             self._step(answer)
 
-    def _send(self, effect: Send) -> Acted:
+    def _send(self, effect: Send) -> Acted | Postponed:
         state = self._state(effect.state)
-        if state.kind in self.unreachable:
-            return Acted(sent=False, waits=self._measured(effect.arrows))
-        self.messages.append(Message(state, state.kind, state.template or "", self.now, effect.visit))
-        return Acted(waits=self._measured(effect.arrows))
+        later = may_send(self.ir, self.ir.states[effect.state], self.now, self._place)
+        if later > self.now:
+            return Postponed((later - self.now).total_seconds(), held=True)
+        actions = [(state.kind, state.template), *((action.kind, action.template) for action in state.also)]
+        sent = [(channel, template) for channel, template in actions if channel not in self.unreachable]
+        self.messages += [Message(state, channel, template or "", self.now, effect.visit) for channel, template in sent]
+        waits = self._measured(effect.arrows, self.now)
+        return Acted(waits=waits) if sent else Acted(sent=False, waits=waits, reason="address missing")
+
+    @property
+    def _place(self) -> Place:
+        return Place(zone_of(self.customer.get("zone"), self.ir.zone), self.holidays.__contains__)
+
+    def _decided(self, arrow: int) -> bool:
+        """Whether an arrow is open to her; where shares are learned, the lot falls on the first that `take` names."""
+        if isinstance(self._chart.arrows[arrow].on, Learned):
+            return not self._taken or self._state(self._chart.targets[arrow]) in self._taken
+        guard = self._chart.arrows[arrow].guard
+        return guard is not None and self._holds(guard)
 
     def _holds(self, guard: Predicate) -> bool:
         return guard.evaluate(facts(self.customer, self.orders), self.now)
 
-    def _measured(self, arrows: Iterable[int]) -> tuple[tuple[int, int], ...]:
-        """The waits of these arrows for this customer, kept within their bounds."""
-        found: list[tuple[int, int]] = []
-        for arrow in arrows:
-            on = self._chart.arrows[arrow].on
-            if isinstance(on, After) and on.expression is not None:
-                value = cast("float | None", on.expression.value(facts(self.customer, self.orders), self.now))
-                found.append((arrow, _bounded(on, value)))
-        return tuple(found)
+    def _measured(self, arrows: Iterable[int], since: datetime) -> tuple[tuple[int, int], ...]:
+        """When the waits of these arrows are over for this customer."""
+        known = facts(self.customer, self.orders)
+        asked = ((arrow, measured(self._chart.arrows[arrow].on)) for arrow in arrows)
+        values = [(arrow, what.value(known, self.now) if what is not None else None) for arrow, what in asked]
+        return over(self._chart, values, since, self.now, self._place)
 
     def _answered(self, channel: str, to: State | None) -> int:
         """The visit whose message is answered."""
@@ -265,13 +312,6 @@ class Walk:
         return fits[-1].visit
 
 
-def _bounded(on: After, value: float | None) -> int:
-    if value is None:
-        return on.missing or 0
-    low = max(value, on.at_least or 0)
-    return round(min(low, on.at_most) if on.at_most is not None else low)
-
-
 def _equalities(payload: Predicate | None) -> dict[str, Any]:
     """What a condition says by equality alone: `link("shop")` is a click on that link."""
     match payload:
@@ -281,11 +321,3 @@ def _equalities(payload: Predicate | None) -> dict[str, Any]:
             return {name: constant.literal}
         case _:
             return {}
-
-
-def _milliseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args
 
 from dsl import ir
-from dsl.facts import Click, Reply
+from dsl.expression import Constant, Field
+from dsl.fact_kinds import Fact
+from dsl.facts import Click, Open, Reply
+from dsl.knobs import Knob, turned
 from dsl.place import Place
-from dsl.predicate import Predicate
+from dsl.predicate import IsIn, Predicate
 from dsl.problems import LanguageError
 from dsl.spans import AT_ONCE, is_duration, span_of
 from dsl.times import Duration, duration
@@ -28,7 +31,10 @@ __all__ = [
     "Arrows",
     "Conditional",
     "Happened",
+    "Learned",
     "Limited",
+    "NoDate",
+    "NotSent",
     "Otherwise",
     "Share",
     "Then",
@@ -36,9 +42,12 @@ __all__ = [
     "When",
     "Within",
     "event",
+    "fitting",
     "forever",
+    "learned",
     "made",
     "otherwise",
+    "payload_field",
     "share",
     "then",
     "when",
@@ -53,6 +62,11 @@ class Arrow:
     target: State | None
     place: Place
 
+
+Reason = Literal[
+    "address missing", "no consent", "consent withdrawn", "suppressed", "journey off", "template", "capped", "failed"
+]
+"""Why a box sends nothing, as its message's row has it."""
 
 Arrows = Iterator[Arrow]
 """What the body of a box gives: `def call(self) -> Arrows`."""
@@ -88,13 +102,17 @@ class Limited(Trigger):
     """A trigger whose arrow can be bounded."""
 
     limit: ir.Limit | None = None
+    knobs: tuple[tuple[str, Knob[Any]], ...] = ()
+    """(field of the IR, knob) of what can be tuned."""
 
-    def up_to(self, times: int, *, every: Duration = AT_ONCE) -> Self:
+    def up_to(self, times: int | Knob[int], *, every: Duration | Knob[Duration] = AT_ONCE) -> Self:
         """At most `times` in an enrolment; with `every`, the box is entered that long after. Then the arrow is not there."""
-        if type(times) is not int or times < 1:
-            raise LanguageError(f"up_to(…) takes a whole number of times from 1, not {times!r}")
-        is_duration("every", every)
-        return replace(self, limit=ir.Limit(times, every.seconds))
+        number, pause = turned(times), turned(every)
+        if type(number) is not int or number < 1:
+            raise LanguageError(f"up_to(…) takes a whole number of times from 1, not {number!r}")
+        is_duration("every", pause)
+        knobs = tuple((name, knob) for name, knob in (("times", times), ("every", every)) if isinstance(knob, Knob))
+        return replace(self, limit=ir.Limit(number, pause.seconds), knobs=(*self.knobs, *knobs))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +136,10 @@ class Event(Conditional):
     name: str = ""
     payload: Predicate | None = None
     scope: ir.Scope = "customer"
+    look_back: int | None = None
+    key: str | None = None
+    among: ir.Moves | None = None
+    ranked: bool = False
 
     def where(self, condition: Predicate) -> Self:
         """Only if `condition` holds for the event's payload (`Purchase.total > 50`); a second `.where` adds to the first."""
@@ -130,6 +152,31 @@ class Event(Conditional):
             )
         return replace(self, payload=_both(self.payload, condition))
 
+    def looking_back(
+        self,
+        span: Duration | None = None,
+        /,
+        *,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+    ) -> Self:
+        """It counts too if it happened up to so long before the box was entered, and moved her nowhere then.
+
+        Never before she entered the journey: what was then is a fact of hers (`Orders.recency()`).
+        """
+        given = duration(weeks=weeks, days=days, hours=hours, minutes=minutes)
+        if self.scope == "send":
+            raise LanguageError(
+                "an answer to this box's own send can't come before it", "widen it first: `.any_send().looking_back(…)`"
+            )
+        return replace(self, look_back=span_of("looking_back", span, given).seconds)
+
+    def first(self) -> Self:
+        """Heard before others that came in the same activation; without it event time decides."""
+        return replace(self, ranked=True)
+
     def within(self, span: Duration | None = None, /, *, weeks: float = 0, days: float = 0, hours: float = 0) -> Within:
         """As a journey's goal: it counts when it happens this long after entry, or sooner."""
         return Within(self, span_of("within", span, duration(weeks=weeks, days=days, hours=hours)))
@@ -137,7 +184,7 @@ class Event(Conditional):
     @property
     def answer(self) -> ir.Answer:
         """As the IR has it."""
-        return ir.Answer(self.name, self.scope, self.payload)
+        return ir.Answer(self.name, self.scope, self.payload, self.look_back, self.key, self.among, self.ranked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +192,7 @@ class Answered(Event):
     """A channel's answer. It counts for this box's own send unless widened by `.any_send()`."""
 
     scope: ir.Scope = "send"
+    is_late: bool = False
 
     def link(self, name: str) -> Answered:
         """Only through the link of this name, as the template calls it: `link(url, "shop")`."""
@@ -154,6 +202,23 @@ class Answered(Event):
         """Only if the reply's first word is this, in capitals: `Sms.replied.keyword("YES")`."""
         return self.where(Reply.keyword == word.upper())
 
+    def matching(self, pattern: str) -> Answered:
+        """Only if the reply has the pattern somewhere in it: `Sms.replied.matching("oui|yes")`, capitals or not.
+
+        A regular expression of Python's `re`.
+        """
+        return self.where(Reply.words.matches(pattern))
+
+    def by_human(self) -> Answered:
+        """Only if a person did it, as far as can be told: no mail program's or scanner's own doing (`Email.opened`)."""
+        return self.where(Open.human.is_true())
+
+    def late(self) -> Answered:
+        """After the box's time-out was taken: the arrow leads on from whatever box she waits in by then."""
+        if self.scope != "send" or self.name.endswith(".not_sent"):
+            raise LanguageError(f"{self.name} can't be late: only an answer to this box's own send can")
+        return replace(self, is_late=True)
+
     def any_send(self) -> Answered:
         """To any message of this enrolment, not only to this box's own."""
         if self.name.endswith(".not_sent"):
@@ -162,8 +227,34 @@ class Answered(Event):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NotSent(Answered):
+    """A box's own outcome: nothing of it was sent."""
+
+    def because(self, *reasons: Reason) -> NotSent:
+        """Only for one of these reasons: `Email.not_sent.because("address missing", "no consent")`."""
+        wrong = next((reason for reason in reasons if reason not in get_args(Reason)), None)
+        if wrong is not None or not reasons:
+            raise LanguageError(f"because(…) takes reasons, not {wrong!r}", f"there are {', '.join(get_args(Reason))}")
+        texts = tuple(Constant("text", reason) for reason in reasons)
+        return replace(self, payload=IsIn(Field("payload", "reason", "text"), texts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Happened(Event):
     """A business event of the customer, whatever was sent to her."""
+
+    def by(self, field: Fact) -> Happened:
+        """In a journey that runs in parallel: it moves only the enrolment whose key is this field of its payload."""
+        return replace(self, key=payload_field("by", field))
+
+    def moves(self, which: ir.Moves) -> Happened:
+        """Where the customer is in the journey more than once: whom of her enrolments it moves.
+
+        `all` of them, the `oldest`, the `newest`, or none (`error`: a row tells that nobody knew which).
+        """
+        if which not in get_args(ir.Moves):
+            raise LanguageError(f"moves(…) takes {', '.join(get_args(ir.Moves))}, not {which!r}")
+        return replace(self, among=which)
 
 
 def event() -> Happened:
@@ -204,6 +295,20 @@ class Share(Trigger):
     """An arrow of a split, taken by so many per cent."""
 
     percent: float
+    knobs: tuple[tuple[str, Knob[Any]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned(Trigger):
+    """An arrow of a split whose share adapts to what has led to the goal."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoDate(Trigger):
+    """The way out of a wait for a date that is past or missing; made of `until(…, past=self.box)`."""
+
+    of: Trigger
+    why: Literal["past", "missing"]
 
 
 def when(condition: Predicate) -> When:
@@ -211,8 +316,10 @@ def when(condition: Predicate) -> When:
     return When(_predicate("when", condition))
 
 
-def share(percent: float) -> Share:
+def share(percent: float | Knob[float] | Knob[int]) -> Share:
     """In a split: for so many per cent of the customers."""
+    if isinstance(percent, Knob):
+        return replace(share(percent.value), knobs=(("percent", percent),))
     if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 < percent <= 100:  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
         raise LanguageError(f"share(…) takes per cent above 0 and up to 100, not {percent!r}")
     return Share(float(percent))
@@ -220,6 +327,9 @@ def share(percent: float) -> Share:
 
 otherwise: Final = Otherwise()
 """In a choice, last: where no other arrow is taken."""
+
+learned: Final = Learned()
+"""In a split: by a share that is learned from who came to the journey's goal, so that the better way is taken more often."""
 
 then: Final = Then()
 """As soon as the box has done its work; it doesn't wait for an answer."""
@@ -247,6 +357,14 @@ def fitting(word: str, condition: Predicate) -> Predicate:
     if "payload" in strange:
         hint = "the payload is the event's: ask it in .where(…) of the event"
     raise LanguageError(f"{word}(…) can't ask this: {condition.sentence()}", hint)
+
+
+def payload_field(word: str, field: object) -> str:
+    """The name of a payload's field, as an author has it: `Purchase.order_id`."""
+    found = field.expression if isinstance(field, Fact) else None
+    if not isinstance(found, Field) or found.source != "payload":
+        raise LanguageError(f"{word}(…) takes a field of a payload, not {field!r}", "for example Purchase.order_id")
+    return found.name
 
 
 def _both(first: Predicate | None, second: Predicate) -> Predicate:

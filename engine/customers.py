@@ -11,16 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
+from uuid import uuid4
 from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from dsl.ir import CHANGED
 from engine.db import insert_new, table
+from engine.enrolments import chunked
 from engine.errors import Invalid
-from engine.tables import Customer, Purchase
+from engine.events import Incoming, accept
+from engine.tables import Customer, Enrolment, Purchase
 
-__all__ = ["FIELDS", "add_purchases", "by_phone", "clean", "customer_id", "get", "put", "put_new_or_changed"]
+__all__ = ["FIELDS", "add_purchases", "by_phone", "clean", "customer_id", "get", "places", "put", "put_new_or_changed"]
 
 FIELDS = (
     "first_name",
@@ -36,6 +40,7 @@ FIELDS = (
 )
 """What a customer's row holds, besides her id and attributes."""
 
+_PLACE = ("zone", "country")
 _CHUNK = 5000
 _LONGEST = 1000
 _LANGUAGE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?\Z")
@@ -94,6 +99,17 @@ def get(conn: Connection, customer: str) -> Customer | None:
     return None if row is None else Customer(**row)
 
 
+def places(conn: Connection, customers: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Time zone and country of each customer, where known."""
+    target = table(Customer)
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for start in range(0, len(customers), _CHUNK):
+        query = select(target.c.id, target.c.zone, target.c.country)
+        rows = conn.execute(query.where(target.c.id.in_(customers[start : start + _CHUNK])))
+        found.update({row.id: (row.zone, row.country) for row in rows})
+    return found
+
+
 def by_phone(conn: Connection, phone: str) -> list[str]:
     """The customers who have this number, the one changed last first."""
     target = table(Customer)
@@ -130,10 +146,14 @@ def _put_chunk(conn: Connection, rows: Mapping[str, Mapping[str, Any]], now: dat
         statement = insert.on_conflict_do_nothing().returning(target.c.id)
         made.update(conn.execute(statement, fresh).scalars())
     known: dict[str, dict[str, Any]] = {}
+    changed: dict[str, set[str]] = {}
     if len(made) < len(rows):
         older = [customer for customer in rows if customer not in made]
-        locked = select(target.c.id, target.c.attributes).where(target.c.id.in_(older)).order_by(target.c.id)
-        known = {row.id: row.attributes or {} for row in conn.execute(locked.with_for_update())}
+        columns = (target.c.id, target.c.attributes, target.c.zone, target.c.country)
+        locked = select(*columns).where(target.c.id.in_(older)).order_by(target.c.id)
+        for row in conn.execute(locked.with_for_update()):
+            known[row.id] = row.attributes or {}
+            changed[row.id] = _changed(row, rows[row.id])
     # Rows that name the same fields are changed together: one statement a shape, however many customers.
     shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for customer in rows:
@@ -144,7 +164,34 @@ def _put_chunk(conn: Connection, rows: Mapping[str, Mapping[str, Any]], now: dat
             shapes.setdefault(tuple(sorted(fields)), []).append({**fields, "updated_at": now, "b_id": customer})
     for changes in shapes.values():
         conn.execute(_update(changes[0]), changes)
+    _tell(conn, {customer: fields for customer, fields in changed.items() if fields}, now)
     return len(made)
+
+
+def _changed(before: Any, fields: Mapping[str, Any]) -> set[str]:
+    """The fields on which a wait may hang that are now others than they were."""
+    own: dict[str, Any] = before.attributes or {}
+    new: dict[str, Any] = fields.get("attributes") or {}
+    found = {name for name, value in new.items() if own.get(name) != value}
+    return found | {name for name in _PLACE if name in fields and getattr(before, name) != fields[name]}
+
+
+def _tell(conn: Connection, changed: Mapping[str, set[str]], now: datetime) -> None:
+    """Let the journeys that these customers are in know: a wait for a date is planned anew (behaviours T6, T7)."""
+    enrolment = table(Enrolment)
+    under_way = select(enrolment.c.customer_id).where(enrolment.c.ended_at.is_(None)).distinct()
+    there: set[str] = set()
+    for piece in chunked(sorted(changed)):
+        there.update(conn.execute(under_way.where(enrolment.c.customer_id.in_(piece))).scalars())
+    accept(
+        conn,
+        [
+            Incoming(f"parcours:{CHANGED}:{uuid4().hex}", CHANGED, now, customer, None, {"field": name}, "customer")
+            for customer in sorted(there)
+            for name in sorted(changed[customer])
+        ],
+        now,
+    )
 
 
 def _update(shape: Mapping[str, Any]) -> Any:

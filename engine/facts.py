@@ -64,16 +64,18 @@ def decide(
 
 def measure(
     conn: Connection, expressions: Sequence[Expression], customer_ids: Sequence[str], now: datetime
-) -> dict[str, tuple[float | None, ...]]:
-    """The expressions' values for each of the customers: seconds, numbers, or cents; None is missing."""
+) -> dict[str, tuple[Scalar | None, ...]]:
+    """The expressions' values for each of the customers: seconds, numbers, cents or moments; None is missing."""
     for expression in expressions:
-        if expression.kind not in ("number", "money", "seconds"):
+        if expression.kind not in ("number", "money", "seconds", "moment"):
             raise ValueError(f"{expression.sentence()!r} is a {expression.kind}; only numbers and times are measured")
     operands = dict.fromkeys(leaf for expression in expressions for leaf in _operands(expression))
-    found: dict[str, tuple[float | None, ...]] = {}
+    found: dict[str, tuple[Scalar | None, ...]] = {}
     for customer_id, resolve in _resolved(conn, list(operands), customer_ids, now):
-        values = (cast("float | None", expression.resolved(resolve)) for expression in expressions)
-        found[customer_id] = tuple(None if value is None else float(value) for value in values)
+        values = (expression.resolved(resolve) for expression in expressions)
+        found[customer_id] = tuple(
+            value if value is None or isinstance(value, datetime) else float(value) for value in values
+        )
     return found
 
 

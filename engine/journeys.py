@@ -13,7 +13,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection, and_, case, func, or_, select, true, update
 
-from dsl.ir import IR, from_json, to_json
+from dsl.ir import IR
+from dsl.ir_json import from_json, to_json
 from engine.db import insert_new, table
 from engine.errors import NotFound
 from engine.tables import Enrolment, Journey, JourneyToggle, JourneyVersion, TemplateVersion

@@ -14,7 +14,18 @@ from engine.gate import Candidate, No
 from engine.outgoing import Outgoing, Receipt
 from engine.tables import Message, MessageEvent
 
-__all__ = ["OPEN", "calling", "mark_unknown", "message_key", "read_key", "refuse", "reserve", "settle", "statuses"]
+__all__ = [
+    "OPEN",
+    "calling",
+    "mark_unknown",
+    "message_key",
+    "read_key",
+    "reasons",
+    "refuse",
+    "reserve",
+    "settle",
+    "statuses",
+]
 
 OPEN = frozenset({"reserved", "deferred", "sending"})
 """Statuses of a message whose send is not finished."""
@@ -41,6 +52,16 @@ def statuses(conn: Connection, keys: Sequence[str]) -> dict[str, str]:
     for piece in chunked(keys):
         query = select(rows.c.key, rows.c.status).where(rows.c.key.in_(piece))
         found.update({row.key: row.status for row in conn.execute(query)})
+    return found
+
+
+def reasons(conn: Connection, keys: Sequence[str]) -> dict[str, str | None]:
+    """Why the messages of the keys were not sent."""
+    rows = table(Message)
+    found: dict[str, str | None] = {}
+    for piece in chunked(keys):
+        query = select(rows.c.key, rows.c.reason).where(rows.c.key.in_(piece))
+        found.update({row.key: row.reason for row in conn.execute(query)})
     return found
 
 

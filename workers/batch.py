@@ -17,7 +17,9 @@ __all__ = ["CAUSES", "Batch", "Item", "Outcome"]
 CAUSES = ("entry", "timer", "answer", "then", "decided", "share", "not_sent", "retry")
 """Causes of steps by their number on the wire. Append only: histories hold the numbers."""
 
-REASONS = ("ended", "not awaited here", "earlier send", "too old", "condition not met", "limit reached")
+_SINCE = 4  # its place in an item
+
+REASONS = ("ended", "not awaited here", "earlier send", "too old", "condition not met", "limit reached", "late arrow")
 """Reasons of late answers by their number on the wire. Append only."""
 
 
@@ -28,6 +30,8 @@ class Item(NamedTuple):
     visit: int
     rows: Sequence[Row] = ()
     late: Sequence[Late] = ()
+    since: int = 0
+    """For waits that are measured: from when they run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Batch:
             for row in item.rows
         ]
         late = [[one.event_seq, one.state, REASONS.index(one.reason)] for one in item.late]
-        return _short([item.enrolment_id, item.visit, rows, late])
+        return _short([item.enrolment_id, item.visit, rows, late, self.at - item.since if item.since else 0])
 
     @classmethod
     def from_wire(cls, wire: Sequence[Any]) -> Batch:
@@ -67,6 +71,7 @@ class Batch:
             wire[1],
             tuple(_row(row, at) for row in rows),
             tuple(Late(seq, state, REASONS[reason]) for seq, state, reason in late),
+            at - wire[4] if len(wire) > _SINCE else 0,
         )
 
 
@@ -87,19 +92,22 @@ class Outcome:
     """What became of a batch, by the items' positions; what is not named went the ordinary way (sent, recorded)."""
 
     not_sent: tuple[int, ...] = ()
-    deferred: tuple[tuple[int, float], ...] = ()
-    """(position, seconds until another try)."""
+    deferred: tuple[tuple[int, float, bool], ...] = ()
+    """(position, seconds until another try, whether it is the clock that holds it)."""
     results: tuple[tuple[bool, ...], ...] = ()
     """For decisions: each item's guards."""
-    waits: tuple[tuple[int, ...], ...] = ()
-    """Each item's measured waits in seconds, in the order of the batch's arrows."""
+    waits: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """Each item's measured waits: (arrow, ms from the batch's time to its end)."""
+    reasons: tuple[str, ...] = ()
+    """Why, for each of `not_sent`, where an arrow of the box asks for the reason."""
 
     def to_wire(self) -> dict[str, Any]:
         wire = {
             "n": list(self.not_sent),
-            "d": [list(pair) for pair in self.deferred],
+            "d": [[position, seconds, 1] if held else [position, seconds] for position, seconds, held in self.deferred],
             "r": ["".join("01"[hold] for hold in holds) for holds in self.results],
-            "w": [list(waits) for waits in self.waits],
+            "w": [[number for pair in waits for number in pair] for waits in self.waits],
+            "y": list(self.reasons),
         }
         return {key: value for key, value in wire.items() if value}
 
@@ -107,7 +115,8 @@ class Outcome:
     def from_wire(cls, wire: dict[str, Any]) -> Outcome:
         return cls(
             tuple(wire.get("n", ())),
-            tuple((position, seconds) for position, seconds in wire.get("d", ())),
+            tuple((position, seconds, bool(held)) for position, seconds, *held in wire.get("d", ())),
             tuple(tuple(hold == "1" for hold in holds) for holds in wire.get("r", ())),
-            tuple(tuple(waits) for waits in wire.get("w", ())),
+            tuple(tuple(zip(waits[::2], waits[1::2], strict=True)) for waits in wire.get("w", ())),
+            tuple(wire.get("y", ())),
         )

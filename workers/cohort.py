@@ -35,7 +35,9 @@ from dsl.step import (
     Row,
     Send,
     Snapshot,
+    Stopped,
     enter,
+    is_first,
     pack,
     step,
     unpack,
@@ -87,6 +89,7 @@ class CohortWorkflow:
         self._arrived: list[Answered] = []
         self._to: list[int] = []
         self._joining: list[list[Any]] = []
+        self._stopping: list[int] = []
         self._known: set[int] = set()
         """Everyone who ever joined: a repeated join brings nobody in twice."""
         self._chart: Chart
@@ -119,6 +122,12 @@ class CohortWorkflow:
         self._joining.append(new)
         self._turn = True
 
+    @workflow.signal(name="stop")
+    def stop(self, members: list[int]) -> None:
+        """Enrolments that were ended from outside; whoever did that has written it down."""
+        self._stopping.extend(members)
+        self._turn = True
+
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> None:
         given: dict[str, Any] = workflow.payload_converter().from_payload(args[0].payload)
@@ -129,10 +138,11 @@ class CohortWorkflow:
         while True:
             self._turn = False
             self._welcome()
+            self._let_go()
             self._hear()
             self._ring()
             self._launch()
-            idle = not (self._running or self._arrived or self._joining)
+            idle = not (self._running or self._arrived or self._joining or self._stopping)
             if idle and not self._members:
                 break
             if idle and workflow.info().is_continue_as_new_suggested():
@@ -169,6 +179,20 @@ class CohortWorkflow:
                     self._known.add(number)
                     self._apply(*enter(self._chart, number, now, base + late))
 
+    def _let_go(self) -> None:
+        """Forget those who were ended from outside; of what they were queued for, only what happened before is recorded."""
+        gone, self._stopping = set(self._stopping), []
+        for number in gone & self._members.keys():
+            self._step(self._members[number], Stopped(), self._now())
+        if gone:
+            for work in list(self._queue):
+                over = [item for item in self._queue[work] if item.enrolment_id in gone]
+                self._queue[work] = [item for item in self._queue[work] if item.enrolment_id not in gone]
+                if not self._queue[work]:
+                    del self._queue[work]
+                for item in over:
+                    self._note(item.enrolment_id, item.rows, item.late)
+
     def _go_on(self) -> None:
         """Continue as new: the snapshots are the whole state, since no batch is under way."""
         kept = {key: value for key, value in self._given.items() if key != "new"}
@@ -187,8 +211,11 @@ class CohortWorkflow:
         return self._clock.at(workflow.time_ns() // 1_000_000)
 
     def _hear(self) -> None:
-        """Step each member by the answers that came in: by event time, ties by number."""
-        arrived = sorted(zip(self._arrived, self._to, strict=True), key=lambda pair: (pair[0].at, pair[0].seq))
+        """Step each member by the answers that came in: by declared rank, then event time, ties by number."""
+        arrived = sorted(
+            zip(self._arrived, self._to, strict=True),
+            key=lambda pair: (not is_first(self._chart, pair[0]), pair[0].at, pair[0].seq),
+        )
         self._arrived, self._to = [], []
         now = self._now()
         for answer, number in arrived:
@@ -247,19 +274,26 @@ class CohortWorkflow:
         outcome, now = Outcome.from_wire(answer), self._now()
         if kind == "decide":
             for item, results in zip(items, outcome.results, strict=True):
-                self._step(self._members[item.enrolment_id], Decided(results), now)
+                self._done(item, Decided(results), now)
         elif kind in {"send", "measure"}:
-            self._sent(work, items, outcome, now)
+            self._sent(items, outcome, batch.at, now)
 
-    def _sent(self, work: Work, items: Sequence[Item], outcome: Outcome, now: int) -> None:
-        arrows = work[2]
-        not_sent, deferred = set(outcome.not_sent), dict(outcome.deferred)
+    def _sent(self, items: Sequence[Item], outcome: Outcome, at: int, now: int) -> None:
+        reasons = outcome.reasons or ("",) * len(outcome.not_sent)
+        not_sent = dict(zip(outcome.not_sent, reasons, strict=True))
+        deferred = {position: Postponed(seconds, held) for position, seconds, held in outcome.deferred}
         for position, item in enumerate(items):
             if position in deferred:
-                self._step(self._members[item.enrolment_id], Postponed(deferred[position]), now)
+                self._done(item, deferred[position], now)
                 continue
-            waits = tuple(zip(arrows, outcome.waits[position], strict=True)) if outcome.waits else ()
-            self._step(self._members[item.enrolment_id], Acted(position not in not_sent, waits), now)
+            waits = tuple((arrow, at + ms) for arrow, ms in outcome.waits[position]) if outcome.waits else ()
+            self._done(item, Acted(position not in not_sent, waits, not_sent.get(position, "")), now)
+
+    def _done(self, item: Item, event: Event, now: int) -> None:
+        """Her part of a batch is done; if she was ended from outside meanwhile, there is nobody to step."""
+        member = self._members.get(item.enrolment_id)
+        if member is not None:
+            self._step(member, event, now)
 
     # --- members ------------------------------------------------------------------------------------------------------
 
@@ -273,6 +307,7 @@ class CohortWorkflow:
         rows: list[Row] = []
         late: list[Late] = []
         work: Work | None = None
+        since = 0
         for effect in effects:
             match effect:
                 case Row():
@@ -281,12 +316,13 @@ class CohortWorkflow:
                     late.append(effect)
                 case Send() | Measure() | Decide():
                     work = (_KINDS[type(effect)], effect.state, effect.arrows)
+                    since = effect.since if isinstance(effect, Measure) else 0
                 case End():
                     name = self._chart.boxes[effect.state].name
                     self._ended[name] = self._ended.get(name, 0) + 1
         if work is not None:
             self._note(number, rows, late)
-            self._enqueue(work, number, member.seq)
+            self._enqueue(work, number, member.seq, since)
         elif rows or late:
             self._note(number, rows, late)
         if member.phase == ENDED:
@@ -301,9 +337,9 @@ class CohortWorkflow:
         kept[0].extend(rows)
         kept[1].extend(late)
 
-    def _enqueue(self, work: Work, number: int, visit: int) -> None:
+    def _enqueue(self, work: Work, number: int, visit: int, since: int) -> None:
         rows, late = self._waiting_rows.pop(number, ([], []))
-        self._queue.setdefault(work, []).append(Item(number, visit, tuple(rows), tuple(late)))
+        self._queue.setdefault(work, []).append(Item(number, visit, tuple(rows), tuple(late), since))
 
     def _watch(self, member: Snapshot) -> None:
         if member.deadline is None or member.phase == ACTING:

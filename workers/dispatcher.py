@@ -18,7 +18,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from dsl.ir import IR
+from dsl.ir import IR, Answer
 from dsl.predicate import Facts
 from engine.clock import to_ms
 from engine.db import Database, insert_new, table
@@ -37,7 +37,7 @@ _IN_SIGNAL = 1_000  # answers in one signal: some 40 KB of the 2 MB that a paylo
 Record = Any
 """A row of a query; SQLAlchemy types its columns only for the ORM."""
 
-Answer = list[Any]
+Wire = list[Any]
 """[enrolment, event number, event time in ms, listens, visit] as the workflow's signal takes it."""
 
 
@@ -45,7 +45,7 @@ Answer = list[Any]
 class _Round:
     """What one round found out: answers by cohort, and the fate of each event."""
 
-    answers: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str, list[Wire]] = field(default_factory=lambda: defaultdict(list))
     fates: dict[int, str] = field(default_factory=dict[int, str])
     late: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     not_yet: set[int] = field(default_factory=set[int])
@@ -108,7 +108,7 @@ class Dispatcher:
         for event in events:
             facts = Facts(customer={}, orders=(), payload=event.payload or {})
             for enrolment in targets.get(event.seq, ()):
-                self._address(event, enrolment, facts, found)
+                self._address(event, enrolment, facts, targets[event.seq], found)
             if event.message_key is None and event.customer_id is not None and event.customer_id not in known:
                 found.fates.setdefault(event.seq, "waiting")
         self._enter(events, on, found)
@@ -124,10 +124,17 @@ class Dispatcher:
         hashes = conn.execute(select(rows.c.hash).where(rows.c["is_on"])).scalars().all()
         return [self._registry[content].ir for content in hashes]
 
-    def _address(self, event: Record, enrolment: Record, facts: Facts, found: _Round) -> None:
-        """One event and one enrolment that it may concern."""
+    def _address(self, event: Record, enrolment: Record, facts: Facts, others: Sequence[Record], found: _Round) -> None:
+        """One event and one enrolment that it may concern, of all those of the customer."""
         ir = self._registry[enrolment.hash].ir
         listens = self._heard(ir, event, facts)
+        if ir.again.parallel is not None and event.message_key is None:
+            same = [other.id for other in others if other.journey == enrolment.journey]
+            meant = tuple(index for index in listens if _meant(ir.listens[index], event, enrolment, same))
+            if listens and not meant and any(ir.listens[index].moves == "error" for index in listens):
+                found.fates.setdefault(event.seq, "ambiguous")
+                found.late.append(_late(event.seq, enrolment.id, self._clock.now(), "several enrolments"))
+            listens = meant
         if not listens:
             return
         if enrolment.ended_at is not None:
@@ -137,7 +144,7 @@ class Dispatcher:
             found.not_yet.add(event.seq)
         elif enrolment.entry != f"event:{event.seq}":  # what brought her in does not move her on as well
             visit = read_key(event.message_key)[1] if event.message_key is not None else None
-            answer: Answer = [enrolment.id, event.seq, to_ms(event.at), list(listens), visit]
+            answer: Wire = [enrolment.id, event.seq, to_ms(event.at), list(listens), visit]
             found.answers[enrolment.workflow_id].append(answer)
             found.fates[event.seq] = "delivered"
 
@@ -192,7 +199,7 @@ class Dispatcher:
         ]
         many = asyncio.Semaphore(20)
 
-        async def one(workflow: str, answers: Sequence[Answer]) -> bool:
+        async def one(workflow: str, answers: Sequence[Wire]) -> bool:
             async with many:
                 return await self._signal(workflow, answers)
 
@@ -214,7 +221,7 @@ class Dispatcher:
         for seq in failed:
             found.fates.pop(seq, None)
 
-    async def _signal(self, workflow: str, answers: Sequence[Answer]) -> bool:
+    async def _signal(self, workflow: str, answers: Sequence[Wire]) -> bool:
         """Bring answers to a workflow; False where it has ended."""
         try:
             await self._client.get_workflow_handle(workflow).signal("answers", list(answers))
@@ -235,8 +242,25 @@ class Dispatcher:
                 )
 
 
-def _late(seq: int, enrolment: int, now: datetime) -> dict[str, Any]:
-    return {"event_seq": seq, "enrolment_id": enrolment, "state": None, "reason": "ended", "at": now}
+def _meant(answer: Answer, event: Record, enrolment: Record, same: Sequence[int]) -> bool:
+    """Whether an event of a customer who is in a journey several times is for this enrolment (behaviour R10)."""
+    if answer.by is not None:
+        payload: Mapping[str, Any] = event.payload or {}
+        key = str(payload.get(answer.by, ""))
+        return bool(enrolment.slot == f"{enrolment.customer_id}/{key}")
+    match answer.moves:
+        case "oldest":
+            return bool(enrolment.id == min(same))
+        case "newest":
+            return bool(enrolment.id == max(same))
+        case "error":
+            return len(same) == 1
+        case _:
+            return True
+
+
+def _late(seq: int, enrolment: int, now: datetime, reason: str = "ended") -> dict[str, Any]:
+    return {"event_seq": seq, "enrolment_id": enrolment, "state": None, "reason": reason, "at": now}
 
 
 def _known(conn: Connection, customers: set[str]) -> set[str]:
@@ -257,6 +281,7 @@ def _targets(conn: Connection, events: Sequence[Record]) -> dict[int, list[Recor
             enrolment.c.journey,
             enrolment.c.hash,
             enrolment.c.entry,
+            enrolment.c.slot,
             enrolment.c.ended_at,
             enrolment.c.joined_at,
             cohort.c.workflow_id,

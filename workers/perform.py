@@ -6,17 +6,22 @@ A retry of a half-done batch repeats nothing: steps are unique by number, messag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Connection
 from temporalio import activity
 
-from dsl.ir import After
+from dsl.ir import After, Until
+from dsl.localtime import zone_of
+from dsl.planning import Place, measured, moment_of, over
 from dsl.step import Chart
+from dsl.values import Scalar
 from engine import facts
+from engine.customers import places as customer_places
 from engine.db import Database
+from engine.holidays import holidays_of
 from engine.outgoing import Channel
 from engine.settings import Settings
 from engine.steps import Moved, Person, explain, people, record
@@ -38,6 +43,7 @@ class Performer:
         self._database = database
         self._registry = registry
         self._clock = settings.clock
+        self._zone = settings.zone
         self._sending = Sending(settings, database, channels)
 
     @activity.defn(name="perform")
@@ -60,9 +66,9 @@ class Performer:
 
     async def _send(self, batch: Batch, chart: Chart) -> Outcome:
         who = await asyncio.to_thread(self._begin, batch, chart)
-        not_sent, deferred = await self._sending.send(batch, chart, who)
+        not_sent, deferred, reasons = await self._sending.send(batch, chart, who)
         waits = await asyncio.to_thread(self._waits, batch, chart, who)
-        return Outcome(not_sent, deferred, waits=waits)
+        return Outcome(not_sent, deferred, waits=waits, reasons=reasons)
 
     def _begin(self, batch: Batch, chart: Chart) -> dict[int, Person]:
         with self._database.write() as conn:
@@ -113,23 +119,36 @@ class Performer:
             who = self._write_steps(conn, batch, chart)
         return Outcome(waits=self._waits(batch, chart, who))
 
-    def _waits(self, batch: Batch, chart: Chart, who: Mapping[int, Person]) -> tuple[tuple[int, ...], ...]:
-        """Each member's waits in seconds, kept between the arrow's bounds, or its `missing` where there is no value."""
+    def _waits(self, batch: Batch, chart: Chart, who: Mapping[int, Person]) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """When each member's measured waits are over."""
         if not batch.arrows:
             return ()
-        afters = [on for arrow in batch.arrows if isinstance(on := chart.arrows[arrow].on, After)]
-        expressions = [after.expression for after in afters if after.expression is not None]
+        ons = [chart.arrows[arrow].on for arrow in batch.arrows]
+        asked = [measured(on) for on in ons]
+        now = self._clock.now()
+        customers = [person.customer_id for person in who.values()]
         with self._database.read() as conn:
-            customers = [person.customer_id for person in who.values()]
-            measured = facts.measure(conn, expressions, customers, self._clock.now())
-        nothing = (None,) * len(afters)
-        return tuple(
-            tuple(
-                _bounded(after, value)
-                for after, value in zip(afters, measured.get(who[item.enrolment_id].customer_id, nothing), strict=True)
+            expressions = [expression for expression in asked if expression is not None]
+            known = facts.measure(conn, expressions, customers, now) if expressions else {}
+            local = any(isinstance(on, Until) or (isinstance(on, After) and on.clock is not None) for on in ons)
+            places = customer_places(conn, customers) if local else {}
+        elsewhere = Place(zone_of(chart.ir.zone, self._zone))
+        found: list[tuple[tuple[int, int], ...]] = []
+        for item in batch.items:
+            customer = who[item.enrolment_id].customer_id
+            values: Iterator[Scalar | None] = iter(known.get(customer, ()))
+            pairs = [
+                (arrow, next(values, None) if expression is not None else None)
+                for arrow, expression in zip(batch.arrows, asked, strict=True)
+            ]
+            zone, country = places.get(customer, (None, None))
+            place = (
+                Place(zone_of(zone, chart.ir.zone, self._zone), holidays_of(country)) if zone or country else elsewhere
             )
-            for item in batch.items
-        )
+            since = moment_of(item.since) if item.since else now
+            ends = over(chart, pairs, since, now, place)
+            found.append(tuple((arrow, ms - batch.at) for arrow, ms in ends))
+        return tuple(found)
 
 
 @asynccontextmanager
@@ -146,11 +165,3 @@ async def _beating() -> AsyncGenerator[None]:
         yield
     finally:
         beating.cancel()
-
-
-def _bounded(after: After, value: float | None) -> int:
-    if value is None:
-        return after.missing or 0
-    low = after.at_least if after.at_least is not None else 0
-    high = after.at_most if after.at_most is not None else value
-    return round(max(low, min(value, high)))

@@ -11,7 +11,7 @@ import threading
 
 from sqlalchemy import select
 
-from dsl.ir import from_json
+from dsl.ir_json import from_json
 from dsl.step import Chart, chart
 from engine.db import Database, table
 from engine.tables import JourneyVersion

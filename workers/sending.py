@@ -12,17 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
-from dsl.ir import State
+from dsl.ir import Action, Answer, State
+from dsl.ir import Channel as ChannelKind
+from dsl.localtime import zone_of
+from dsl.planning import Place, may_send
 from dsl.step import Chart
-from engine import facts, feeds, gate, messages
+from engine import customers, facts, feeds, gate, messages
 from engine.clock import from_ms
 from engine.db import Database, table
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
+from engine.holidays import holidays_of
 from engine.outgoing import Channel, Outgoing, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.steps import Person
@@ -66,42 +70,108 @@ class Sending:
 
     async def send(
         self, batch: Batch, chart: Chart, who: Mapping[int, Person]
-    ) -> tuple[tuple[int, ...], tuple[tuple[int, float], ...]]:
-        """Send a batch's messages; the positions of those not sent, and of those put off, with the seconds until a new try."""
+    ) -> tuple[tuple[int, ...], tuple[tuple[int, float, bool], ...], tuple[str, ...]]:
+        """Send a batch's messages.
+
+        The positions of those who got none; those put off, with the seconds until a new try, and whether the clock holds them;
+        and why none, where an arrow asks.
+        """
         state = chart.ir.states[batch.state]
-        channel = self._channels[state.kind]
-        mails = await asyncio.to_thread(self._prepare, batch, chart, who)
+        held = await asyncio.to_thread(self._held, batch, chart, who)
+        going = [(position, item) for position, item in enumerate(batch.items) if position not in held]
+        refused: set[int] | None = None
+        deferred: dict[int, float] = {}
+        for number, action in enumerate(_actions(state)):
+            tally = await self._act(batch, chart, who, going, number, action)
+            refused = set(tally.not_sent) if refused is None else refused & set(tally.not_sent)
+            deferred.update(tally.deferred)
+        not_sent = tuple(sorted((refused or set()) - deferred.keys()))
+        put_off = [*((position, seconds, False) for position, seconds in deferred.items()),
+                   *((position, seconds, True) for position, seconds in held.items())]  # fmt: skip
+        return not_sent, tuple(sorted(put_off)), await asyncio.to_thread(self._reasons, batch, state, not_sent)
+
+    def _held(self, batch: Batch, chart: Chart, who: Mapping[int, Person]) -> dict[int, float]:
+        """Whom the hour keeps from being written to: position, and seconds until it doesn't."""
+        state = chart.ir.states[batch.state]
+        if chart.ir.quiet is None and state.hours is None:
+            return {}
+        now = self._clock.now()
+        with self._database.read() as conn:
+            places = customers.places(conn, sorted({person.customer_id for person in who.values()}))
+        held: dict[int, float] = {}
+        for position, item in enumerate(batch.items):
+            zone, country = places.get(who[item.enrolment_id].customer_id, (None, None))
+            place = Place(zone_of(zone, chart.ir.zone, self._settings.zone), holidays_of(country))
+            later = may_send(chart.ir, state, now, place)
+            if later > now:
+                held[position] = (later - now).total_seconds()
+        return held
+
+    def _reasons(self, batch: Batch, state: State, not_sent: Sequence[int]) -> tuple[str, ...]:
+        """Why each of them got nothing, as the first action's row has it; only where an arrow of the box asks."""
+        asks = any(isinstance(a.on, Answer) and a.on.event.endswith(".not_sent") and a.on.where for a in state.arrows)
+        if not asks or not not_sent:
+            return ()
+        keys = [messages.message_key(batch.items[p].enrolment_id, batch.items[p].visit) for p in not_sent]
+        with self._database.read() as conn:
+            known = messages.reasons(conn, keys)
+        return tuple(known.get(key) or "failed" for key in keys)
+
+    async def _act(
+        self,
+        batch: Batch,
+        chart: Chart,
+        who: Mapping[int, Person],
+        going: Sequence[tuple[int, Item]],
+        number: int,
+        action: Action,
+    ) -> _Tally:
+        """Send one action of the box to all of them."""
+        state = chart.ir.states[batch.state]
+        channel = self._channels[action.kind]
+        mails = await asyncio.to_thread(self._prepare, batch, chart, who, going, number, action)
         tally = _Tally()
+        if not mails:
+            return tally
         size = _WAVE if channel.outside else max(1, len(mails))
         run = f"{chart.ir.name}-{state.name}-{batch.at}-{batch.items[0].enrolment_id}"
+        run += f"-{number}" if number else ""
         async with channel.batch(run) as send:
             for wave in chunked(mails, size):
-                await asyncio.to_thread(self._render, channel, state, chart, wave)
+                await asyncio.to_thread(self._render, channel, state, action, chart, wave)
                 ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
-                for number, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
-                    await self._call(channel, send, group, tally, just_asked=number == 0)
+                for turn, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
+                    await self._call(channel, send, group, tally, just_asked=turn == 0)
             await asyncio.to_thread(self._settle, tally)
-        return tuple(sorted(tally.not_sent)), tuple(sorted(tally.deferred))
+        return tally
 
-    def _prepare(self, batch: Batch, chart: Chart, who: Mapping[int, Person]) -> list[_Mail]:
+    def _prepare(
+        self,
+        batch: Batch,
+        chart: Chart,
+        who: Mapping[int, Person],
+        going: Sequence[tuple[int, Item]],
+        number: int,
+        action: Action,
+    ) -> list[_Mail]:
         """Read what the messages need: the customers and what they bought."""
         state = chart.ir.states[batch.state]
-        channel = self._channels[state.kind]
-        customers = sorted({person.customer_id for person in who.values()})
+        channel = self._channels[action.kind]
+        ids = sorted({who[item.enrolment_id].customer_id for _, item in going})
         with self._database.read() as conn:
-            recipients = self._recipients(conn, customers)
-            speaks = channel.speaks_of(state.template or "", "orders")
-            bought = facts.orders_summary(conn, customers, self._clock.now()) if speaks else {}
-            rotated = feeds.generations(conn, customers)
+            recipients = self._recipients(conn, ids, chart.ir.zone)
+            speaks = channel.speaks_of(action.template, "orders")
+            bought = facts.orders_summary(conn, ids, self._clock.now()) if speaks else {}
+            rotated = feeds.generations(conn, ids)
         shared = {"journey": {"name": chart.ir.name, "title": chart.ir.title}, "now": from_ms(batch.at)}
         mails: list[_Mail] = []
-        for position, item in enumerate(batch.items):
+        for position, item in going:
             person = who[item.enrolment_id]
             recipient = recipients.get(person.customer_id) or self._stranger(person.customer_id)
             mails.append(
                 _Mail(
                     position,
-                    self._candidate(item, state, chart, person, channel.address(recipient)),
+                    self._candidate(item, state, action.kind, number, chart, person, channel.address(recipient)),
                     recipient,
                     {
                         "orders": bought.get(person.customer_id),
@@ -112,15 +182,15 @@ class Sending:
             )
         return mails
 
-    def _recipients(self, conn: Connection, customers: Sequence[str]) -> dict[str, Recipient]:
+    def _recipients(self, conn: Connection, ids: Sequence[str], zone: str | None) -> dict[str, Recipient]:
         rows = table(Customer)
         found: dict[str, Recipient] = {}
-        for piece in chunked(customers):
+        for piece in chunked(ids):
             for row in conn.execute(select(*_READ).where(rows.c.id.in_(piece))):
                 found[row.id] = Recipient(
                     id=row.id,
                     language=row.language or self._settings.language,
-                    zone=row.zone or self._settings.zone,
+                    zone=row.zone or zone or self._settings.zone,
                     first_name=row.first_name or "",
                     last_name=row.last_name or "",
                     email=row.email,
@@ -138,9 +208,11 @@ class Sending:
         return Recipient(customer_id, self._settings.language, self._settings.zone)
 
     @staticmethod
-    def _candidate(item: Item, state: State, chart: Chart, person: Person, address: str | None) -> Candidate:
+    def _candidate(  # a message's row has as many columns
+        item: Item, state: State, kind: str, number: int, chart: Chart, person: Person, address: str | None
+    ) -> Candidate:
         return Candidate(
-            key=messages.message_key(item.enrolment_id, item.visit),
+            key=messages.message_key(item.enrolment_id, item.visit, number),
             enrolment_id=item.enrolment_id,
             customer_id=person.customer_id,
             journey=chart.ir.name,
@@ -148,12 +220,12 @@ class Sending:
             state=state.name,
             visit=item.visit,
             arm=person.arm,
-            channel=state.kind,
+            channel=kind,
             purpose=state.purpose or chart.ir.purpose,
             address=address,
         )
 
-    def _render(self, channel: Channel, state: State, chart: Chart, wave: Sequence[_Mail]) -> None:
+    def _render(self, channel: Channel, state: State, action: Action, chart: Chart, wave: Sequence[_Mail]) -> None:
         """Make the messages, but for those who get none in any case; the gate is asked when they are reserved."""
         with self._database.read() as conn:
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
@@ -164,7 +236,7 @@ class Sending:
             if address is None or gate.held_out(mail.candidate) or status not in {None, *messages.OPEN}:
                 continue
             try:
-                content = channel.render(mail.recipient, state.template or "", key, mail.facts)
+                content = channel.render(mail.recipient, action.template, key, mail.facts)
             except ValueError as error:  # a template's error for this customer alone: the others go out
                 mail.receipt = Receipt("rejected", detail=str(error)[:500])
                 continue
@@ -179,7 +251,7 @@ class Sending:
                 address=address,
                 content=content,
                 at=from_ms(self._clock.now_ms()),
-                queue=state.queue or "",
+                queue=action.queue or "",
                 outcomes=outcomes,
                 journey_title=chart.ir.title,
             )
@@ -285,6 +357,11 @@ _values = attrgetter(*_SHOWN)
 
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _actions(state: State) -> tuple[Action, ...]:
+    """What the box sends, its first action first."""
+    return (Action(cast("ChannelKind", state.kind), state.template or "", state.queue), *state.also)
 
 
 def _outcomes(state: State) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsl.ir import IR, from_json, to_json
+from dsl.ir import IR
+from dsl.ir_json import from_json, to_json
 from dsl.loading import load
 from dsl.problems import CODES, JourneyError, Problems, render
 from dsl.step import chart

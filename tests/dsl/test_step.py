@@ -458,8 +458,8 @@ def test_a_measured_wait_runs_as_long_as_was_measured() -> None:
     m.tell(Decided((False, True)))
     ask = m.effects[-1]
     assert isinstance(ask, Measure)
-    m.tell(Acted(waits=((ask.arrows[0], 4 * 86_400),)), 1000)
-    assert m.snapshot.deadline == 4 * DAY + 60_000
+    m.tell(Acted(waits=((ask.arrows[0], 4 * DAY + 1000),)), 1000)
+    assert m.snapshot.deadline == 4 * DAY + 1000
     m.tell(Due(), 5 * DAY)
     assert m.at == "done"
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from dsl.ir import IR, After, Answer, Arrow, Entry, Goal, State, from_json, to_json
+from dsl.ir import IR, After, Answer, Arrow, Entry, Goal, State
+from dsl.ir_json import from_json, to_json
 from engine import journeys, paths, reports
 from engine.db import Database, insert_new, table
 from engine.errors import NotFound

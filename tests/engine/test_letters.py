@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from pypdf import PdfReader
 
-from engine.checking import SAMPLE, SAMPLE_FACTS
+from engine.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
 from engine.context import Brand
 from engine.glyphs import printable
 from engine.letters import Letters, address_lines
@@ -169,5 +169,6 @@ def test_the_answer_panel_comes_by_itself_and_a_long_letter_counts_its_pages(let
 )
 def test_a_mistake_in_a_letter_is_told_with_its_line(letters: Letters, tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "bad.en.typ").write_text(f"= Subject\n{text}\n", "utf-8")
-    (found,) = letters.templates.check_all([("bad", "letter")])
-    assert found.startswith(problem), found
+    (found,) = check_templates(letters.templates, [Use("bad", "letter")])
+    said = f"{Path(found.file).name}:{found.line}: {found.message}; {found.help}"
+    assert said.startswith(problem), said

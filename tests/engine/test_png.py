@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dsl.draw import svg
-from dsl.ir import from_json
+from dsl.ir_json import from_json
 from engine.png import png
 
 PICTURES = Path(__file__).parents[1] / "golden" / "pictures"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from engine.checking import SAMPLE, SAMPLE_FACTS
+from engine.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
 from engine.context import Brand
 from engine.db import Database, table
 from engine.links import Links
@@ -80,6 +80,14 @@ def templates(tmp_path: Path, write: Write) -> Templates:
     write("win/text.en.txt", "Hi {{ customer.first_name }}: {{ link('https://shop.example/', 'shop') }} STOP")
     write("win/item.en.html", "<title>For {{ customer.first_name }}</title>\n<p>{{ customer.last_name }}</p>")
     return Templates(tmp_path, brand=Brand("Marchand & Filles", "12 rue des Halles, Lyon", "https://shop.example"))
+
+
+def told(templates: Templates, *uses: Use, attributes: Sequence[str] = ()) -> list[str]:
+    """The problems, each in a line."""
+    return [
+        f"{error.file.removeprefix(f'{templates.folder}/')}:{error.line}: {error.message}{f'; {error.help}' if error.help else ''}"
+        for error in check_templates(templates, uses, attributes)
+    ]
 
 
 def test_the_file_is_the_customers_language_else_the_projects_else_any(templates: Templates, write: Write) -> None:
@@ -162,7 +170,7 @@ def test_a_wrong_field_names_file_line_and_the_right_one(templates: Templates, w
     write("win/wrong.en.mjml", MAIL.replace("Dear {{ customer.first_name", "Dear {{ customer.frist_name"))
     write("win/wrong.fr.mjml", MAIL.replace("money(", "mony(").replace("orders.count >", "orders.number >"))
     write("win/wrong.en.typ", "= Hello\n\nDear #customer.frist_name,\n")
-    first, second, third = templates.check_all([("win/wrong", "email")])
+    first, second, third = told(templates, Use("win/wrong", "email"))
     assert first.startswith(
         "win/wrong.en.mjml:11: customer has no field 'frist_name'; did you mean 'first_name'? known: "
     )
@@ -170,7 +178,7 @@ def test_a_wrong_field_names_file_line_and_the_right_one(templates: Templates, w
         "win/wrong.fr.mjml:13: there is no name 'mony'; did you mean 'money'? known: customer, orders"
     )
     assert third.startswith("win/wrong.fr.mjml:12: orders has no field 'number'; known: count, total, last_at")
-    (problem,) = templates.check_all([("win/wrong", "letter")])
+    (problem,) = told(templates, Use("win/wrong", "letter"))
     assert problem.startswith("win/wrong.en.typ:3: customer has no field 'frist_name'; did you mean 'first_name'?")
     with pytest.raises(TemplateError, match=r"win/wrong.en.mjml:11: customer has no field 'frist_name'"):
         Renderer(templates, LINKS).render("email", SAMPLE, "win/wrong", "1-1-0", SAMPLE_FACTS)
@@ -182,7 +190,7 @@ def test_a_wrong_field_names_file_line_and_the_right_one(templates: Templates, w
         ("</mj-column>", "", "20: </mj-section> closes what is not open; what is open is mj-column (opened at win/mail.en.mjml:10)"),
         ("</mj-text>", "</mj-txt>", "13: <mj-text> can't stand inside <mj-text>"),
         ("<mj-button h", "<mj-buton h", "17: MJML has no element <mj-buton>; did you mean 'mj-button'?"),
-        ("{% endif %}", "", "12: {% if … %} is never closed: write {% endif %}"),
+        ("{% endif %}", "", "12: {% if … %} is never closed; write {% endif %}"),
         ("<mj-table>", "stray <mj-table>", "16: text stands outside of <mj-text>: 'stray'"),
         ("https://shop.example/'", "javascript:alert(1)'", "17: link() leads to http:// and https:// addresses"),
         ("parcours/look.mjml", "parcours/lok.mjml", "5: there is no 'parcours/lok.mjml'; did you mean 'look.mjml'?"),
@@ -197,18 +205,19 @@ def test_each_mistake_is_told_with_its_line(
 ) -> None:
     assert old in MAIL
     write("win/mail.en.mjml", MAIL.replace(old, new, 1))
-    found = templates.check_all([("win/mail", "email", "marketing")])
+    found = told(templates, Use("win/mail", "email", "marketing"))
     assert any(problem in each and each.startswith("win/mail.en.mjml:") for each in found), found
 
 
 def test_what_is_fine_has_no_problems(templates: Templates) -> None:
-    assert templates.check_all([("win/mail", "email", "marketing"), ("win/text", "sms"), ("win/item", "feed")]) == []
+    uses = [Use("win/mail", "email", "marketing"), Use("win/text", "sms"), Use("win/item", "feed")]
+    assert check_templates(templates, uses) == []
 
 
 def test_an_own_attribute_is_known_if_it_is_declared(templates: Templates, write: Write) -> None:
     write("win/own.en.txt", "Hi {{ customer.tier }}")
-    assert "customer has no field 'tier'" in templates.check_all([("win/own", "sms")])[0]
-    assert templates.check_all([("win/own", "sms")], attributes=["tier"]) == []
+    assert "customer has no field 'tier'" in told(templates, Use("win/own", "sms"))[0]
+    assert told(templates, Use("win/own", "sms"), attributes=["tier"]) == []
     her = replace(SAMPLE, attributes={"tier": "gold"})
     assert Renderer(templates, LINKS).render("sms", her, "win/own", "1-1-0", {}).text == "Hi gold"
 

@@ -74,7 +74,7 @@ class Care(Base, name="care_and_more"):
     again = after(days=180)
     purpose = transactional
     goal = Shop.purchased.where(Purchase.total > 50).within(days=30)
-    parallel = "order_id"
+    parallel = Purchase.order_id
 
     @Choice()
     def which(self) -> Arrows:

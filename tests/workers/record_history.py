@@ -51,7 +51,7 @@ from dsl import (  # noqa: E402
     then,
     when,
 )
-from dsl.ir import to_json  # noqa: E402
+from dsl.ir_json import to_json  # noqa: E402
 from engine.db import Database  # noqa: E402
 from engine.settings import Settings  # noqa: E402
 from engine.tables import Enrolment, Message  # noqa: E402

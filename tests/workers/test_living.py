@@ -33,7 +33,8 @@ from dsl import (
     then,
 )
 from dsl.compile import compile_journey
-from dsl.ir import Every, Reentry, from_json
+from dsl.ir import Every, Reentry
+from dsl.ir_json import from_json
 from dsl.step import chart
 from engine.db import Database, table
 from engine.enrolments import Applicant, enter, form_cohorts, joined, over, to_join
