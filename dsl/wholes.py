@@ -85,9 +85,9 @@ def _several(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
         text = f"{draft.journey.__name__} runs in parallel, and this event doesn't say which enrolment it moves"
         hint = 'its key, `.by(Purchase.order_id)`, or a rule: `.moves("all")`, "oldest", "newest", "error"'
         yield problem("J131", text, left_of(arrow.place), help=hint)
-    elif isinstance(on, Happened) and not parallel and (on.key is not None or on.among is not None):
-        text = f"{draft.journey.__name__} doesn't run in parallel: there is one enrolment only to be moved"
-        yield problem("J131", text, left_of(arrow.place), help="delete `.by(…)` or `.moves(…)`, or set `parallel`")
+    elif isinstance(on, Happened) and not parallel and on.key is not None:  # `.moves(…)` does no harm, and heirs may need it
+        text = f"{draft.journey.__name__} doesn't run in parallel: its enrolments have no key that an event could name"
+        yield problem("J131", text, left_of(arrow.place), help="delete `.by(…)`, or set `parallel`")
 
 
 def _stage_of(draft: Draft, box: Box) -> Iterator[JourneyError]:

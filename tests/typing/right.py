@@ -128,7 +128,7 @@ class Care(Base, name="care_and_more"):
 
     @Anywhere()
     def exits(self) -> Arrows:
-        yield Consent.withdrawn >> self.lapsed
+        yield Consent.withdrawn.moves("all") >> self.lapsed
 
 
 class Heir(Care):

@@ -202,12 +202,12 @@ async def test_what_a_customer_did_right_after_entering_counts(engine: Engine) -
         enters = Shop.signed_up
         purpose = marketing
         bought = Goal()
-        quiet = Final()
+        silent = Final()
 
         @Feed("t/feed")
         def item(self) -> Arrows:
             yield Shop.purchased >> self.bought
-            yield after(days=900) >> self.quiet
+            yield after(days=900) >> self.silent
 
     engine.publish(Start)
     engine.tell("shop.signed_up", "ann")

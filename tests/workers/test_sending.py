@@ -18,7 +18,7 @@ from sqlalchemy import insert
 from temporalio.testing import ActivityEnvironment
 
 from dsl import Api, Arrows, Email, Final, Journey, after, marketing
-from dsl.step import Row, chart
+from dsl.step import Late, Row, chart
 from engine import consent
 from engine.db import Database, table
 from engine.settings import Settings
@@ -236,9 +236,10 @@ async def test_a_mail_server_that_is_away_puts_the_send_off(bench: Callable[[int
     made = bench(free_port())
     made.enter("ann")
     batch = made.batch("ann")
-    ((position, wait),) = (await made.perform(batch)).deferred
+    ((position, wait, held),) = (await made.perform(batch)).deferred
     assert position == 0
     assert wait > 0
+    assert not held
     assert made.engine.messages("ann")[0].status == "deferred"
     taker = Taker()
     with mail_server(taker) as port:
@@ -253,5 +254,12 @@ def test_a_batch_survives_its_wire() -> None:
     rows = (Row(3, 2, "answer", 17, 999), Row(4, 5, "retry", None, 1000))
     batch = Batch("h", "send", 2, (4, 5), (Item(1, 3, rows), Item(2, 9)), 1000)
     assert Batch.from_wire(json.loads(json.dumps(batch.to_wire()))) == batch
-    outcome = Outcome((1,), ((0, 2.5),), ((True, False),), ((3, 4),))
+    measure = Batch(
+        "h", "measure", 2, (4,), (Item(1, 3, since=400), Item(2, 9, rows, (Late(7, 2, "late arrow"),), 999)), 1000
+    )
+    assert Batch.from_wire(json.loads(json.dumps(measure.to_wire()))) == measure
+    outcome = Outcome(
+        (1,), ((0, 2.5, False), (2, 60.0, True)), ((True, False),), (((3, 4000), (5, -1)), ()), ("address missing",)
+    )
     assert Outcome.from_wire(json.loads(json.dumps(outcome.to_wire()))) == outcome
+    assert Outcome.from_wire({}) == Outcome()
