@@ -9,7 +9,7 @@ from dsl.place import Place
 from dsl.problems import JourneyError
 from dsl.source import line_of
 
-__all__ = ["problem"]
+__all__ = ["problem", "shown"]
 
 
 def problem(
@@ -33,7 +33,7 @@ def problem(
     return JourneyError(
         code,
         message,
-        file=_shown(place.file),
+        file=shown(place.file),
         line=place.line,
         column=column,
         end_column=column + width,
@@ -44,7 +44,7 @@ def problem(
     )
 
 
-def _shown(file: str) -> str:
+def shown(file: str) -> str:
     """A path as the reader knows it: from where she stands, if the file is below."""
     here = os.getcwd() + os.sep  # noqa: PTH109  # pathlib doubles the import time of the language
     return file.removeprefix(here)

@@ -22,6 +22,7 @@ __all__ = [
     "raised_at",
     "span",
     "tree_of",
+    "word_above",
 ]
 
 _OWN: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120  # pathlib doubles the import
@@ -102,6 +103,21 @@ def left_of(place: Place) -> Place:
             one_line = node.left.lineno == node.left.end_lineno
             if isinstance(node.op, ast.RShift):
                 return Place(place.file, place.line, place.start, node.left.end_col_offset if one_line else None)
+    return place
+
+
+def word_above(place: Place, word: str) -> Place:
+    """Where a decorator of the method whose decorators include `place` says `word`; else the place itself."""
+    tree = tree_of(place.file)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.FunctionDef) and any(each.lineno == place.line for each in node.decorator_list):
+            said = [
+                each
+                for decorator in node.decorator_list
+                for each in ast.walk(decorator)
+                if isinstance(each, ast.Constant) and each.value == word
+            ]
+            return span(place.file, said[0]) if said else place
     return place
 
 

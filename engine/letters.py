@@ -182,7 +182,8 @@ def _compile(template: Template, data: Mapping[str, Any], moment: datetime, root
     package = re.search(r"^.*\"@\w+/", template.source, re.MULTILINE)
     if package:
         line = template.source.count("\n", 0, package.start()) + 1
-        raise TemplateError(f"{template.where(line)}: a letter uses no packages: nothing is downloaded to print one")
+        text = "a letter uses no packages: nothing is downloaded to print one"
+        raise TemplateError(text, *template.at(line), code="J164", word=package[0].lstrip("# ").partition(" ")[0])
     try:
         pdf = _compiler().compile(
             template.source.encode(),
@@ -193,26 +194,30 @@ def _compile(template: Template, data: Mapping[str, Any], moment: datetime, root
             timestamp=moment,
         )
     except typst.TypstError as error:
-        raise TemplateError(_explained(template, error)) from error
+        raise _explained(template, error) from error
     assert isinstance(pdf, bytes)  # noqa: S101  # one PDF is one file
     return pdf
 
 
 _PLACE = re.compile(r"__typst_py_bytes__\.typ:(\d+):(\d+)")
+_CARETS = re.compile(r"│ +(\^+)")
 _NAMES = (*KNOWN, "today", "code", "answer_url", "money", "date", "either", "answer")
 
 
-def _explained(template: Template, error: typst.TypstError) -> str:
-    places = [int(place[1]) for place in _PLACE.finditer("\n".join((error.diagnostic, *error.trace)))]
+def _explained(template: Template, error: typst.TypstError) -> TemplateError:
+    places = [(int(at[1]), int(at[2])) for at in _PLACE.finditer("\n".join((error.diagnostic, *error.trace)))]
     # An argument that our layout can't take is the author's call, not the layout's line.
-    line = next((at for at in places if not template.where(at).startswith("parcours/")), places[0] if places else 1)
-    message = error.message
+    theirs = (at for at in places if not template.where(at[0]).startswith("parcours/"))
+    line, column = next(theirs, places[0] if places else (1, 0))
+    message, code, hint = error.message, "J162", "; ".join(error.hints)
     if key := re.search(r'dictionary does not contain key "(.*?)"', message):
         text = template.source.splitlines()[line - 1]
         owner = next((name for name in KNOWN if f"{name}.{key[1]}" in text), None)
         if owner:
-            message = f"{owner} has no field {key[1]!r}; {suggest(key[1], KNOWN[owner])}"
+            message, code, hint = f"{owner} has no field {key[1]!r}", "J161", suggest(key[1], KNOWN[owner])
     elif name := re.match(r"unknown variable: (\S+)", message):
-        message = f"there is no name {name[1]!r}; {suggest(name[1], _NAMES)}"
-    hints = "".join(f" ({hint})" for hint in error.hints)
-    return f"{template.where(line)}: {message}{hints}"
+        message, code, hint = f"there is no name {name[1]!r}", "J161", suggest(name[1], _NAMES)
+    carets = _CARETS.search(error.diagnostic)
+    width = len(carets[1]) if carets and places[0] == (line, column) else 1
+    span = (column, column + width) if places else None
+    return TemplateError(message, *template.at(line), code=code, span=span, help=hint)

@@ -15,7 +15,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jinja2 import StrictUndefined, TemplateSyntaxError
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2 import Template as JinjaTemplate
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing as unnamed
@@ -194,22 +194,24 @@ def compile_template(template: Template) -> _Compiled:
             return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(template.source))
         title = _TITLE.search(template.source)
         if title is None:
-            raise TemplateError(f"{template.where(1)}: a {template.channel} template begins with <title>…</title>")
+            text = f"a {template.channel} template begins with <title>…</title>"
+            raise TemplateError(text, *template.at(1), code="J166")
         body = template.source[: title.start()] + template.source[title.end() :]
         pixel = _PIXEL if template.channel == "feed" else ""
         return _Compiled(PLAIN.from_string(unescape(title[1])), HTML.from_string(body.strip() + pixel), None)
     except TemplateSyntaxError as error:
-        raise TemplateError(syntax(template, error)) from error
+        raise syntax(template, error) from error
     except MjmlError as error:
         opened = f" (opened at {template.where(error.opened)})" if error.opened else ""
-        raise TemplateError(f"{template.where(error.line)}: {error}{opened}") from error
+        tag = re.search(r"</?[\w-]+", str(error))
+        raise TemplateError(f"{error}{opened}", *template.at(error.line), word=tag[0] if tag else "") from error
 
 
 _BLOCK = re.compile(r"\{%[-+]?\s*(end)?(if|for|filter|call|macro|with|autoescape)\b")
 
 
-def syntax(template: Template, error: TemplateSyntaxError) -> str:
-    """The sentence about an error of syntax; a block that is never closed is told where it begins, not at the end."""
+def syntax(template: Template, error: TemplateSyntaxError) -> TemplateError:
+    """What is wrong with the syntax; a block that is never closed is told where it begins, not at the end."""
     open_ones: list[tuple[str, int]] = []
     for number, line in enumerate(template.source.splitlines(), start=1):
         for end, tag in _BLOCK.findall(line):
@@ -219,8 +221,13 @@ def syntax(template: Template, error: TemplateSyntaxError) -> str:
                 open_ones.pop()
     if open_ones and "Unexpected end of template" in str(error.message):
         tag, number = open_ones[-1]
-        return f"{template.where(number)}: {{% {tag} … %}} is never closed: write {{% end{tag} %}}"
-    return f"{template.where(error.lineno)}: {error.message}"
+        text = f"{{% {tag} … %}} is never closed"
+        return TemplateError(text, *template.at(number), word=tag, help=f"write {{% end{tag} %}}")
+    word = re.search(r"'([^']+)'", str(error.message))
+    hint = suggest(word[1], sorted(HTML.filters)) if word and str(error.message).startswith("No filter") else ""
+    return TemplateError(
+        str(error.message).removesuffix("."), *template.at(error.lineno), word=word[1] if word else "", help=hint
+    )
 
 
 def located(template: Template, names: Mapping[str, Any], error: Exception) -> TemplateError:
@@ -234,7 +241,9 @@ def located(template: Template, names: Mapping[str, Any], error: Exception) -> T
             if trace.tb_frame.f_code.co_filename == "<template>":
                 line = trace.tb_lineno
             trace = trace.tb_next
-    return TemplateError(f"{template.where(line)}: {error}")
+    code = "J161" if isinstance(error, UndefinedError) else "J167"
+    word = re.search(r"'([^']+)'", str(error))
+    return TemplateError(str(error), *template.at(line), code=code, word=word[1] if word else "")
 
 
 _BLANKS = re.compile(r"[ \t]+(?=\n)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -31,7 +31,31 @@ Stamp = tuple[Path, int, int]
 
 
 class TemplateError(ValueError):
-    """A template that can't be used: file and line, what is wrong, and the way out."""
+    """A template that can't be used: what is wrong, in which line of which file, and the way out (`help`).
+
+    `code` is one of dsl.problems.CODES. A caret stands under `span` (characters from 0), else under `word` in the line.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        name: str = "",
+        line: int = 0,
+        *,
+        code: str = "J162",
+        word: str = "",
+        span: tuple[int, int] | None = None,
+        help: str = "",  # noqa: A002  # it is the word that the reader sees
+    ) -> None:
+        where = f"{name}:{line}: " if line else f"{name}: " if name else ""
+        super().__init__(f"{where}{message}{f'; {help}' if help else ''}")
+        self.message = message
+        self.name = name
+        self.line = line
+        self.code = code
+        self.word = word
+        self.span = span
+        self.help = help
 
 
 class TemplateMissing(TemplateError):
@@ -50,9 +74,13 @@ class Template:
     origins: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
     """File and line that each line of the source came from."""
 
+    def at(self, line: int) -> tuple[str, int]:
+        """The file and the line that a line of the source came from."""
+        return self.origins[min(max(line, 1), len(self.origins)) - 1] if self.origins else (self.ref, line)
+
     def where(self, line: int) -> str:
         """`win_back/discount.en.mjml:12`, of a line of the source."""
-        name, at = self.origins[min(max(line, 1), len(self.origins)) - 1] if self.origins else (self.ref, line)
+        name, at = self.at(line)
         return f"{name}:{at}"
 
     @property
@@ -138,37 +166,24 @@ class Templates:
     def languages(self, ref: str, channel: str) -> list[str]:
         """The languages that a reference is there in, sorted."""
         if channel not in EXTENSIONS:
-            raise TemplateError(f"no channel {channel!r} has templates; {suggest(channel, list(EXTENSIONS))}")
+            raise TemplateError(f"no channel {channel!r} has templates", help=suggest(channel, list(EXTENSIONS)))
         if not _REF.fullmatch(ref):
-            raise TemplateError(f"a template's reference is like 'win_back/discount', not {ref!r}: no dots, no ending")
+            raise TemplateMissing(
+                f"a template's reference is like 'win_back/discount', not {ref!r}",
+                code="J160",
+                help="no dots, no ending",
+            )
         path = self.folder / ref
         ending = f".{EXTENSIONS[channel]}"
         names = (each.name for each in path.parent.glob(f"{path.name}.*{ending}"))
         return sorted(name[len(path.name) + 1 : -len(ending)] for name in names)
 
-    def check(self, template: Template, attributes: Sequence[str] = (), purpose: str = "") -> list[str]:
-        """What is wrong with a template, each with file and line: empty if it is fine.
-
-        `attributes` are the customers' own fields that a journey declares; `purpose` marketing asks for the way out.
-        """
-        from engine.checking import problems_of  # noqa: PLC0415  # compilers of MJML and Typst: only checks need them here
-
-        return problems_of(self, template, attributes, purpose)
-
-    def check_all(
-        self, refs: Iterable[tuple[str, str] | tuple[str, str, str]], attributes: Sequence[str] = ()
-    ) -> list[str]:
-        """What is wrong with the templates of a journey, in every language: (reference, channel) or with the purpose."""
-        problems: list[str] = []
-        for ref, channel, *purpose in dict.fromkeys(refs):
-            try:
-                languages = self.languages(ref, channel) or [self._language(ref, channel, self.language)]
-                for language in languages:
-                    template = self.find(ref, channel, language)
-                    problems.extend(self.check(template, attributes, purpose[0] if purpose else ""))
-            except TemplateError as error:
-                problems.append(str(error))
-        return list(dict.fromkeys(problems))
+    def line(self, name: str, number: int) -> str:
+        """The text of a file's line, for who points at it; `name` as a Template's origins have it."""
+        shared = name.startswith("parcours/")
+        file = _SHARED / name.removeprefix("parcours/") if shared else self.folder / name
+        lines = file.read_bytes().decode(errors="replace").splitlines() if file.is_file() else []
+        return lines[number - 1] if 0 < number <= len(lines) else ""
 
     def _language(self, ref: str, channel: str, language: str) -> str:
         there = self.languages(ref, channel)
@@ -180,9 +195,11 @@ class Templates:
         path = self.folder / ref
         beside = sorted(each.name for each in path.parent.glob("*.*")) if path.parent.is_dir() else []
         raise TemplateMissing(
-            f"no template for {channel} '{ref}': looked in {path.parent} for {path.name}.<language>.{EXTENSIONS[channel]}"
+            f"no template for {channel} '{ref}'",
+            code="J160",
+            help=f"looked in {path.parent} for {path.name}.<language>.{EXTENSIONS[channel]}"
             f" (languages asked for: {language}, {self.language}); "
-            + (f"there is: {', '.join(beside)}" if beside else "that folder is empty or missing")
+            + (f"there is: {', '.join(beside)}" if beside else "that folder is empty or missing"),
         )
 
     def _read(self, ref: str, channel: str, language: str) -> tuple[Template, tuple[Stamp, ...]]:
@@ -214,43 +231,50 @@ class _Reader:
     def add(self, path: Path, name: str) -> None:
         self.stamps.append(_stamp(path))
         try:
-            self._lines(path.read_text("utf-8"), name, path.parent)
+            text = path.read_bytes().decode()
         except UnicodeDecodeError as error:
-            raise TemplateError(f"{name}: this is no UTF-8 text (byte {error.start}): save it as UTF-8") from error
+            line = error.object[: error.start].count(b"\n") + 1
+            raise TemplateError(
+                f"this is no UTF-8 text (byte {error.start})", name, line, help="save it as UTF-8"
+            ) from error
+        self._lines(text, name, path.parent)
 
     def add_shared(self, name: str) -> None:
         self._lines((_SHARED / name).read_text("utf-8"), f"parcours/{name}", None)
 
     def _lines(self, text: str, name: str, beside: Path | None) -> None:
-        if name in self._within:
-            raise TemplateError(f"{name}: this file includes itself, by {' → '.join(self._within)}")
         self._within.append(name)
         for number, line in enumerate(text.splitlines(), start=1):
             include = _INCLUDE.fullmatch(line)
             if include:
-                self._include(include["path"], f"{name}:{number}", beside)
+                self._include(include["path"], (name, number), beside)
             elif "<mj-include" in line:
-                raise TemplateError(f'{name}:{number}: <mj-include path="…" /> stands on a line of its own')
+                text = '<mj-include path="…" /> stands on a line of its own'
+                raise TemplateError(text, name, number, code="J164", word="<mj-include")
             else:
                 self.line(line, name, number)
         self._within.pop()
 
-    def _include(self, path: str, where: str, beside: Path | None) -> None:
+    def _include(self, path: str, where: tuple[str, int], beside: Path | None) -> None:
         shared = sorted(each.name for each in _SHARED.iterdir() if each.name.endswith(".mjml"))
         if beside is None or path.startswith("parcours/"):
             name = path.removeprefix("parcours/")
             if name not in shared:
-                raise TemplateError(f"{where}: there is no {path!r}; {suggest(name, shared)}")
+                raise TemplateError(f"there is no {path!r}", *where, code="J164", word=path, help=suggest(name, shared))
             self.add_shared(name)
             return
         file = (beside / path).resolve()
         if not file.is_relative_to(self.folder.resolve()) or file.suffix != ".mjml":
-            raise TemplateError(f"{where}: {path!r} is no .mjml file within the journeys' folder")
+            text = f"{path!r} is no .mjml file within the journeys' folder"
+            raise TemplateError(text, *where, code="J164", word=path)
         if not file.is_file():
-            raise TemplateError(
-                f"{where}: there is no {path!r}; {suggest(path, sorted(p.name for p in beside.glob('*.mjml')))}"
-            )
-        self.add(file, file.relative_to(self.folder.resolve()).as_posix())
+            there = sorted(p.name for p in beside.glob("*.mjml"))
+            raise TemplateError(f"there is no {path!r}", *where, code="J164", word=path, help=suggest(path, there))
+        inner = file.relative_to(self.folder.resolve()).as_posix()
+        if inner in self._within:
+            by = " → ".join((*self._within, inner))
+            raise TemplateError(f"this file includes itself: {by}", *where, code="J164", word=path)
+        self.add(file, inner)
 
 
 def _stamp(path: Path) -> Stamp:

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from dsl.ir import IR
     from dsl.loading import Loaded
+    from dsl.problems import JourneyError
     from engine.paths import Path as Way
     from engine.templates import Template, Templates
 
@@ -26,13 +27,10 @@ Why = Annotated[str, typer.Option("--why", "-m", help="The reason: it is kept, a
 def check(path: At = None) -> None:
     """Check journeys and their templates: every rule, with file, line and a way out. Exit code 1 if something is wrong."""
     loaded, problems = _load(path)
-    templates = _templates(path)
-    for each in loaded:
-        problems += [f"error: {said}" for said in _template_problems(templates, each)]
-    for problem in problems:
-        typer.echo(f"{problem}\n", err=True)
+    problems += _template_problems(_templates(path), loaded)
     if problems:
-        typer.echo(f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}", err=True)
+        count = _print(problems)
+        typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; parcours explain CODE says more", err=True)
         raise typer.Exit(1)
     for each in loaded:
         arrows = sum(len(state.arrows) for state in each.ir.states) + len(each.ir.anywhere)
@@ -81,11 +79,9 @@ def publish(path: At = None, journey: Only = None) -> None:
     loaded, problems = _load(path)
     wanted = _chosen(loaded, journey) if not problems else []
     templates = _templates(path)
-    for each in wanted:
-        problems += [f"error: {said}" for said in _template_problems(templates, each)]
+    problems += _template_problems(templates, wanted)
     if problems:
-        for problem in problems:
-            typer.echo(f"{problem}\n", err=True)
+        _print(problems)
         typer.echo("nothing was published", err=True)
         raise typer.Exit(1)
     settings, database = _database()
@@ -130,22 +126,30 @@ def where(
         typer.echo(f"{refusal.at:%Y-%m-%d %H:%M}  {refusal.journey}: not let in, {refusal.reason} ({refusal.entry})")
 
 
-def _load(path: Path | None) -> tuple[list[Loaded], list[str]]:
-    """What is sound, and what is wrong with the rest, as text."""
+def _load(path: Path | None) -> tuple[list[Loaded], list[JourneyError]]:
+    """What is sound, and what is wrong with the rest."""
     from dsl.loading import load
-    from dsl.problems import Problems, render
+    from dsl.problems import Problems
 
     try:
         return load(_folder(path)), []
     except Problems as problems:
-        return list(problems.loaded), [render(problem) for problem in problems]
+        return list(problems.loaded), list(problems)
+
+
+def _print(problems: Sequence[JourneyError]) -> int:
+    """Print problems in the order of their files, each once; how many they are."""
+    from dsl.problems import Problems
+
+    found = Problems(problems)
+    typer.echo(f"{found}\n", err=True)
+    return len(found)
 
 
 def _sound(path: Path | None, journey: str | None) -> list[IR]:
     loaded, problems = _load(path)
     if problems:
-        for problem in problems:
-            typer.echo(f"{problem}\n", err=True)
+        _print(problems)
         raise typer.Exit(1)
     return [each.ir for each in _chosen(loaded, journey)]
 
@@ -172,12 +176,11 @@ def _templates(path: Path | None) -> Templates:
     return Templates.of(Settings(journeys=folder if folder.is_dir() else folder.parent))
 
 
-def _template_problems(templates: Templates, loaded: Loaded) -> list[str]:
-    ir = loaded.ir
-    refs = [
-        (state.template, state.kind, state.purpose or ir.purpose) for state in ir.states if state.template is not None
-    ]
-    return templates.check_all(refs, _attributes())
+def _template_problems(templates: Templates, loaded: Sequence[Loaded]) -> list[JourneyError]:
+    from engine.checking import check_templates, uses_of
+
+    known = _attributes()
+    return [problem for each in loaded for problem in check_templates(templates, uses_of(each), known)]
 
 
 def _attributes() -> list[str]:

@@ -14,7 +14,6 @@ import dsl
 from api.command import app
 from dsl import draw
 from dsl.loading import load
-from dsl.problems import CODES
 from engine.call_tasks import OUTCOMES
 from engine.keys import SCOPES
 from engine.settings import Settings
@@ -48,11 +47,6 @@ def test_every_setting_stands_in_the_operators_table() -> None:
     wanted = settings_table()
     table = "\n".join(f"| {' | '.join(row)} |" for row in wanted)
     assert told == wanted, f"write it anew:\n{table}"
-
-
-def test_every_error_code_stands_in_the_authors_table() -> None:
-    told = {row[0].strip("`"): row[1] for row in rows(AUTHOR) if re.fullmatch(r"`J\d+`", row[0])}
-    assert told == CODES
 
 
 def test_every_word_of_the_language_is_in_the_authors_document() -> None:

@@ -1,4 +1,4 @@
-"""Every refusal of the compiler and the loader, one bad journey each, with its text kept in golden/errors.
+"""Every refusal of `parcours check` (compiler, loader, templates): one bad journey each, its text kept in golden/errors.
 
 `GOLDEN=write pytest tests/dsl/test_checks.py` writes the texts anew; read the difference before you commit it.
 """
@@ -10,14 +10,14 @@ import re
 from pathlib import Path
 
 import pytest
+from kit.checking import files_of, found_in
 
 from dsl.loading import load
 from dsl.problems import CODES, JourneyError, Problems
 
 GOLDENS = Path(__file__).parent.parent / "golden" / "errors"
 CASES = sorted(GOLDENS.glob("*.md"))
-_FILE = re.compile(r"`(\w+\.py)`\n\n```python\n(.*?)```\n", re.DOTALL)
-_TEXT = re.compile(r"```text\n(.*?)```\n\Z", re.DOTALL)
+_TEXT = re.compile(r"```text\n((?:(?!```).)*)```\n\Z", re.DOTALL)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
@@ -25,21 +25,21 @@ def test_A1_each_refusal_has_its_text(case: Path, tmp_path: Path, monkeypatch: p
     page = case.read_text()
     folder = tmp_path / "journeys"
     folder.mkdir()
-    for name, source in _FILE.findall(page):
+    for name, source in files_of(page).items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(source)
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(Problems) as caught:
-        load("journeys")
+    problems = found_in(Path("journeys"))
 
-    text = f"{caught.value}\n"
+    text = f"{problems}\n"
     if os.environ.get("GOLDEN") == "write":
         case.write_text(_TEXT.sub(lambda _: f"```text\n{text}```\n", page))
         page = case.read_text()
     found = _TEXT.search(page)
     assert found is not None
     assert text == found[1]
-    assert case.stem[:4] in {error.code for error in caught.value}
+    assert case.stem[:4] in {error.code for error in problems}
     assert "dsl/" not in text, "our own files are no place for an author's error"
 
 
