@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, http, journeys, keys
+from api.commands import data, explain, http, journeys, keys
 from engine.errors import EngineError
 
 __all__ = ["app", "main"]
@@ -36,6 +36,7 @@ def _gather() -> None:
     for command in (journeys.check, journeys.show, journeys.draw):
         app.command()(command)
     app.command("hash")(journeys.hash_)
+    app.command()(explain.explain)
     for command in (journeys.publish, journeys.on, journeys.off, journeys.where):
         app.command()(command)
     app.add_typer(data.app, name="import")
