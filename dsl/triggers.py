@@ -348,7 +348,8 @@ def _predicate(word: str, value: object) -> Predicate:
 
 def fitting(word: str, condition: Predicate) -> Predicate:
     """The condition of `when` or Audience, if it asks about a customer: her fields, her own facts, her orders together."""
-    strange = condition.sources() - {"customer", "attribute", "orders"}
+    known = {"customer", "attribute", "orders", *(("journey",) if word == "when" else ())}
+    strange = condition.sources() - known
     if not strange:
         return condition
     hint = (
