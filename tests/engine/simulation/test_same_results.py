@@ -89,7 +89,7 @@ class Stages(Journey):
     @Stage()
     def contact(self) -> Arrows:
         yield Shop.purchased >> self.won
-        yield after(days=12) >> self.lapsed
+        yield after(days=12, hours=5) >> self.lapsed
 
     @Email("t/first", stage=contact)
     def first(self) -> Arrows:
@@ -99,7 +99,7 @@ class Stages(Journey):
 
     @Email("t/second", stage=contact)
     def second(self) -> Arrows:
-        yield after(days=1).when(Orders.recency() > days(90)) >> self.third
+        yield after(days=1).when(self.first.visits >= 2) >> self.third
         yield after(days=2) >> self.first
 
     @Sms("t/third", stage=contact)

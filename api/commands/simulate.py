@@ -1,0 +1,142 @@
+"""`parcours simulate`: what is to be expected of a journey, in virtual time, with virtual customers or with real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.commands.looking import one_journey, reading
+
+if TYPE_CHECKING:
+    from dsl.ir import IR
+    from engine.simulation.plan import Person
+    from engine.simulation.responses import ResponseModel
+    from engine.simulation.results import Result
+
+__all__ = ["simulate"]
+
+_SAMPLE = 10_000
+
+
+def simulate(
+    path: Annotated[
+        Path | None, typer.Argument(help="A journey file or a folder of them; default: PARCOURS_JOURNEYS.")
+    ] = None,
+    journey: Annotated[str | None, typer.Option("--journey", "-j", help="One journey of them, by its name.")] = None,
+    customers: Annotated[
+        int | None, typer.Option("-n", min=1, help="Customers in a run. Default: 10,000; of real ones, each once.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Independent runs: intervals are over these.")] = 20,
+    seed: Annotated[str, typer.Option(help="The same seed gives the same result.")] = "1",
+    over: Annotated[
+        int | None, typer.Option(min=1, help="Days over which they enter. Default: 30; an audience read once: 1.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="A response model, a .toml or .json file.")] = None,
+    model_template: Annotated[
+        bool, typer.Option("--model-template", help="Print the response model as a TOML file to edit, and end.")
+    ] = False,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Learn the rates from what the database recorded.")
+    ] = False,
+    from_customers: Annotated[
+        bool, typer.Option("--from-customers", help="Take customers of the database, with their own facts.")
+    ] = False,
+    database: Annotated[str | None, typer.Option(help="The database's URL. Default: PARCOURS_DATABASE.")] = None,
+    days: Annotated[bool, typer.Option("--days", help="Also print calls and letters day by day.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw the expected flow: a .svg or .png file.")
+    ] = None,
+) -> None:
+    """Play a journey with virtual customers: the expected flow, contacts, cost, calls and letters. Nothing is sent or written.
+
+    Works without a database: then what customers do is what the response model says, and the default one is invented.
+    """
+    if output is not None and output.suffix.lower() not in {".svg", ".png"}:
+        raise typer.BadParameter(f"a picture is a .svg or .png file, not {output.name!r}", param_hint="--output")
+    ir = one_journey(path, journey)
+    rates, people, first, source = _known(ir, model, database, learned=learned, from_customers=from_customers)
+    if model_template:
+        from engine.simulation.model_text import template
+
+        typer.echo(template(rates, ir), nl=False)
+        return
+    from engine.settings import Settings
+    from engine.simulation.simulate import FIRST_DAY
+    from engine.simulation.simulate import simulate as play
+
+    once = ir.entry.every is not None and ir.entry.every.kind == "once"
+    result = play(
+        ir,
+        rates,
+        customers=customers or len(people) or _SAMPLE,
+        runs=runs,
+        seed=seed,
+        over=over or (1 if once else 30),
+        people=people,
+        whole=bool(people) and customers is None,
+        first=FIRST_DAY if first is None else first,
+        zone=Settings().zone,
+    )
+    if as_json:
+        _print_json(result, rates, source)
+    else:
+        from api.simulated import show
+
+        show(result, source, days=days)
+    if output is not None:
+        output.write_bytes(_drawn(result, output.suffix.lower()))
+        typer.echo(f"{output}", err=as_json)
+
+
+def _known(
+    ir: IR, model: Path | None, database: str | None, *, learned: bool, from_customers: bool
+) -> tuple[ResponseModel, Sequence[Person], int | None, str]:
+    """The rates, real customers if they are asked for, the first day if it matters, and where all that comes from."""
+    from engine.simulation.responses import ResponseModel
+
+    rates, source = ResponseModel(), "invented rates (parcours simulate … --model-template prints them for you to edit)"
+    if model is not None:
+        from engine.simulation.model_file import read
+
+        rates, source = read(model, ir), f"the rates of {model}"
+    if not learned and not from_customers:
+        return rates, (), None, source
+    people: Sequence[Person] = ()
+    with reading(database) as (settings, conn):
+        now = settings.clock.now()
+        first = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000
+        if learned:
+            from engine.simulation.learning import learn
+
+            rates, source = learn(conn, ir, now, rates), f"rates learned from what is recorded, leaning on {source}"
+        if from_customers:
+            from engine.simulation.sample import people as sample
+
+            people = sample(conn, ir, now, settings.zone)
+            source = f"{len(people):,} real customers' facts; {source}"
+    return rates, people, first, source
+
+
+def _print_json(result: Result, rates: ResponseModel, source: str) -> None:
+    import json
+
+    from engine.simulation.model_text import document
+
+    whole = {**result.to_json(), "rates_from": source, "model": document(rates, result.ir)}
+    typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+
+
+def _drawn(result: Result, suffix: str) -> bytes:
+    from dsl.draw.svg import svg
+
+    said = f"expected of {result.customers:,} customers"
+    picture = svg(result.ir, counts=result.counts(), version=said)
+    if suffix == ".svg":
+        return picture.encode()
+    from engine.png import png
+
+    return png(picture)

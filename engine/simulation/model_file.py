@@ -1,0 +1,206 @@
+"""The response model's file, TOML or JSON, read with errors that name the table, the field, the value and the way out."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+from dsl.ir import CHANNELS, IR, State
+from engine.errors import EngineError
+from engine.simulation.model_text import SECTIONS, UNITS, answer_name, answers_by, model_boxes, model_queues
+from engine.simulation.responses import (
+    DEFAULTS,
+    ChannelModel,
+    Delay,
+    Kind,
+    Rate,
+    ResponseModel,
+    events_in,
+    guards_in,
+    heard_in,
+    waits_in,
+)
+
+__all__ = ["ModelError", "parse", "read"]
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|s)\b\s*")
+_RATE: Final = ("rate", "median", "p90")
+
+
+class ModelError(EngineError):
+    """A response model can't be used: which file, table and field, the value, and the way out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("response_model", message)
+
+
+def read(path: Path, ir: IR) -> ResponseModel:
+    """The model in a file, TOML or (.json) JSON. Raises ModelError, which names the table, the field and the way out."""
+    text = path.read_text("utf-8")
+    try:
+        found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
+        raise ModelError(f"{path} is no {kind}: {error}") from None
+    return parse(found, ir, str(path))
+
+
+def parse(found: object, ir: IR, file: str) -> ResponseModel:
+    """The model in a document as `document` gives it; what it leaves out holds the default. `file` is for errors."""
+    tables = _Table(file, "", found)
+    tables.only(["journey", *SECTIONS])
+    if (name := tables.values.get("journey", ir.name)) != ir.name:
+        raise ModelError(
+            f"{file} is the model of {name!r}, not of {ir.name!r}; write one by: parcours simulate … --model-template"
+        )
+    boxes = tables.table("boxes")
+    boxes.only([state.name for state in model_boxes(ir)], "box")
+    each = {state.name: boxes.table(state.name) for state in model_boxes(ir) if state.name in boxes.values}
+    for state in model_boxes(ir):
+        if state.name in each:
+            _check_box(each[state.name], ir, state)
+    model = ResponseModel(
+        channels=_channels(tables.table("channels"), ir),
+        boxes={s.name: each[s.name].rates(heard_in(ir, s), s) for s in model_boxes(ir) if s.name in each},
+        reach={name: table.share("reach") for name, table in each.items() if "reach" in table.values},
+        events=tables.table("events").numbers([kind.name for kind in events_in(ir)], "event"),
+        box_events={
+            name: {kind.name: table.number(kind.name) for kind in events_in(ir) if kind.name in table.values}
+            for name, table in each.items()
+        },
+        guards=_guards(tables.table("guards"), ir),
+        waits=_waits(tables.table("waits"), ir),
+        capacity=tables.table("capacity").numbers(model_queues(ir), "queue"),
+    )
+    _check_outcomes(model, ir, file)
+    return model
+
+
+def _check_box(table: _Table, ir: IR, state: State) -> None:
+    answers = [answer_name(kind, state) for kind in heard_in(ir, state)]
+    table.only([*(["reach"] if state.channels else []), *answers, *(k.name for k in events_in(ir))], "answer")
+
+
+def _channels(tables: _Table, ir: IR) -> dict[str, ChannelModel]:
+    used = {channel for state in ir.states for channel in state.channels}
+    tables.only([channel for channel in CHANNELS if channel in used], "channel")
+    found = dict(DEFAULTS)
+    for channel in tables.values:
+        table, usual = tables.table(channel), DEFAULTS[channel]
+        kinds = {kind.name.removeprefix(f"{channel}."): kind for kind in answers_by(ir, channel)}
+        table.only(["reach", "cost", *kinds], "answer")
+        rates = {name: table.rate(name) for name in kinds if name in table.values}
+        found[channel] = ChannelModel(
+            table.share("reach") if "reach" in table.values else usual.reach,
+            table.number("cost") if "cost" in table.values else usual.cost,
+            {**usual.answers, **rates},
+        )
+    return found
+
+
+def _guards(table: _Table, ir: IR) -> dict[str, float]:
+    table.only([guard.sentence() for guard in guards_in(ir).values()], "condition")
+    return {name: table.share(name) for name in table.values}
+
+
+def _waits(table: _Table, ir: IR) -> dict[str, Delay]:
+    table.only([name for name, _ in waits_in(ir)], "measured wait")
+    return {name: table.table(name).delay() for name in table.values}
+
+
+def _check_outcomes(model: ResponseModel, ir: IR, file: str) -> None:
+    """Of a call there is one outcome: their shares can't come to more than all calls."""
+    for state in ir.states:
+        kinds = [kind for kind in heard_in(ir, state) if kind.channel == "call"]
+        total = sum(model.rate(state.name, kind).share for kind in kinds)
+        if total > 1 + 1e-9:
+            shares = ", ".join(
+                f"{kind.event.partition('.')[2]} {model.rate(state.name, kind).share:g}" for kind in kinds
+            )
+            raise ModelError(
+                f"{file}: [boxes.{state.name}] the outcomes of a call come to {total:g}, more than 1 ({shares}); "
+                "a call has one outcome: lower them here or in [channels.call]"
+            )
+
+
+class _Table:
+    """A table of the file: its values, and where it stands, for errors."""
+
+    def __init__(self, file: str, name: str, values: object) -> None:
+        self._file = file
+        self._name = name
+        if not isinstance(values, Mapping):
+            self._name = name.rpartition(".")[0]
+            self._refuse(name.rpartition(".")[2] or "the model", values, "this must be a table")
+        self.values = dict(cast("Mapping[str, Any]", values))
+
+    def table(self, name: str) -> _Table:
+        """A table within; an empty one where it isn't there."""
+        return _Table(self._file, f"{self._name}.{name}" if self._name else name, self.values.get(name, {}))
+
+    def only(self, known: Iterable[str], what: str = "table") -> None:
+        """Refuse what can't stand here."""
+        names = list(known)
+        for name in self.values:
+            if name not in names:
+                near = get_close_matches(name, names, n=1)
+                mean = f"did you mean {near[0]!r}? " if near else ""
+                listed = ", ".join(map(repr, names)) or "none"
+                place = f"[{self._name}] " if self._name else ""
+                raise ModelError(
+                    f"{self._file}: {place}there is no {what} {name!r} in this journey; {mean}known: {listed}"
+                )
+
+    def numbers(self, known: Iterable[str], what: str) -> dict[str, float]:
+        self.only(known, what)
+        return {name: self.number(name) for name in self.values}
+
+    def number(self, name: str) -> float:
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            self._refuse(name, value, "give a number from 0 on")
+        return float(value)
+
+    def share(self, name: str) -> float:
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            self._refuse(name, value, "give a share from 0 to 1: 0.05 is five in a hundred")
+        return float(value)
+
+    def span(self, name: str) -> float:
+        value = self.values.get(name)
+        parts = _SPAN.findall(value) if isinstance(value, str) else []
+        if not isinstance(value, str) or not parts or _SPAN.sub("", value).strip():
+            self._refuse(name, value, 'give a span as "8 h", "2 d" or "30 min"')
+        return sum(float(count) * UNITS[unit] for count, unit in parts)
+
+    def delay(self) -> Delay:
+        self.only(("median", "p90"), "field")
+        return self._delay()
+
+    def rate(self, name: str) -> Rate:
+        table = self.table(name)
+        table.only((*_RATE, "seen"), "field")
+        seen = table.values.get("seen")
+        if seen is not None and (type(seen) is not int or seen < 0):
+            table._refuse("seen", seen, "give how many messages it was learned from, or leave it out")  # noqa: SLF001  # its own kind
+        return Rate(table.share("rate"), table._delay(), seen)  # noqa: SLF001  # as above
+
+    def rates(self, kinds: Iterable[Kind], state: State) -> dict[str, Rate]:
+        named = {kind.name: answer_name(kind, state) for kind in kinds}
+        return {name: self.rate(short) for name, short in named.items() if short in self.values}
+
+    def _delay(self) -> Delay:
+        delay = Delay(self.span("median"), self.span("p90"))
+        if delay.p90 < delay.median or delay.median <= 0:
+            self._refuse("p90", self.values["p90"], f"it can't come before the median, {self.values['median']}")
+        return delay
+
+    def _refuse(self, name: str, value: object, way: str) -> NoReturn:
+        place = f"[{self._name}] " if self._name else ""
+        raise ModelError(f"{self._file}: {place}{name} is {value!r}; {way}")

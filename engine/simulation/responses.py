@@ -1,0 +1,271 @@
+"""The response model: what customers do, as rates: how many answer a box, how soon, what else happens, what it costs.
+
+A model is data. An author writes it as a file (`engine.simulation.model_file`), or it is learned from what was recorded
+(`engine.simulation.learning`). The default of every rate is invented: no shop's customers are behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import exp, log
+from statistics import NormalDist
+from typing import Final
+
+from dsl.chart import chart
+from dsl.ir import CHANGED, IR, After, Answer, Arrow, Stage, State
+from dsl.planning import measured
+from dsl.predicate import Predicate
+
+__all__ = [
+    "DAY",
+    "DEFAULTS",
+    "GRID",
+    "MONTH",
+    "ChannelModel",
+    "Delay",
+    "Kind",
+    "Rate",
+    "ResponseModel",
+    "actions_of",
+    "arrows_of",
+    "events_in",
+    "guards_in",
+    "heard_in",
+    "kinds_of",
+    "waits_in",
+]
+
+GRID: Final = 600_000
+"""Answers arrive on a grid of ten minutes, in milliseconds: finer than anything that is reported, and fewer ways to tell apart."""
+DAY: Final = 86_400
+MONTH: Final = 30 * DAY
+"""Seconds. Rates of events are for thirty days."""
+_HOUR: Final = 3_600
+_TABLE: Final = 256
+"""How many equally likely delays stand for a distribution."""
+_AT_90: Final = NormalDist().inv_cdf(0.9)
+
+
+# --- what can happen --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of event that a journey listens to: its name, and what is asked of its payload."""
+
+    event: str
+    where: Predicate | None = None
+
+    @property
+    def name(self) -> str:
+        """As a model has it: `email.clicked`, `email.clicked, link = shop`."""
+        return self.event if self.where is None else f"{self.event}, {self.where.sentence()}"
+
+    @property
+    def channel(self) -> str:
+        return self.event.partition(".")[0]
+
+    def answers(self, answer: Answer) -> bool:
+        """Whether an event of this kind is one that `answer` waits for: one with a condition is one without, too."""
+        return answer.event == self.event and answer.where in (None, self.where)
+
+
+def kinds_of(arrows: Iterator[Arrow] | tuple[Arrow, ...]) -> tuple[Kind, ...]:
+    """The kinds of events that fire these arrows, without what a box does itself (`not_sent`) and the engine's own."""
+    found: dict[Kind, None] = {}
+    for arrow in arrows:
+        if isinstance(arrow.on, Answer) and not arrow.on.event.endswith(".not_sent") and arrow.on.event != CHANGED:
+            found[Kind(arrow.on.event, arrow.on.where)] = None
+    return tuple(found)
+
+
+def arrows_of(ir: IR, state: State) -> Iterator[Arrow]:
+    """Every arrow that may be fired from a box: its own, its stage's, those of anywhere."""
+    yield from state.arrows
+    stage = next((stage for stage in ir.stages if stage.name == state.stage), Stage(""))
+    yield from stage.arrows
+    yield from ir.anywhere
+
+
+def actions_of(state: State) -> tuple[tuple[str, str | None], ...]:
+    """What a box sends: (channel, queue), its first action's first."""
+    first = ((state.kind, state.queue),) if state.channels else ()
+    return (*first, *((action.kind, action.queue) for action in state.also))
+
+
+def heard_in(ir: IR, state: State) -> tuple[Kind, ...]:
+    """The answers to a box's own messages that anything comes of: it waits for them itself, or they count wherever she is."""
+    widened = (a for a in ir.arrows if isinstance(a.on, Answer) and a.on.scope == "any_send")
+    found = kinds_of((*arrows_of(ir, state), *widened))
+    return tuple(kind for kind in found if kind.channel in state.channels)
+
+
+def events_in(ir: IR) -> tuple[Kind, ...]:
+    """The business events that the journey listens to."""
+    return kinds_of(tuple(a for a in ir.arrows if isinstance(a.on, Answer) and a.on.scope == "customer"))
+
+
+def guards_in(ir: IR) -> dict[int, Predicate]:
+    """By the number of its arrow, each condition that is asked of a customer; how often she was in a box isn't."""
+    return {number: arrow.guard for number, arrow in enumerate(chart(ir).arrows) if arrow.guard is not None}
+
+
+def waits_in(ir: IR) -> Iterator[tuple[str, Arrow]]:
+    """The waits that are measured for each customer, by the name that a model has for them: `box`, `box 2` and so on."""
+    owners = [(state.name, state.arrows) for state in ir.states] + [(stage.name, stage.arrows) for stage in ir.stages]
+    for owner, arrows in owners:
+        asked = [arrow for arrow in arrows if measured(arrow.on) is not None]
+        for number, arrow in enumerate(asked, 1):
+            yield owner if number == 1 else f"{owner} {number}", arrow
+
+
+# --- how often, and how soon ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long something takes: a log-normal distribution by its median and its ninth decile, in seconds."""
+
+    median: float
+    p90: float
+
+    def table(self) -> tuple[int, ...]:
+        """Equally likely delays in milliseconds, on the grid, that stand for the distribution."""
+        return _table(self.median, self.p90)
+
+    def at(self, share: float) -> float:
+        """The delay, in seconds, that this share is not above."""
+        if self.median <= 0:
+            return 0.0
+        spread = log(max(self.p90, self.median) / self.median) / _AT_90
+        return exp(log(self.median) + spread * NormalDist().inv_cdf(share))
+
+
+@lru_cache(maxsize=1024)
+def _table(median: float, p90: float) -> tuple[int, ...]:
+    delay = Delay(median, p90)
+    each = (delay.at((number + 0.5) / _TABLE) for number in range(_TABLE))
+    return tuple(max(1, round(seconds * 1000 / GRID)) * GRID for seconds in each)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`share` of those who got the message answer so, after `delay`."""
+
+    share: float
+    delay: Delay
+    seen: int | None = None
+    """The messages that it was learned from; None: it is invented, or an author's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelModel:
+    """A channel: the share of customers whom it reaches, what a message costs in currency units, and what comes back."""
+
+    reach: float
+    cost: float
+    answers: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
+    """By the event's name without the channel: `clicked`."""
+
+
+def _rate(share: float, median_hours: float, p90_hours: float) -> Rate:
+    return Rate(share, Delay(median_hours * _HOUR, p90_hours * _HOUR))
+
+
+DEFAULTS: Final[Mapping[str, ChannelModel]] = {
+    "email": ChannelModel(
+        0.95,
+        0.002,
+        {
+            "delivered": _rate(0.98, 0.2, 1),
+            "opened": _rate(0.35, 6, 36),
+            "clicked": _rate(0.06, 8, 48),
+            "replied": _rate(0.01, 10, 48),
+            "bounced": _rate(0.01, 0.2, 2),
+            "complained": _rate(0.001, 8, 48),
+        },
+    ),
+    "sms": ChannelModel(
+        0.85,
+        0.045,
+        {"delivered": _rate(0.97, 0.2, 1), "clicked": _rate(0.08, 1, 12), "replied": _rate(0.03, 1, 8)},
+    ),
+    "feed": ChannelModel(0.95, 0.0, {"opened": _rate(0.15, 24, 96), "clicked": _rate(0.05, 24, 96)}),
+    "call": ChannelModel(
+        0.75,
+        4.0,
+        {
+            "interested": _rate(0.15, 20, 60),
+            "refused": _rate(0.25, 20, 60),
+            "not_reached": _rate(0.45, 16, 48),
+            "wrong_number": _rate(0.02, 16, 48),
+            "do_not_call": _rate(0.02, 20, 60),
+        },
+    ),
+    "letter": ChannelModel(0.92, 0.95, {"answered": _rate(0.05, 120, 288), "returned": _rate(0.02, 168, 336)}),
+}
+"""Invented, all of it: an order of magnitude to begin with, and nothing that anybody measured."""
+
+_OTHER = _rate(0.02, 12, 72)
+_MONTHLY: Final = {"shop.purchased": 0.25, "consent.withdrawn": 0.01}
+_OTHER_MONTHLY: Final = 0.02
+_UNKNOWN_GUARD: Final = 0.5
+_UNKNOWN_WAIT: Final = 14 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseModel:
+    """What customers do in one journey. What it doesn't name holds its channel's rate; what that doesn't, the default's."""
+
+    channels: Mapping[str, ChannelModel] = field(default_factory=lambda: dict(DEFAULTS))
+    boxes: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict[str, Mapping[str, Rate]])
+    """By box and kind: where a box's answers differ from its channel's."""
+    reach: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By box: where a box reaches another share than its channel."""
+    events: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By kind: how many of a business event a customer is expected to have in thirty days."""
+    box_events: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
+    """By box and kind: the same, while she is in the box and is treated."""
+    guards: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By the condition's sentence: the share of customers for whom it holds."""
+    waits: Mapping[str, Delay] = field(default_factory=dict[str, Delay])
+    """By the wait's name (`waits_in`)."""
+    capacity: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By queue: how many calls the centre makes in a day."""
+    seen: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of learned guards, waits and events: how many observations each rests on."""
+
+    def channel(self, name: str) -> ChannelModel:
+        return self.channels.get(name) or DEFAULTS[name]
+
+    def rate(self, state: str, kind: Kind) -> Rate:
+        """How a box's message is answered in this way."""
+        own = self.boxes.get(state, {}).get(kind.name)
+        if own is not None:
+            return own
+        answers = self.channel(kind.channel).answers
+        bare = kind.event.partition(".")[2]
+        named = answers.get(kind.name.removeprefix(f"{kind.channel}."))
+        return named or answers.get(bare) or DEFAULTS[kind.channel].answers.get(bare, _OTHER)
+
+    def reached(self, state: str, channel: str) -> float:
+        """The share of customers to whom a box's message goes out."""
+        return self.reach.get(state, self.channel(channel).reach)
+
+    def monthly(self, kind: Kind, state: str | None = None) -> float:
+        """How many of a business event are expected in thirty days; in a box, if `state` is given."""
+        own = self.box_events.get(state, {}).get(kind.name) if state is not None else None
+        return own if own is not None else self.events.get(kind.name, _MONTHLY.get(kind.event, _OTHER_MONTHLY))
+
+    def guard(self, predicate: Predicate) -> float:
+        """The share of customers for whom a condition holds."""
+        return self.guards.get(predicate.sentence(), _UNKNOWN_GUARD)
+
+    def wait(self, name: str, arrow: Arrow) -> Delay:
+        """How long a measured wait is, or how far ahead a date; kept within its bounds by whoever plans it."""
+        if name in self.waits:
+            return self.waits[name]
+        usual = arrow.on.missing if isinstance(arrow.on, After) and arrow.on.missing is not None else _UNKNOWN_WAIT
+        return Delay(usual, usual * 2)
