@@ -145,9 +145,9 @@ class Late:
 
 
 record: Final = Late("record")
-"""As `late`: a row is kept of it."""
+"""As `late_answers`: a row is kept of it."""
 ignore: Final = Late("ignore")
-"""As `late`: no row is kept of it (the event itself is)."""
+"""As `late_answers`: no row is kept of it (the event itself is)."""
 
 
 @dataclass(frozen=True, slots=True)

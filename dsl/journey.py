@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "Clash", "Declared", "Journey", "Unknown", "UnknownStateError"]
 
 SETTINGS = (
-    "enters", "again", "while_active", "purpose", "goal", "holdout", "parallel", "quiet", "zone", "late",
+    "enters", "again", "while_active", "purpose", "goal", "holdout", "parallel", "quiet_hours", "zone", "late_answers",
 )  # fmt: skip
 """What an author may set on a journey; none of these can name a box."""
 
@@ -101,11 +101,11 @@ class Journey(metaclass=_JourneyType):
     """A field of the entry event whose values run side by side: `parallel = Purchase.order_id`."""
     while_active: ClassVar[Active] = reject
     """What becomes of a second entry while a customer is in the journey: `reject`, `restart` or `queue`."""
-    quiet: ClassVar[Clock | None] = None
-    """When marketing boxes don't send, by the customer's clock: `quiet = between("21:00", "08:00")`."""
+    quiet_hours: ClassVar[Clock | None] = None
+    """When marketing boxes don't send, by the customer's clock: `quiet_hours = between("21:00", "08:00")`."""
     zone: ClassVar[str | None] = None
     """The time zone of customers of whom none is known, as IANA names it; without it the project's."""
-    late: ClassVar[Late] = record
+    late_answers: ClassVar[Late] = record
     """Whether a row is kept of answers that move nobody: `record` or `ignore`."""
 
     __journey__: ClassVar[Declared] = Declared(abstract=True)

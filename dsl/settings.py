@@ -81,7 +81,7 @@ def holdout_of(draft: Draft) -> float:
 
 
 def quiet_of(draft: Draft) -> ir.Clock | None:
-    return cast("ir.Clock | None", _value(draft, "quiet"))
+    return cast("ir.Clock | None", _value(draft, "quiet_hours"))
 
 
 def zone_of(draft: Draft) -> str | None:
@@ -89,7 +89,7 @@ def zone_of(draft: Draft) -> str | None:
 
 
 def late_of(draft: Draft) -> Literal["record", "ignore"]:
-    return cast("Late", _value(draft, "late")).rule
+    return cast("Late", _value(draft, "late_answers")).rule
 
 
 def check_settings(draft: Draft) -> Iterator[JourneyError]:
@@ -143,14 +143,14 @@ def _is_payload(given: object) -> bool:
 def _times(draft: Draft) -> Iterator[JourneyError]:
     from dsl.localtime import is_zone  # noqa: PLC0415  # zones are read from disk: only where one is named
 
-    quiet, zone = _value(draft, "quiet"), _value(draft, "zone")
+    quiet, zone = _value(draft, "quiet_hours"), _value(draft, "zone")
     if quiet is not None and not (isinstance(quiet, ir.Clock) and quiet.opens is not None):
-        yield _wrong(draft, "quiet", f"can't be {quiet!r}", 'for example quiet = between("21:00", "08:00")')
+        yield _wrong(draft, "quiet_hours", f"can't be {quiet!r}", 'for example quiet_hours = between("21:00", "08:00")')
     if zone is not None and not (isinstance(zone, str) and is_zone(zone)):
         yield _wrong(
             draft, "zone", f"can't be {zone!r}", 'an IANA name of a time zone, for example zone = "Europe/Paris"'
         )
-    for name, kind, words in (("while_active", Active, "reject, restart or queue"), ("late", Late, "record or ignore")):
+    for name, kind, words in (("while_active", Active, "reject, restart or queue"), ("late_answers", Late, "record or ignore")):
         value = _value(draft, name)
         if not isinstance(value, kind):
             yield _wrong(draft, name, f"can't be {value!r}", f"it is {words}")

@@ -120,7 +120,7 @@ def _channels(box: Box) -> Iterator[JourneyError]:
 
 def _hours(draft: Draft, box: Box) -> Iterator[JourneyError]:
     """Whether the hours of a box leave it any time outside the quiet hours."""
-    quiet, hours = cast("object", draft.journey.quiet), box.state.hours
+    quiet, hours = cast("object", draft.journey.quiet_hours), box.state.hours
     marketing = (box.state.purpose or draft.journey.purpose) == "marketing"
     if isinstance(quiet, Clock) and hours is not None and marketing and _minutes(hours) <= _minutes(quiet):
         text = f"the hours of `{box.name}` lie within the quiet hours of {draft.journey.__name__}: it could never send"

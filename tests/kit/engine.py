@@ -128,7 +128,7 @@ class Engine:
     def messages(self, customer: str, **where: Any) -> list[Any]:
         return sorted(self.rows(Message, customer_id=customer, **where), key=lambda message: message.visit)
 
-    async def until(self, what: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = 60) -> None:
         """Wait until something is so, by looking: a test waits for facts, not for times."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not await asyncio.to_thread(what):
