@@ -165,7 +165,7 @@ class Journey(Kept, table=True):
     version: int
     on: bool = Field(default=False, sa_column_kwargs={"name": "is_on"})
     audience_read_at: datetime | None = _at(null=True)
-    """The due time of the audience's last reading that was finished."""
+    """The due time of the audience's last reading that was finished; by each customer's clock: the moment of that reading."""
 
 
 class JourneyVersion(Kept, table=True):

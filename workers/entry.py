@@ -6,10 +6,10 @@ Rows first, workflows then: whatever is repeated after a crash, nobody enters tw
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import func, select, update
 from temporalio.client import Client
@@ -17,37 +17,47 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from dsl.crontab import last_met
 from dsl.ir import IR, Every
 from dsl.localtime import clock_time, local_moment, zone_of
-from engine import facts
+from engine import customers, facts
 from engine.db import Database, table
-from engine.enrolments import Applicant, Joining, enter, form_cohorts, joined, over, to_join
+from engine.enrolments import Applicant, Joining, chunked, enter, form_cohorts, joined, over, to_join
 from engine.settings import Settings
 from engine.tables import Journey, JourneyToggle
 from workers.cohort import fresh_input, newcomers
 from workers.registry import Registry
 
-__all__ = ["Entry", "last_due"]
+__all__ = ["Due", "Entry", "last_due"]
 
-T = TypeVar("T")
 _CHUNK = 2_000  # customers enrolled in one transaction
 _TRIGGERED, _PLANNED = 1, 4
 """Temporal's priorities: who has just done something is not to wait behind a campaign (design: performance, trap 5)."""
 
 
-def last_due(every: Every, now: datetime, zone: str, since: datetime) -> datetime | None:
+class Due(NamedTuple):
+    """When an audience is to be read: the moment, and what the clocks then say (naive), as the entry is named by it."""
+
+    at: datetime
+    local: datetime
+
+
+def last_due(every: Every, now: datetime, zone: ZoneInfo, since: datetime) -> Due | None:
     """The newest time at which an audience was to be read, after `since` and not after `now`; None: there was none.
 
     The local time of `zone` counts; an hour that a clock change skips is read when the clocks have moved on.
     """
     if every.kind == "once":
-        return since
-    there, at = zone_of(zone), clock_time(every.at)
+        return Due(since, since.astimezone(zone).replace(tzinfo=None))
+    if every.cron is not None:
+        met = last_met(every.cron, now, zone, since)
+        return Due(*met) if met is not None else None
+    at = clock_time(every.at)
     for back in range(15 if every.kind == "weekly" else 3):
-        day = now.astimezone(there).date() - timedelta(days=back)
-        due = local_moment(day, at, there)
+        day = now.astimezone(zone).date() - timedelta(days=back)
+        due = local_moment(day, at, zone)
         if due <= now and (every.kind == "daily" or day.weekday() == every.weekday):
-            return due if due > since else None
+            return Due(due, datetime.combine(day, at)) if due > since else None
     return None
 
 
@@ -60,10 +70,12 @@ class Entry:
         self._database = database
         self._registry = registry
         self._client = client
+        self._looked: dict[str, datetime] = {}
+        """The minute of the last look at an audience that is read by each customer's clock."""
 
     async def round(self) -> int:
         """Look once: audiences that are due, then new entries. Returns how many customers were brought in."""
-        await asyncio.to_thread(self._read_audiences)
+        await asyncio.to_thread(self.read_audiences)
         joinings = await asyncio.to_thread(self._form)
         gate = asyncio.Semaphore(20)
 
@@ -78,26 +90,70 @@ class Entry:
 
     # --- audiences ----------------------------------------------------------------------------------------------------
 
-    def _read_audiences(self) -> None:
-        for ir, due in self._due():
-            assert ir.entry.audience is not None  # noqa: S101  # `_due` gives audiences alone
-            name = "once" if ir.entry.every is None or ir.entry.every.kind == "once" else due.isoformat()
-            with self._database.read() as conn:
-                found = list(facts.audience(conn, ir.entry.audience, self._clock.now()))
-            outcomes: set[str] = set()
-            for piece in _pieces(iter(found), _CHUNK):
-                now = self._clock.now()
-                applicants = [Applicant(customer, f"audience:{name}:{customer}", None, now) for customer in piece]
-                with self._database.write() as conn:
-                    outcomes.update(enter(conn, ir, applicants, now, tell=False))
-            if "off" in outcomes:  # switched off meanwhile: this reading is not over
+    def read_audiences(self) -> None:
+        """Take in who is in an audience that is due."""
+        for ir, since in self._regular():
+            every = ir.entry.every or Every("once")
+            if every.local and every.kind != "once":
+                self._read_by_zone(ir, every, since)
                 continue
-            rows = table(Journey)
-            with self._database.write() as conn:
-                conn.execute(update(rows).where(rows.c.name == ir.name).values(audience_read_at=due))
+            due = last_due(every, self._clock.now(), zone_of(self._settings.zone), since)
+            if due is not None:
+                name = "once" if every.kind == "once" else due.at.isoformat()
+                self._take_in(ir, self._audience(ir), lambda _, name=name: name, due.at)
 
-    def _due(self) -> list[tuple[IR, datetime]]:
-        """Journeys that are on, and whose audience was to be read since it was last, with that time."""
+    def _read_by_zone(self, ir: IR, every: Every, since: datetime) -> None:
+        """Take in those whose own clocks have come to the time since the last reading (behaviour T2).
+
+        The reading's own moment is kept, not a due time: each zone has one of its own. An entry is named by the local time,
+        so who moves to another zone meanwhile is not taken in a second time for the same Monday.
+        """
+        now = self._clock.now()
+        minute = now.replace(second=0, microsecond=0)
+        if self._looked.get(ir.hash) == minute:  # nothing falls due between two minutes
+            return
+        due = {name: last_due(every, now, ZoneInfo(name), since) for name in sorted(available_timezones())}
+        if not any(due.values()):
+            self._looked[ir.hash] = minute
+            return
+        found = self._audience(ir)
+        with self._database.read() as conn:
+            places = customers.places(conn, found)
+        names: dict[str, str] = {}
+        for customer in found:
+            name, _ = places.get(customer, (None, None))
+            zone = zone_of(name, ir.zone, self._settings.zone)
+            if zone.key not in due:  # a name of the machine's own, such as posix/Europe/Paris
+                due[zone.key] = last_due(every, now, zone, since)
+            theirs = due[zone.key]
+            if theirs is not None:
+                names[customer] = theirs.local.isoformat()
+        if self._take_in(ir, list(names), names.__getitem__, now):
+            self._looked[ir.hash] = minute
+
+    def _audience(self, ir: IR) -> list[str]:
+        """Who is in a journey's audience now."""
+        assert ir.entry.audience is not None  # noqa: S101  # `_regular` gives audiences alone
+        with self._database.read() as conn:
+            return list(facts.audience(conn, ir.entry.audience, self._clock.now()))
+
+    def _take_in(self, ir: IR, found: Sequence[str], named: Callable[[str], str], read_at: datetime) -> bool:
+        """Enrol an audience, then note that it was read. False where the journey was switched off meanwhile."""
+        outcomes: set[str] = set()
+        for piece in chunked(found, _CHUNK):
+            now = self._clock.now()
+            applicants = [Applicant(c, f"audience:{named(c)}:{c}", None, now) for c in piece]
+            with self._database.write() as conn:
+                outcomes.update(enter(conn, ir, applicants, now, tell=False))
+        if "off" in outcomes:  # this reading is not over
+            return False
+        rows = table(Journey)
+        with self._database.write() as conn:
+            conn.execute(update(rows).where(rows.c.name == ir.name).values(audience_read_at=read_at))
+        return True
+
+    def _regular(self) -> list[tuple[IR, datetime]]:
+        """Journeys that are on and have an audience which may be due, with the time since when."""
         journey, toggle = table(Journey), table(JourneyToggle)
         switched_on = (
             select(toggle.c.journey, func.max(toggle.c.at).label("at"))
@@ -111,19 +167,15 @@ class Entry:
                 .join(switched_on, switched_on.c.journey == journey.c.name)
                 .where(journey.c["is_on"])
             ).all()
-        due: list[tuple[IR, datetime]] = []
+        found: list[tuple[IR, datetime]] = []
         for content, read_at, on_at in rows:
             ir = self._registry.get(content, self._database).ir
             if ir.entry.audience is None or ir.entry.every is None:
                 continue
-            once = ir.entry.every.kind == "once"
-            if once and read_at is not None:
+            if ir.entry.every.kind == "once" and read_at is not None:
                 continue
-            since = max(read_at, on_at) if read_at is not None else on_at
-            when = last_due(ir.entry.every, self._clock.now(), self._settings.zone, since)
-            if when is not None:
-                due.append((ir, when))
-        return due
+            found.append((ir, max(read_at, on_at) if read_at is not None else on_at))
+        return found
 
     # --- cohorts ------------------------------------------------------------------------------------------------------
 
@@ -181,8 +233,3 @@ class Entry:
     def _over(self, joining: Joining) -> None:
         with self._database.write() as conn:
             over(conn, joining, self._settings.cohort_size, self._clock.now())
-
-
-def _pieces(values: Iterator[T], size: int) -> Iterator[list[T]]:
-    while piece := list(islice(values, size)):
-        yield piece

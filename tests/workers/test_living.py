@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from kit.engine import Engine
@@ -310,12 +311,14 @@ def test_a_parallel_journey_runs_once_a_key(db: Database) -> None:
         (Every("daily", "02:30"), "2026-03-29T01:00", "2026-03-28T12:00", "2026-03-29T01:00"),
         (Every("weekly", "08:00", 0), "2026-03-08T12:00", "2026-03-02T08:00", None),
         (Every("weekly", "08:00", 0), "2026-03-09T07:00", "2026-03-02T08:00", "2026-03-09T07:00"),
+        (Every("cron", cron="30 2 * * *"), "2026-03-29T01:00", "2026-03-28T12:00", "2026-03-29T01:00"),
+        (Every("cron", cron="30 2 * * *"), "2026-10-25T01:30", "2026-10-25T00:30", None),
         (Every("once"), "2026-03-09T07:00", "2026-03-02T08:00", "2026-03-02T08:00"),
     ],
 )
 def test_T1_an_audience_is_read_at_its_local_time(every: Every, now: str, since: str, due: str | None) -> None:
-    moment = last_due(every, _utc(now), "Europe/Paris", _utc(since))
-    assert moment == (_utc(due) if due is not None else None)
+    found = last_due(every, _utc(now), ZoneInfo("Europe/Paris"), _utc(since))
+    assert (found.at if found is not None else None) == (_utc(due) if due is not None else None)
 
 
 def _utc(text: str) -> datetime:
