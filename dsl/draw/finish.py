@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import sqrt
-from typing import TYPE_CHECKING
 
-from dsl.draw.geometry import Point, Rect, near, tidy
-from dsl.draw.graph import START
+from dsl.draw.board import Board, Troubles
+from dsl.draw.geometry import Point, Rect, tidy
+from dsl.draw.graph import START, Edge, Graph
 from dsl.draw.placed import DIAMONDS, Placed, Route
 from dsl.ir import ENDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from dsl.draw.graph import Edge, Graph
 
 __all__ = ["finished", "joined", "lettered"]
 
 _CORNER = 10.0
 _LOOP = 24.0
-_TOUCH, _CLOSE, _AIR, _APART = 3.0, 6.0, 9.0, 35.0
-"""Nearer than the first is touching; nearer than the third is nearer than a line, than the last than a box, is moved."""
+_AIR, _APART = 9.0, 35.0
+"""How near an end may be moved to a line, and to another box."""
 _NUDGES = tuple(sign * by for by in (6.0, 12.0, 18.0, 26.0, 36.0, 48.0) for sign in (1, -1))
 """How far a piece of a line may be moved off what it touches, the least first."""
 _LAST = 18.0
@@ -32,10 +29,11 @@ _PORT = 16.0
 
 def finished(graph: Graph, placed: Placed, *, tightly: bool = True) -> Placed:
     """The drawing as the engine gave it, made fit to be seen; not `tightly`: with its lines left where they are."""
+    board = Board(placed)
     tight = (_side_exits, _straightened, _under_their_arrows, _stretched) if tightly else ()
     for step in (_eased, *tight, _looped, _outlined):
-        placed = step(graph, placed)
-    return placed
+        step(graph, board)
+    return board.placed()
 
 
 def joined(first: list[Point], second: list[Point], label: Rect) -> list[Point]:
@@ -51,43 +49,39 @@ def lettered(first: list[Point], second: list[Point], label: Rect) -> Route:
     return Route(tidy([*left, (left[-1][0], middle), (right[-1][0], middle), *right[::-1]]), label)
 
 
-def _looped(graph: Graph, placed: Placed) -> Placed:
-    """With the loops that are still missing, at the right or left side of their boxes."""
+def _looped(graph: Graph, board: Board) -> None:
+    """Draw the loops that are still missing, at the right or left side of their boxes."""
     for edge in graph.edges:
-        if edge.id not in placed.routes:
-            options = [_loop(edge, placed.boxes[edge.source], side) for side in (1, -1)]
-            route = min(options, key=lambda route: _troubles(edge, route, placed))
-            placed = replace(placed, routes={**placed.routes, edge.id: route})
-    return placed
+        if edge.id not in board.routes:
+            options = [_loop(edge, board.boxes[edge.source], side) for side in (1, -1)]
+            board.place(edge.id, min(options, key=lambda route: _troubles(edge, route, board)))
 
 
-def _side_exits(graph: Graph, placed: Placed) -> Placed:
-    """With lines that leave a diamond at its left or right corner, where the way is free."""
+def _side_exits(graph: Graph, board: Board) -> None:
+    """Let lines leave a diamond at its left or right corner, where the way is free."""
     kinds = {box.id: box.kind for box in graph.boxes}
     for edge in graph.edges:
-        route = placed.routes.get(edge.id)
+        route = board.routes.get(edge.id)
         if route is None or kinds[edge.source] not in DIAMONDS or edge.source == edge.target:
             continue
-        aside = _from_the_side(route, placed.boxes[edge.source], placed.boxes[edge.target])
-        better = [other for other in aside if not any(_troubles(edge, other, placed))]
-        if better:
-            placed = replace(placed, routes={**placed.routes, edge.id: better[0]})
-    return placed
+        aside = _from_the_side(route, board.boxes[edge.source], board.boxes[edge.target])
+        better = next((other for other in aside if not any(_troubles(edge, other, board))), None)
+        if better is not None:
+            board.place(edge.id, better)
 
 
-def _eased(graph: Graph, placed: Placed) -> Placed:
-    """With lines that touch something moved off it, a piece at a time."""
+def _eased(graph: Graph, board: Board) -> None:
+    """Move lines off what they touch, a piece at a time."""
     for edge in graph.edges:
-        route = placed.routes.get(edge.id)
+        route = board.routes.get(edge.id)
         while route is not None and edge.source != edge.target:
-            now = _troubles(edge, route, placed)
-            options = [(_troubles(edge, option, placed), option) for option in _aside(route)] if now[0] else []
+            now = _troubles(edge, route, board)
+            options = [(_troubles(edge, option, board), option) for option in _aside(route)] if now[0] else []
             least, option = min(options, key=lambda each: each[0], default=(now, route))
             if least[0] >= now[0]:
                 break
             route = option
-            placed = replace(placed, routes={**placed.routes, edge.id: route})
-    return placed
+            board.place(edge.id, route)
 
 
 def _aside(route: Route) -> Iterator[Route]:
@@ -106,36 +100,36 @@ def _aside(route: Route) -> Iterator[Route]:
                 yield replace(route, line=tuple(line))
 
 
-def _straightened(graph: Graph, placed: Placed) -> Placed:
-    """With jogs taken out: of two pieces side by side, one is moved in line with the other if nothing is in the way."""
+def _straightened(graph: Graph, board: Board) -> None:
+    """Take jogs out: of two pieces side by side, one is moved in line with the other if nothing is in the way."""
     for edge in graph.edges:
-        route = placed.routes.get(edge.id) if edge.source != edge.target else None
+        route = board.routes.get(edge.id) if edge.source != edge.target else None
         while route is not None:
-            source, target = placed.boxes[edge.source], placed.boxes[edge.target]
+            source, target = board.boxes[edge.source], board.boxes[edge.target]
             options = sorted(_in_line(route, source, target), key=lambda option: len(option.line))
-            now = _troubles(edge, route, placed) if options else ()
-            route = next((option for option in options if _no_worse(_troubles(edge, option, placed), now)), None)
+            now = _troubles(edge, route, board) if options else ()
+            route = next((option for option in options if _no_worse(_troubles(edge, option, board), now)), None)
             if route is not None:
-                placed = replace(placed, routes={**placed.routes, edge.id: route})
-    return placed
+                board.place(edge.id, route)
 
 
-def _under_their_arrows(graph: Graph, placed: Placed) -> Placed:
-    """With each end moved sideways under its only arrow, where there is room."""
+def _under_their_arrows(graph: Graph, board: Board) -> None:
+    """Move each end sideways under its only arrow, where there is room."""
     kinds = {box.id: box.kind for box in graph.boxes}
+    entered = Counter(edge.target for edge in graph.edges)
     for edge in graph.edges:
-        route = placed.routes.get(edge.id)
+        route = board.routes.get(edge.id)
         if route is None or kinds[edge.target] not in ENDS or route.line[-1][0] != route.line[-2][0]:
             continue
-        end = placed.boxes[edge.target]
+        end = board.boxes[edge.target]
         for option in _ending(route):
             moved = replace(end, x=round(option.line[-1][0] - end.width / 2, 1))
-            settled = replace(placed, boxes={**placed.boxes, edge.target: moved})
-            free = moved == end or not _crowded(edge, moved, placed)
-            if free and _no_worse(_troubles(edge, option, settled), _troubles(edge, route, placed)):
-                placed = replace(settled, routes={**placed.routes, edge.id: option})
+            free = moved == end or (entered[edge.target] == 1 and not _crowded(edge, moved, board))
+            now = _troubles(edge, route, board) if free else ()
+            if free and _no_worse(_troubles(edge, option, board, {edge.target: moved}), now):
+                board.boxes[edge.target] = moved
+                board.place(edge.id, option)
                 break
-    return placed
 
 
 def _ending(route: Route) -> Iterator[Route]:
@@ -145,26 +139,26 @@ def _ending(route: Route) -> Iterator[Route]:
     yield route
 
 
-def _crowded(edge: Edge, rect: Rect, placed: Placed) -> bool:
+def _crowded(edge: Edge, rect: Rect, board: Board) -> bool:
     """Whether an end would stand too near to anything but its arrow."""
-    if any(name != edge.target and rect.meets(box, _APART) for name, box in placed.boxes.items()):
+    if any(name != edge.target and rect.meets(box, _APART) for name, box in board.boxes.items()):
         return True
-    others = (route for name, route in placed.routes.items() if name != edge.id)
+    others = (route for name, route in board.routes.items() if name != edge.id)
     return any(rect.crossed_by(o.line, 2 * _AIR) or (o.label is not None and rect.meets(o.label, _AIR)) for o in others)
 
 
-def _stretched(graph: Graph, placed: Placed) -> Placed:
-    """With a last piece that is long enough for its arrow-head, and for a count beside it, where there is room."""
+def _stretched(graph: Graph, board: Board) -> None:
+    """Make last pieces long enough for their arrow-heads, and for a count beside them, where there is room."""
     for edge in graph.edges:
-        route = placed.routes.get(edge.id)
+        route = board.routes.get(edge.id)
         if route is None or len(route.line) < 4:  # a line that turns twice before it ends
             continue
-        now = _troubles(edge, route, placed)
-        for option in _longer_ends(route):
-            if _no_worse(_troubles(edge, option, placed), now):
-                placed = replace(placed, routes={**placed.routes, edge.id: option})
+        options = list(_longer_ends(route))
+        now = _troubles(edge, route, board) if options else ()
+        for option in options:
+            if _no_worse(_troubles(edge, option, board), now):
+                board.place(edge.id, option)
                 break
-    return placed
 
 
 def _longer_ends(route: Route) -> Iterator[Route]:
@@ -184,16 +178,14 @@ def _no_worse(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(now <= before for now, before in zip(one, other, strict=True))
 
 
-def _outlined(graph: Graph, placed: Placed) -> Placed:
-    """With lines that end on the outlines of their boxes, not on the frames around those."""
+def _outlined(graph: Graph, board: Board) -> None:
+    """Let lines end on the outlines of their boxes, not on the frames around those."""
     kinds = {box.id: box.kind for box in graph.boxes}
-    routes: dict[str, Route] = {}
     for edge in graph.edges:
-        route = placed.routes[edge.id]
-        start = _on_outline(route.line[0], placed.boxes[edge.source], kinds[edge.source])
-        end = _on_outline(route.line[-1], placed.boxes[edge.target], kinds[edge.target])
-        routes[edge.id] = replace(route, line=tidy([start, *route.line[1:-1], end]))
-    return replace(placed, routes=routes)
+        route = board.routes[edge.id]
+        start = _on_outline(route.line[0], board.boxes[edge.source], kinds[edge.source])
+        end = _on_outline(route.line[-1], board.boxes[edge.target], kinds[edge.target])
+        board.place(edge.id, replace(route, line=tidy([start, *route.line[1:-1], end])))
 
 
 def _in_line(route: Route, source: Rect, target: Rect) -> Iterator[Route]:
@@ -222,24 +214,8 @@ def _moved_piece(route: Route, at: int, x: float) -> Route:
     return Route(tidy(points), label)
 
 
-def _troubles(edge: Edge, route: Route, placed: Placed) -> tuple[int, ...]:
-    """How many things of the rest of the drawing a route touches, and to how many it comes near and nearer."""
-    return tuple(_met(edge, route, placed, air) for air in (_TOUCH, _CLOSE, _AIR))
-
-
-def _met(edge: Edge, route: Route, placed: Placed, air: float) -> int:
-    label = route.label
-    found = int(label is not None and not label.crossed_by(route.line))
-    for name, rect in placed.boxes.items():
-        found += name not in {edge.source, edge.target} and rect.crossed_by(route.line, air)
-        found += label is not None and label.meets(rect, air)
-    for name, other in placed.routes.items():
-        if name != edge.id:
-            found += near(route.line, other.line, air)
-            found += label is not None and label.crossed_by(other.line, air)
-            found += other.label is not None and other.label.crossed_by(route.line, air)
-            found += label is not None and other.label is not None and label.meets(other.label, air)
-    return found
+def _troubles(edge: Edge, route: Route, board: Board, moved: Mapping[str, Rect] | None = None) -> Troubles:
+    return board.troubles(edge.id, (edge.source, edge.target), route, moved)
 
 
 def _loop(edge: Edge, box: Rect, side: int) -> Route:
@@ -248,7 +224,7 @@ def _loop(edge: Edge, box: Rect, side: int) -> Route:
     out = edge_x + side * _LOOP
     middle = box.centre[1]
     line = ((edge_x, middle - 5), (out, middle - 5), (out, middle + 14), (edge_x, middle + 14))
-    if not edge.lines:
+    if not edge.words:
         return Route(line)
     wide, high = edge.size
     return Route(line, Rect(out + 3 if side > 0 else out - 3 - wide, middle + 4.5 - high / 2, wide, high))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-__all__ = ["Line", "Point", "Rect", "near", "rows_of", "tidy"]
+__all__ = ["Bounds", "Line", "Point", "Rect", "around", "bounds_of", "crossings", "near", "neighbours", "tidy"]
 
 Point = tuple[float, float]
 Line = tuple[Point, ...]
 """A polyline; its segments are horizontal or vertical."""
+Bounds = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +37,33 @@ class Rect:
     def centre(self) -> Point:
         return (self.x + self.width / 2, self.y + self.height / 2)
 
+    @property
+    def bounds(self) -> Bounds:
+        return (self.x, self.y, self.x + self.width, self.y + self.height)
+
     def meets(self, other: Rect, air: float = 0) -> bool:
         """Whether the two overlap, or come nearer than `air`."""
         return (
-            self.x < other.right + air
-            and other.x < self.right + air
-            and self.y < other.bottom + air
-            and other.y < self.bottom + air
+            self.x < other.x + other.width + air
+            and other.x < self.x + self.width + air
+            and self.y < other.y + other.height + air
+            and other.y < self.y + self.height + air
         )
+
+    def encloses(self, other: Rect) -> bool:
+        """Whether all of the other lies within."""
+        return self.x <= other.x and self.y <= other.y and other.right <= self.right and other.bottom <= self.bottom
 
     def crossed_by(self, line: Line, air: float = 0) -> bool:
         """Whether the line runs through the rectangle, or nearer to it than `air`."""
-        left, top, right, bottom = self.x - air, self.y - air, self.right + air, self.bottom + air
-        from_x, from_y, to_x, to_y = _bounds(line)
+        left, top, right, bottom = self.x - air, self.y - air, self.x + self.width + air, self.y + self.height + air
+        from_x, from_y, to_x, to_y = bounds_of(line)
         if from_x >= right or to_x <= left or from_y >= bottom or to_y <= top:
             return False
         return any(a < right and left < c and b < bottom and top < d for a, b, c, d in _pieces(line))
 
 
-def tidy(points: list[Point]) -> Line:
+def tidy(points: Sequence[Point]) -> Line:
     """The line without points that repeat or lie on the way between their neighbours; coordinates to a tenth."""
     found: list[Point] = []
     for x, y in points:
@@ -68,8 +79,8 @@ def tidy(points: list[Point]) -> Line:
 
 def near(one: Line, other: Line, air: float = 0.01) -> int:
     """How often pieces of two lines cross, run over each other, or come nearer than `air`."""
-    left, top, right, bottom = _bounds(one)
-    from_x, from_y, to_x, to_y = _bounds(other)
+    left, top, right, bottom = bounds_of(one)
+    from_x, from_y, to_x, to_y = bounds_of(other)
     if from_x >= right + air or to_x <= left - air or from_y >= bottom + air or to_y <= top - air:
         return 0
     return sum(
@@ -79,14 +90,37 @@ def near(one: Line, other: Line, air: float = 0.01) -> int:
     )
 
 
-def rows_of(rects: list[Rect]) -> tuple[float, float, float, float]:
-    """The bounds of all: left, top, right, bottom."""
-    return (
-        min(rect.x for rect in rects),
-        min(rect.y for rect in rects),
-        max(rect.right for rect in rects),
-        max(rect.bottom for rect in rects),
-    )
+def crossings(lines: Sequence[Line], air: float = 0.01) -> int:
+    """How often any two of the lines cross, run over each other, or come nearer than `air`."""
+    pairs = neighbours([bounds_of(line) for line in lines], air)
+    return sum(near(lines[one], lines[other], air) for one, other in pairs)
+
+
+def neighbours(all_bounds: Sequence[Bounds], air: float) -> Iterator[tuple[int, int]]:
+    """The pairs, by their places, whose bounds come nearer to each other than `air`."""
+    order = sorted(range(len(all_bounds)), key=lambda at: all_bounds[at][1])
+    open_now: list[tuple[float, float, float, int]] = []
+    for at in order:
+        left, top, right, bottom = all_bounds[at]
+        left, top, right = left - air, top - air, right + air
+        open_now = [other for other in open_now if other[0] > top]
+        for _, from_x, to_x, other in open_now:
+            if from_x < right and left < to_x:
+                yield (other, at) if other < at else (at, other)
+        open_now.append((bottom, all_bounds[at][0], all_bounds[at][2], at))
+
+
+def around(all_bounds: Sequence[Bounds]) -> Bounds:
+    """The bounds of all together."""
+    lefts, tops, rights, bottoms = zip(*all_bounds, strict=True)
+    return (min(lefts), min(tops), max(rights), max(bottoms))
+
+
+@lru_cache(maxsize=8192)
+def bounds_of(line: Line) -> Bounds:
+    """The line's frame."""
+    xs, ys = zip(*line, strict=True)
+    return (min(xs), min(ys), max(xs), max(ys))
 
 
 def _straight(a: Point, b: Point, c: Point) -> bool:
@@ -95,14 +129,7 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
     )
 
 
-@lru_cache(maxsize=4096)
-def _pieces(line: Line) -> tuple[tuple[float, float, float, float], ...]:
-    """The line's pieces as left, top, right, bottom."""
+@lru_cache(maxsize=8192)
+def _pieces(line: Line) -> tuple[Bounds, ...]:
+    """The line's pieces, each by its bounds."""
     return tuple((min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise(line))
-
-
-@lru_cache(maxsize=4096)
-def _bounds(line: Line) -> tuple[float, float, float, float]:
-    """The line's frame as left, top, right, bottom."""
-    xs, ys = [x for x, _ in line], [y for _, y in line]
-    return (min(xs), min(ys), max(xs), max(ys))

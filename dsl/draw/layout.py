@@ -8,12 +8,13 @@ drawing with the fewest flaws, crossings and bends is taken.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import combinations, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dsl.draw.finish import finished, joined, lettered
-from dsl.draw.geometry import Point, Rect, near, tidy
-from dsl.draw.placed import Placed, Route, badged, score, shifted
+from dsl.draw.flaws import score
+from dsl.draw.geometry import Point, Rect, crossings, tidy
+from dsl.draw.placed import Placed, Route, badged, shifted
 from dsl.draw.ranks import Ranks, lowered, rankings
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _unfinished(graph: Graph, ranks: Ranks, manner: _Manner, *, below: bool) -> 
     """What the engine makes of these rows: with the loops of single boxes left out, or below them."""
     placed = _place(graph, ranks, manner, below=below)
     lines = [route.line for route in placed.routes.values()]
-    crossed = sum(near(one, other) for one, other in combinations(lines, 2))
+    crossed = crossings(lines)
     bends = sum((len(r.line) - 2) * (4 if e.main else 1) for e in graph.edges if (r := placed.routes.get(e.id)))
     high = max(rect.bottom for rect in placed.boxes.values()) - min(rect.y for rect in placed.boxes.values())
     return (crossed, bends + high / 60), ranks, placed
@@ -175,7 +176,7 @@ class _Sketch:
         upward = ranks[edge.source] > ranks[edge.target]
         above, under = (edge.target, edge.source) if upward else (edge.source, edge.target)
         weight = 2.0 if edge.main else 1.0
-        if not edge.lines:
+        if not edge.words:
             self._edge(above, under, (edge.id, 0), weight)
             return
         label = self._label(edge, 2 * ranks[edge.source] + (-1 if upward else 1))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsl.draw.graph import ANYWHERE, START, Box, Edge, Graph, graph_of
+from dsl.draw.graph import ANYWHERE, START, Box, Edge, Graph
 from dsl.draw.palette import THEMES
+from dsl.draw.plan import graph_of
 from dsl.draw.signs import GLYPHS
 
 if TYPE_CHECKING:
@@ -53,14 +54,15 @@ def _shaped(box: Box) -> str:
     opening, closing = _SHAPES.get(box.kind, _BOX)
     sign = "" if box.kind in {"choice", "split", "final", START, ANYWHERE} else f"{GLYPHS[box.kind]} "
     said = sign + _escaped(box.title or " ")
-    if box.subtitle:
-        said += f"<br/><small>{_escaped(box.subtitle)}</small>"
+    for row in box.rows:
+        glyph = f"{GLYPHS[row.sign]} " if row.sign in GLYPHS else ""
+        said += f"<br/><small>{glyph}{_escaped(row.text)}</small>"
     return f'{opening}"{said}"{closing}'
 
 
 def _arrow(edge: Edge) -> str:
     line = "-.->" if edge.dashed else "-->"
-    said = "<br/>".join(map(_escaped, edge.lines))
+    said = "<br/>".join(_escaped(words.text) for words in edge.words)
     words = f'|"{said}"|' if said else ""
     return f"{_name(edge.source)} {line}{words} {_name(edge.target)}"
 

@@ -26,7 +26,7 @@ def rankings(graph: Graph) -> Iterator[Ranks]:
     """Rows that are worth a try, the likeliest first, each only once."""
     kinds = {box.id: box.kind for box in graph.boxes}
     orders: tuple[Callable[[int, Edge], tuple[bool, int]], ...] = (
-        lambda index, edge: (not (edge.dashed or edge.main or not edge.lines), index),
+        lambda index, edge: (not (edge.dashed or edge.main or not edge.words), index),
         lambda index, _: (False, index),
         lambda index, _: (False, -index),
         lambda index, edge: (not edge.main, index),

@@ -30,8 +30,17 @@ SIGNS: dict[str, str] = {
         '<path class="solid" d="M8 1.2l2.06 4.42 4.84.58-3.57 3.32.94 4.78L8 11.93 3.73 14.3l.94-4.78L1.1 6.2'
         'l4.84-.58z"/>'
     ),
+    "knob": (
+        '<path class="sign" d="M1.8 5h5.4M11.4 5h2.8M1.8 11h2.8M8.8 11h5.4"/><circle class="sign" cx="9.3" cy="5" r="2.1"/>'
+        '<circle class="sign" cx="6.7" cy="11" r="2.1"/>'
+    ),
+    "late": ('<path class="sign" d="M4.2 1.9h7.6M4.2 14.1h7.6M5 2v2.4L8 8l3-3.6V2M5 14v-2.4L8 8l3 3.6V14"/>'),
+    "offer": (
+        '<path class="sign" d="M8.4 1.8h5.8v5.8L7.8 14a1 1 0 0 1-1.4 0L2 9.6a1 1 0 0 1 0-1.4z"/>'
+        '<path class="sign" d="M11.2 4.8h.01"/>'
+    ),
 }
-"""The path of each kind of box that has a sign."""
+"""The path of each kind of box that has a sign, and of what can be tuned, comes late, or asks for an offer."""
 
 GLYPHS: dict[str, str] = {
     "email": "✉",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from dsl.draw.graph import graph_of
+from dsl.draw.plan import graph_of
 from dsl.draw.signs import GLYPHS
 from dsl.draw.typeface import clean
 from dsl.draw.words import arrow_words, spaced

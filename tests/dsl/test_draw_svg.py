@@ -7,41 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from kit.charts import DAY, random_journey, win_back
+from kit.pictures import Area, flaws, local, read
 
 from dsl import Customer, days
 from dsl.draw import svg
-from dsl.ir import (
-    CHANNELS,
-    IR,
-    After,
-    Answer,
-    Arrow,
-    Entry,
-    Every,
-    Goal,
-    Limit,
-    Note,
-    Otherwise,
-    Reentry,
-    Share,
-    State,
-    StateKind,
-    Then,
-    When,
-    from_json,
-    to_json,
-)
+from dsl.ir import IR, After, Answer, Arrow, Entry, Every, Note, State
+from dsl.ir_json import from_json, to_json
 from dsl.loading import load
 
 ROOT = Path(__file__).parents[2]
@@ -49,296 +30,10 @@ PICTURES = ROOT / "tests" / "golden" / "pictures"
 NAUGHTY = (
     "</title><script>alert(1)</script> & \"quoted\" 'single' ]]> \x00\x0b\uffff \u202eturned 🍷 酒 é\u0301 %s {x} #1;"
 )
-DAY = 86_400
-
-Segment = tuple[float, float, float, float]
-
-
-def win_back() -> IR:
-    def answers() -> tuple[Arrow, ...]:
-        return (Arrow(Answer("email.clicked", "send"), "call"), Arrow(After(3 * DAY), "feed"))
-
-    return IR(
-        name="win_back",
-        title="WinBack",
-        doc="Bring back wine lovers who have gone quiet.",
-        purpose="marketing",
-        entry=Entry("audience", Customer.country == "FR", Every("daily", "09:00")),
-        again=Reentry("after", 180 * DAY),
-        goal=Goal(Answer("shop.purchased", "customer"), 30 * DAY),
-        holdout=10.0,
-        states=(
-            State(
-                "eligible",
-                "choice",
-                (Arrow(When(), "offer", Customer.country == "FR"), Arrow(Otherwise(), "not_eligible")),
-            ),
-            State("offer", "split", (Arrow(Share(50), "discount"), Arrow(Share(50), "story"))),
-            State("discount", "email", answers(), "win_back/discount"),
-            State("story", "email", answers(), "win_back/story"),
-            State(
-                "call",
-                "call",
-                (
-                    Arrow(Answer("call.interested", "send"), "won"),
-                    Arrow(Answer("call.refused", "send"), "refused"),
-                    Arrow(Answer("call.not_reached", "send"), "call", limit=Limit(3, 72_000)),
-                    Arrow(Answer("call.not_reached", "send"), "sms"),
-                    Arrow(After(7 * DAY), "sms"),
-                ),
-                "win_back/warm",
-                "retention",
-            ),
-            State("feed", "feed", (Arrow(Then(), "sms"),), "win_back/your_bottles"),
-            State(
-                "sms",
-                "sms",
-                (Arrow(Answer("sms.clicked", "send"), "call"), Arrow(After(2 * DAY), "letter")),
-                "win_back/last_chance",
-            ),
-            State(
-                "letter",
-                "letter",
-                (Arrow(Answer("letter.answered", "send"), "call"), Arrow(After(14 * DAY), "lapsed")),
-                "win_back/voucher",
-            ),
-            State("won", "goal"),
-            State("refused", "final"),
-            State("lapsed", "final"),
-            State("not_eligible", "final"),
-            State("unsubscribed", "final"),
-        ),
-        anywhere=(
-            Arrow(Answer("shop.purchased", "customer"), "won"),
-            Arrow(Answer("consent.withdrawn", "customer"), "unsubscribed"),
-        ),
-        notes={
-            "discount": Note("Ten per cent off the bottles they know.", "journeys/win_back.py", 40),
-            "call": Note("Phone while the interest is warm.", "journeys/win_back.py", 60),
-        },
-    )
-
-
-def random_journey(seed: int) -> IR:
-    """A journey made of chance: loops, retries, long names, ends that many boxes lead to."""
-    chance = random.Random(seed)  # noqa: S311  # repeatable on purpose
-    words = ("offer", "story", "reminder", "warm_call", "a", "survey", "the_long_name_of_a_box_that_an_author_wrote")
-    answers = {
-        "email": ("clicked", "opened", "replied"),
-        "sms": ("clicked", "replied"),
-        "feed": ("clicked", "opened"),
-        "call": ("interested", "refused", "not_reached"),
-        "letter": ("answered", "returned"),
-    }
-    kinds: tuple[StateKind, ...] = ("email", "sms", "feed", "call", "letter", "wait", "choice", "split")
-    count = chance.randint(1, 11)
-    names = [f"{chance.choice(words)}_{index}" for index in range(count)]
-    ends = ["won", "lapsed", "refused"][: chance.randint(1, 3)]
-    states: list[State] = []
-    for index, name in enumerate(names):
-        kind = chance.choice(kinds)
-        onward = names[index + 1] if index + 1 < count else ends[0]
-        others = [chance.choice(names + ends * 2) for _ in range(chance.choice((0, 0, 1, 1, 2, 3)))]
-        if kind == "split":
-            arrows = [Arrow(Share(100 / (len(others) + 1)), to) for to in (onward, *others)]
-        elif kind == "choice":
-            lands = ("FR", "GB", "a land with a very long name, which nobody could ever write down")
-            arrows = [Arrow(When(), to, Customer.country == chance.choice(lands)) for to in others]
-            arrows.append(Arrow(Otherwise(), onward))
-        elif kind == "wait":
-            arrows = [Arrow(After(chance.choice((3_600, DAY, 93_600))), onward)]
-        elif chance.random() < 0.15:
-            arrows = [Arrow(Then(), onward)]
-        else:
-            arrows = [
-                Arrow(
-                    Answer(f"{kind}.{chance.choice(answers[kind])}", "send"),
-                    to,
-                    limit=Limit(chance.randint(1, 3), chance.choice((0, 72_000))) if chance.random() < 0.3 else None,
-                )
-                for to in others
-            ]
-            arrows.append(Arrow(After(chance.randint(1, 14) * DAY), onward))
-        states.append(State(name, kind, tuple(arrows), f"t/{name}" if kind in CHANNELS else None))
-    states += [State(end, "goal" if end == "won" else "final") for end in ends]
-    return IR(
-        f"random_{seed}",
-        "marketing",
-        Entry("api"),
-        tuple(states),
-        anywhere=(Arrow(Answer("shop.purchased", "customer"), "won"),),
-    )
-
-
-# --- reading a picture back ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Area:
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def meets(self, other: Area, air: float = 0) -> bool:
-        return (
-            self.left < other.right + air
-            and other.left < self.right + air
-            and self.top < other.bottom + air
-            and other.top < self.bottom + air
-        )
-
-    def inset(self, by: float) -> Area:
-        return Area(self.left + by, self.top + by, self.right - by, self.bottom - by)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What an SVG shows, read from its elements alone."""
-
-    size: tuple[float, float]
-    boxes: dict[str, Area]
-    ends: dict[str, tuple[str, str]]
-    """Of each arrow, the boxes that its line starts and ends at."""
-    lines: dict[str, list[Segment]]
-    labels: dict[str, Area]
-    badges: dict[str, Area]
-
-
-def local(element: ET.Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def number(element: ET.Element, name: str) -> float:
-    return float(element.get(name, "0"))
-
-
-def area_of(shape: ET.Element) -> Area:
-    if local(shape) == "rect":
-        x, y = number(shape, "x"), number(shape, "y")
-        return Area(x, y, x + number(shape, "width"), y + number(shape, "height"))
-    if local(shape) == "circle":
-        x, y, r = number(shape, "cx"), number(shape, "cy"), number(shape, "r")
-        return Area(x - r, y - r, x + r, y + r)
-    points = points_of(shape.get("d", ""))
-    return Area(
-        min(x for x, _ in points), min(y for _, y in points), max(x for x, _ in points), max(y for _, y in points)
-    )
-
-
-def points_of(path: str) -> list[tuple[float, float]]:
-    """The corners of a path; a round corner counts as its control point."""
-    return [(float(x), float(y)) for x, y in re.findall(r"[MLQ ](-?[\d.]+) (-?[\d.]+)", path)]
-
-
-def text_area(text: ET.Element) -> Area:
-    x, y = number(text, "x"), number(text, "y")
-    return Area(x, y - 9, x + number(text, "textLength"), y + 2.5)
-
-
-def around(areas: list[Area]) -> Area:
-    return Area(
-        min(a.left for a in areas), min(a.top for a in areas), max(a.right for a in areas), max(a.bottom for a in areas)
-    )
-
-
-def read(document: str) -> Picture:
-    root = ET.fromstring(document)  # noqa: S314  # our own document
-    boxes: dict[str, Area] = {}
-    lines: dict[str, list[Segment]] = {}
-    labels: dict[str, Area] = {}
-    badges: dict[str, Area] = {}
-    ends: dict[str, tuple[str, str]] = {}
-    (drawing,) = [group for group in root.iter() if group.get("id") == "drawing"]
-    for group in drawing:
-        name, style = group.get("id", ""), group.get("class", "").split()
-        by_class = {
-            part: [e for e in group if part in e.get("class", "").split()]
-            for part in ("outline", "line", "words", "badge", "head")
-        }
-        if "state" in style:
-            boxes[name] = area_of(by_class["outline"][0])
-        elif "arrow" in style:
-            corners = points_of(by_class["line"][0].get("d", ""))
-            tip = points_of(by_class["head"][0].get("d", ""))[0]
-            lines[name] = [(min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise([*corners, tip])]
-            if by_class["words"]:
-                labels[name] = around([text_area(text) for text in by_class["words"]])
-            ends[name] = (near_to(corners[0], boxes_of(drawing)), near_to(tip, boxes_of(drawing)))
-        else:
-            badges[name] = area_of(by_class["badge"][0])
-    return Picture((number(root, "width"), number(root, "height")), boxes, ends, lines, labels, badges)
-
-
-def boxes_of(drawing: ET.Element) -> dict[str, Area]:
-    return {
-        group.get("id", ""): area_of(next(e for e in group if e.get("class") == "outline"))
-        for group in drawing
-        if "state" in group.get("class", "").split()
-    }
-
-
-def near_to(point: tuple[float, float], boxes: dict[str, Area]) -> str:
-    x, y = point
-    found = [name for name, area in boxes.items() if area.meets(Area(x, y, x, y), 2.5)]
-    assert found, f"a line begins or ends at {point}, where there is no box"
-    return found[0]
-
-
-def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule after the other
-    """Everything that touches what it should not, and every label that is away from its line."""
-    for one, other in combinations(picture.labels, 2):
-        if picture.labels[one].meets(picture.labels[other], 1):
-            yield f"the labels of {one} and {other} meet"
-    for name, label in picture.labels.items():
-        if not any(label.meets(Area(*segment), 8) for segment in picture.lines[name]):
-            yield f"the label of {name} is away from its line"
-        for box, area in picture.boxes.items():
-            if label.meets(area, 1):
-                yield f"the label of {name} meets {box}"
-        for other, segments in picture.lines.items():
-            if other != name and any(label.meets(Area(*segment), 1) for segment in segments):
-                yield f"{other} runs through the label of {name}"
-    for name, segments in picture.lines.items():
-        for box, area in picture.boxes.items():
-            # A line touches the boxes at its two ends, and a diamond's line starts within the frame around it.
-            own = box in picture.ends[name]
-            if not own and any(area.meets(Area(*segment), 1) for segment in segments):
-                yield f"{name} runs through {box}"
-            if own and any(middle_of(area).meets(Area(*segment)) for segment in segments):
-                yield f"{name} runs through its own box {box}"
-    for name, badge in picture.badges.items():
-        for other, segments in picture.lines.items():
-            if any(badge.meets(Area(*segment)) for segment in segments):
-                yield f"{other} runs through {name}"
-        for other, label in picture.labels.items():
-            if badge.meets(label):
-                yield f"{name} meets the label of {other}"
-        own = sum(badge.meets(area) for area in picture.boxes.values())
-        if own != 1:
-            yield f"{name} touches {own} boxes"
-    width, height = picture.size
-    everything = [
-        *picture.boxes.values(),
-        *picture.labels.values(),
-        *(Area(*s) for ss in picture.lines.values() for s in ss),
-    ]
-    whole = around(everything)
-    if whole.left < 0 or whole.top < 0 or whole.right > width or whole.bottom > height:
-        yield "something lies outside of the picture"
-
-
-def middle_of(area: Area) -> Area:
-    """The part of a box that its text stands in: half of its frame for a diamond, which is the least of all."""
-    wide, high = (area.right - area.left) / 4, (area.bottom - area.top) / 4
-    return Area(area.left + wide, area.top + high, area.right - wide, area.bottom - high)
 
 
 def counted(ir: IR) -> str:
     return svg(ir, counts={state.name: 12_345 for state in ir.states}, version="v3")
-
-
-# --- the tests -------------------------------------------------------------------------------------------------------
 
 
 def test_the_win_back_picture_is_as_it_was() -> None:
@@ -540,7 +235,7 @@ def test_the_picture_of_a_read_back_ir_is_the_same() -> None:
 
 def test_the_picture_is_the_same_bytes_in_each_process() -> None:
     script = (
-        "import json, sys; from dsl.draw import svg, mermaid, text; from dsl.ir import from_json; "
+        "import json, sys; from dsl.draw import svg, mermaid, text; from dsl.ir_json import from_json; "
         "ir = from_json(json.load(open(sys.argv[1]))); sys.stdout.buffer.write((svg(ir) + mermaid(ir) + text(ir)).encode())"
     )
     command = [sys.executable, "-c", script, str(PICTURES / "win_back.json")]

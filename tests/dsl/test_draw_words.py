@@ -31,8 +31,8 @@ from dsl.ir import (
     State,
     Then,
     When,
-    from_json,
 )
+from dsl.ir_json import from_json
 
 PICTURES = Path(__file__).parents[1] / "golden" / "pictures"
 DAY = 86_400

@@ -1,0 +1,174 @@
+"""Pictures read back: what an SVG shows, measured from its elements alone, and what touches what it should not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from xml.etree import ElementTree as ET
+
+__all__ = ["Area", "Picture", "flaws", "local", "read"]
+
+Segment = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Area:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Area, air: float = 0) -> bool:
+        return (
+            self.left < other.right + air
+            and other.left < self.right + air
+            and self.top < other.bottom + air
+            and other.top < self.bottom + air
+        )
+
+    def inset(self, by: float) -> Area:
+        return Area(self.left + by, self.top + by, self.right - by, self.bottom - by)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an SVG shows, read from its elements alone."""
+
+    size: tuple[float, float]
+    boxes: dict[str, Area]
+    ends: dict[str, tuple[str, str]]
+    """Of each arrow, the boxes that its line starts and ends at."""
+    lines: dict[str, list[Segment]]
+    labels: dict[str, Area]
+    badges: dict[str, Area]
+
+
+def local(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def number(element: ET.Element, name: str) -> float:
+    return float(element.get(name, "0"))
+
+
+def area_of(shape: ET.Element) -> Area:
+    if local(shape) == "rect":
+        x, y = number(shape, "x"), number(shape, "y")
+        return Area(x, y, x + number(shape, "width"), y + number(shape, "height"))
+    if local(shape) == "circle":
+        x, y, r = number(shape, "cx"), number(shape, "cy"), number(shape, "r")
+        return Area(x - r, y - r, x + r, y + r)
+    points = points_of(shape.get("d", ""))
+    return Area(
+        min(x for x, _ in points), min(y for _, y in points), max(x for x, _ in points), max(y for _, y in points)
+    )
+
+
+def points_of(path: str) -> list[tuple[float, float]]:
+    """The corners of a path; a round corner counts as its control point."""
+    return [(float(x), float(y)) for x, y in re.findall(r"[MLQ ](-?[\d.]+) (-?[\d.]+)", path)]
+
+
+def text_area(text: ET.Element) -> Area:
+    x, y = number(text, "x"), number(text, "y")
+    return Area(x, y - 9, x + number(text, "textLength"), y + 2.5)
+
+
+def around(areas: list[Area]) -> Area:
+    return Area(
+        min(a.left for a in areas), min(a.top for a in areas), max(a.right for a in areas), max(a.bottom for a in areas)
+    )
+
+
+def read(document: str) -> Picture:
+    root = ET.fromstring(document)  # noqa: S314  # our own document
+    boxes: dict[str, Area] = {}
+    lines: dict[str, list[Segment]] = {}
+    labels: dict[str, Area] = {}
+    badges: dict[str, Area] = {}
+    ends: dict[str, tuple[str, str]] = {}
+    (drawing,) = [group for group in root.iter() if group.get("id") == "drawing"]
+    for group in drawing:
+        name, style = group.get("id", ""), group.get("class", "").split()
+        by_class = {
+            part: [e for e in group if part in e.get("class", "").split()]
+            for part in ("outline", "line", "words", "badge", "head")
+        }
+        if "state" in style:
+            boxes[name] = area_of(by_class["outline"][0])
+        elif "arrow" in style:
+            corners = points_of(by_class["line"][0].get("d", ""))
+            tip = points_of(by_class["head"][0].get("d", ""))[0]
+            lines[name] = [(min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise([*corners, tip])]
+            if by_class["words"]:
+                labels[name] = around([text_area(text) for text in by_class["words"]])
+            ends[name] = (near_to(corners[0], boxes_of(drawing)), near_to(tip, boxes_of(drawing)))
+        else:
+            badges[name] = area_of(by_class["badge"][0])
+    return Picture((number(root, "width"), number(root, "height")), boxes, ends, lines, labels, badges)
+
+
+def boxes_of(drawing: ET.Element) -> dict[str, Area]:
+    return {
+        group.get("id", ""): area_of(next(e for e in group if e.get("class") == "outline"))
+        for group in drawing
+        if "state" in group.get("class", "").split()
+    }
+
+
+def near_to(point: tuple[float, float], boxes: dict[str, Area]) -> str:
+    x, y = point
+    found = [name for name, area in boxes.items() if area.meets(Area(x, y, x, y), 2.5)]
+    assert found, f"a line begins or ends at {point}, where there is no box"
+    return found[0]
+
+
+def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule after the other
+    """Everything that touches what it should not, and every label that is away from its line."""
+    for one, other in combinations(picture.labels, 2):
+        if picture.labels[one].meets(picture.labels[other], 1):
+            yield f"the labels of {one} and {other} meet"
+    for name, label in picture.labels.items():
+        if not any(label.meets(Area(*segment), 8) for segment in picture.lines[name]):
+            yield f"the label of {name} is away from its line"
+        for box, area in picture.boxes.items():
+            if label.meets(area, 1):
+                yield f"the label of {name} meets {box}"
+        for other, segments in picture.lines.items():
+            if other != name and any(label.meets(Area(*segment), 1) for segment in segments):
+                yield f"{other} runs through the label of {name}"
+    for name, segments in picture.lines.items():
+        for box, area in picture.boxes.items():
+            # A line touches the boxes at its two ends, and a diamond's line starts within the frame around it.
+            own = box in picture.ends[name]
+            if not own and any(area.meets(Area(*segment), 1) for segment in segments):
+                yield f"{name} runs through {box}"
+            if own and any(middle_of(area).meets(Area(*segment)) for segment in segments):
+                yield f"{name} runs through its own box {box}"
+    for name, badge in picture.badges.items():
+        for other, segments in picture.lines.items():
+            if any(badge.meets(Area(*segment)) for segment in segments):
+                yield f"{other} runs through {name}"
+        for other, label in picture.labels.items():
+            if badge.meets(label):
+                yield f"{name} meets the label of {other}"
+        own = sum(badge.meets(area) for area in picture.boxes.values())
+        if own != 1:
+            yield f"{name} touches {own} boxes"
+    width, height = picture.size
+    everything = [
+        *picture.boxes.values(),
+        *picture.labels.values(),
+        *(Area(*s) for ss in picture.lines.values() for s in ss),
+    ]
+    whole = around(everything)
+    if whole.left < 0 or whole.top < 0 or whole.right > width or whole.bottom > height:
+        yield "something lies outside of the picture"
+
+
+def middle_of(area: Area) -> Area:
+    """The part of a box that its text stands in: half of its frame for a diamond, which is the least of all."""
+    wide, high = (area.right - area.left) / 4, (area.bottom - area.top) / 4
+    return Area(area.left + wide, area.top + high, area.right - wide, area.bottom - high)
