@@ -15,6 +15,9 @@ from typing import NoReturn
 import typer
 
 from api.commands import data, explain, http, journeys, keys
+from api.commands.backtest import backtest
+from api.commands.diff import diff
+from api.commands.simulate import simulate
 from engine.errors import EngineError
 
 __all__ = ["app", "main"]
@@ -30,13 +33,17 @@ app = typer.Typer(
 
 _ELSEWHERE = {"api.commands.serve": ("up", "worker", "local"), "api.commands.demo": ("demo",)}
 _INTERRUPTED = 130
+_TROUBLE = {"diff": 2}
+"""The exit code for something wrong, where it isn't 1: that says "they differ"."""
 
 
 def _gather() -> None:
-    for command in (journeys.check, journeys.show, journeys.draw):
+    for command in (journeys.check, journeys.show, journeys.draw, diff):
         app.command()(command)
     app.command("hash")(journeys.hash_)
     app.command()(explain.explain)
+    app.command()(simulate)
+    app.command()(backtest)
     for command in (journeys.publish, journeys.on, journeys.off, journeys.where):
         app.command()(command)
     app.add_typer(data.app, name="import")
@@ -63,7 +70,7 @@ def _run() -> int:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except EngineError as error:
         typer.echo(f"error[{error.code}]: {error.message}", err=True)
-        return 1
+        return _wrong()
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001  # whatever it is, the way out is the exit code
@@ -72,8 +79,12 @@ def _run() -> int:
             traceback.print_exc()
             said = "this is a fault of Parcours; please report it with the lines above"
         typer.echo(f"error: {said}", err=True)
-        return 1
+        return _wrong()
     return 0
+
+
+def _wrong() -> int:
+    return _TROUBLE.get("".join(sys.argv[1:2]), 1)
 
 
 def _known(error: Exception) -> str | None:
