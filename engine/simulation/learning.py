@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from dsl.ir import IR, State
+from dsl.ir import IR, After, State, Until
 from dsl.predicate import Facts
 from engine.db import table
 from engine.errors import NotFound
@@ -201,7 +201,7 @@ def _decisions(conn: Connection, ir: IR) -> dict[str, list[bool]]:
 
 def _waits(conn: Connection, ir: IR) -> dict[str, list[float]]:
     """How long customers waited, in seconds, in boxes that time alone led out of and that measure their one wait."""
-    wanted = {name for name, _ in waits_in(ir) if name in ir.by_name}
+    wanted = {name for name, _ in waits_in(ir) if name in ir.by_name and _one_wait(ir.by_name[name])}
     if not wanted:
         return {}
     step, enrolment = table(Step), table(Enrolment)
@@ -211,12 +211,17 @@ def _waits(conn: Connection, ir: IR) -> dict[str, list[float]]:
         .where(enrolment.c.journey == ir.name)
         .order_by(step.c.enrolment_id, step.c.seq)
     )
-    names, found = _names(ir), dict[str, list[float]](defaultdict(list))
+    names = _names(ir)
+    found: dict[str, list[float]] = defaultdict(list)
     for before, after in pairwise(conn.execute(query)):
         name = names.get(before.state, "")
         if name in wanted and after.enrolment_id == before.enrolment_id and after.cause == "timer":
             found[name].append((after.at - before.at).total_seconds())
     return found
+
+
+def _one_wait(state: State) -> bool:
+    return sum(isinstance(arrow.on, After | Until) for arrow in state.arrows) == 1
 
 
 def _events(conn: Connection, ir: IR, now: datetime) -> tuple[dict[Kind, int], float]:

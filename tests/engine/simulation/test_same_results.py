@@ -127,7 +127,7 @@ class Clocks(Journey):
     enters = Api()
     purpose = marketing
     zone = "Europe/Paris"
-    quiet = between("21:00", "08:00")
+    quiet_hours = between("21:00", "08:00")
     won = Goal()
     lapsed = Final()
 
