@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from dsl.expression import Field
-from dsl.ir import CHANGED, IR, After, Answer, Arrow, Learned, Otherwise, Share, Stage, State, Then, Until, When
+from dsl.ir import CHANGED, IR, After, Answer, Arrow, Learned, NoDate, Otherwise, Share, Stage, State, Then, Until, When
 from dsl.predicate import And, Predicate
 
 __all__ = ["Box", "Chart", "Group", "chart", "is_measured"]
@@ -55,6 +55,8 @@ class Chart:
     """By arrow: the part of its guard that asks for counts, which the stepper knows itself."""
     changes: frozenset[int]
     """What is heard of the customer's own changes: no answer, but a wait may be planned anew."""
+    dates: dict[int, int]
+    """By arrow that leads out of a wait for a date: the arrow that waits for it."""
     kept_for: int
     """For how long (ms) an event that moved nobody may yet count in a later box; 0: none does."""
 
@@ -76,9 +78,11 @@ def chart(ir: IR) -> Chart:
     arrows = [_without_counts(index, arrow, counts) for index, arrow in enumerate(ir.arrows)]
     asked = {leaf.name for guard in counts.values() for leaf in guard.operands() if isinstance(leaf, Field)}
     boxes: list[Box] = []
+    dates: dict[int, int] = {}
     first = 0
     for state in ir.states:
         own = list(enumerate(state.arrows, first))
+        dates |= {index: first + arrow.on.of for index, arrow in own if isinstance(arrow.on, NoDate)}
         first += len(own)
         stage = stages[state.stage] if state.stage is not None else -1
         boxes.append(_box(state, own, heard, stage, counted=f"visits.{state.name}" in asked))
@@ -97,6 +101,7 @@ def chart(ir: IR) -> Chart:
         tuple(groups),
         counts,
         frozenset(index for answer, index in heard.items() if answer.event == CHANGED),
+        dates,
         max((answer.look_back or 0 for answer in heard), default=0) * 1000,
     )
 

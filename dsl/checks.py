@@ -195,7 +195,8 @@ def _covers(early: object, late: object) -> bool:  # noqa: PLR0911  # one line f
         case When(), When():
             return _same(early.guard, late.guard)
         case Event(), Event() if (early.look_back or 0) >= (late.look_back or 0):
-            wider = early.scope in (late.scope, "any_send")
+            wider = early.scope in (late.scope, "any_send") and early.key in (None, late.key)
+            wider = wider and early.among in (None, "all", late.among)
             payload = early.payload is None or _same(early.payload, late.payload)
             return early.name == late.name and wider and payload and _guard_covers(early, late)
         case After(), After():

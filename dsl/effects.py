@@ -89,6 +89,8 @@ class Row(NamedTuple):
     cause: str
     event_seq: int | None
     at: int
+    arrow: int = -1
+    """The arrow that was taken; -1: none, she entered the journey or goes on after a rest. It isn't recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from dsl.ir import CHANGED
 from dsl.problems import LanguageError
 from dsl.triggers import Happened, event
 
@@ -34,6 +35,10 @@ class Events:
         if cls.family in _CHANNELS:
             raise LanguageError(f"{cls.family!r} is a channel; its answers come with it", "name the family differently")
         for own, value in vars(cls).items():
+            if isinstance(value, Happened) and f"{cls.family}.{own}" == CHANGED:
+                raise LanguageError(
+                    f"{CHANGED!r} is the engine's own event", "name the event or its family differently"
+                )
             if isinstance(value, Happened) and not value.name:
                 object.__setattr__(value, "name", f"{cls.family}.{own}")  # frozen for everyone but its family
 

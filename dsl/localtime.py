@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dsl.ir import Clock
 
-__all__ = ["clock_time", "fitting", "in_window", "is_zone", "local_moment", "next_local", "zone_of"]
+__all__ = ["clock_time", "fits", "fitting", "in_window", "is_zone", "local_moment", "moments", "next_local", "zone_of"]
 
 
 @lru_cache(maxsize=1024)
@@ -61,6 +61,13 @@ def local_moment(day: date, at: time, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
+def moments(day: date, at: time, zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The moments, in UTC, when the clocks of `zone` show `at` on `day`: one, or two where they are put back."""
+    first = local_moment(day, at, zone)
+    again = datetime.combine(day, at, zone).replace(fold=1).astimezone(UTC)
+    return (first, again) if again > first and again.astimezone(zone).time() == at else (first,)
+
+
 def next_local(after: datetime, zone: ZoneInfo, at: time, weekdays: Sequence[int] = range(7)) -> datetime:
     """The first moment after `after` when it is `at` in `zone` on one of the weekdays (Monday is 0), in UTC.
 
@@ -96,12 +103,13 @@ def fitting(clock: Clock, earliest: datetime, zone: ZoneInfo, holiday: Callable[
     day = earliest.astimezone(zone).date()
     for ahead in range(_YEARS):
         found = _on(clock, day + timedelta(days=ahead), earliest, zone)
-        if found is not None and _fits(clock, found.astimezone(zone).date(), holiday):
+        if found is not None and fits(clock, found.astimezone(zone).date(), holiday):
             return found
     raise ValueError(f"no day of the next five years fits {clock}")
 
 
-def _fits(clock: Clock, day: date, holiday: Callable[[date], bool]) -> bool:
+def fits(clock: Clock, day: date, holiday: Callable[[date], bool]) -> bool:
+    """Whether the clock runs on this day: by its weekdays and holidays."""
     return (clock.weekdays is None or day.weekday() in clock.weekdays) and (clock.holidays or not holiday(day))
 
 
@@ -117,5 +125,4 @@ def _on(clock: Clock, day: date, earliest: datetime, zone: ZoneInfo) -> datetime
         return None
     if in_window(first, zone, opens, closes):
         return first.astimezone(UTC)
-    moment = local_moment(day, opens, zone)
-    return moment if moment >= first else None
+    return next((moment for moment in moments(day, opens, zone) if moment >= first), None)

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from dsl.chart import Chart
 from dsl.expression import Expression
-from dsl.ir import IR, After, NoDate, State, Until
-from dsl.localtime import clock_time, fitting, in_window, local_moment
+from dsl.ir import IR, After, Clock, NoDate, State, Until
+from dsl.localtime import clock_time, fits, fitting, in_window, local_moment, moments
 from dsl.times import DAY
 from dsl.values import Scalar
 
@@ -22,6 +22,7 @@ __all__ = ["Place", "may_send", "measured", "milliseconds", "moment_of", "no_hol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LEAP = 29
+_NEXT = timedelta(milliseconds=1)
 _ROUNDS = 50
 
 
@@ -59,7 +60,9 @@ def over(
 ) -> tuple[tuple[int, int], ...]:
     """When the waits of these arrows are over: (arrow, ms), given what is measured for each. A skipped one is left out.
 
-    `since` is when the waiting began. Where a date is past or missing, and its rule is to exit, it is the arrow that leads out.
+    `since` is when the waiting began. A wait for a time or a date is never over at the very moment at which it is planned:
+    whoever waits for nine o'clock at nine waits a day. Where a date is past or missing, and its rule is to exit, it is the
+    arrow that leads out.
     """
     found: list[tuple[int, int]] = []
     for arrow, value in waits:
@@ -78,7 +81,8 @@ def over(
 
 
 def _after(on: After, value: float | None, since: datetime, place: Place) -> datetime:
-    end = since + timedelta(seconds=_bounded(on, value))
+    seconds = _bounded(on, value)
+    end = since + (timedelta(seconds=seconds) if seconds else _NEXT)
     return fitting(on.clock, end, place.zone, place.holiday) if on.clock is not None else end
 
 
@@ -96,10 +100,10 @@ def _until(on: Until, value: datetime | None, now: datetime, place: Place) -> da
         return "missing"
     if not on.yearly:
         end = _moved(on, value, place)
-        return end if end >= now else "past"
-    years = range(now.year - 1, now.year + 10)  # an offset may lead a year on, a clock some days
-    ends = (_moved(on, _in_year(value, year), place) for year in years)
-    return next(end for end in ends if end >= now)
+        return end if end > now else "past"
+    first = now.year - 1 - on.offset // (365 * DAY)  # an offset may lead years on or back, a clock some days
+    ends = (_moved(on, _in_year(value, year), place) for year in range(first - 1, first + 10))
+    return next(end for end in ends if end > now)
 
 
 def _in_year(value: datetime, year: int) -> datetime:
@@ -110,8 +114,8 @@ def _in_year(value: datetime, year: int) -> datetime:
 def _moved(on: Until, value: datetime, place: Place) -> datetime:
     """The date, moved by the offset and on to the clock. One without a time of day is a day of her own calendar."""
     days, rest = divmod(on.offset, DAY)
-    if value.timetz() == time(0, tzinfo=UTC) and rest == 0:
-        moment = local_moment(value.date() + timedelta(days=days), time(0), place.zone)
+    if value.timetz() == time(0, tzinfo=UTC):
+        moment = local_moment(value.date() + timedelta(days=days), time(0), place.zone) + timedelta(seconds=rest)
     else:
         moment = value + timedelta(seconds=on.offset)
     return fitting(on.clock, moment, place.zone, place.holiday) if on.clock is not None else moment
@@ -137,16 +141,17 @@ def may_send(ir: IR, state: State, now: datetime, place: Place) -> datetime:
         if state.hours is not None:
             moment = fitting(state.hours, moment, place.zone, place.holiday)
         if quiet is not None:
-            moment = _after_quiet(quiet.opens or "00:00", quiet.closes or "00:00", moment, place.zone)
+            moment = _after_quiet(quiet, moment, place)
         if moment == start:
             return moment
     raise ValueError(f"the hours of `{state.name}` lie within the quiet hours of {ir.name}: it could never send")
 
 
-def _after_quiet(opens: str, closes: str, moment: datetime, zone: ZoneInfo) -> datetime:
-    start, end = clock_time(opens), clock_time(closes)
-    if not in_window(moment, zone, start, end):
+def _after_quiet(quiet: Clock, moment: datetime, place: Place) -> datetime:
+    """The moment itself, or where it is quiet the end of that; at midnight the next day's rule begins."""
+    start, end = clock_time(quiet.opens or "00:00"), clock_time(quiet.closes or "00:00")
+    today = moment.astimezone(place.zone).date()
+    if not in_window(moment, place.zone, start, end) or not fits(quiet, today, place.holiday):
         return moment
-    today = moment.astimezone(zone).date()
-    ends = (local_moment(today + timedelta(days=ahead), end, zone) for ahead in (0, 1, 2))
+    ends = (*moments(today, end, place.zone), local_moment(today + timedelta(days=1), time(0), place.zone))
     return next(each for each in ends if each > moment)

@@ -150,7 +150,10 @@ def _times(draft: Draft) -> Iterator[JourneyError]:
         yield _wrong(
             draft, "zone", f"can't be {zone!r}", 'an IANA name of a time zone, for example zone = "Europe/Paris"'
         )
-    for name, kind, words in (("while_active", Active, "reject, restart or queue"), ("late_answers", Late, "record or ignore")):
+    for name, kind, words in (
+        ("while_active", Active, "reject, restart or queue"),
+        ("late_answers", Late, "record or ignore"),
+    ):
         value = _value(draft, name)
         if not isinstance(value, kind):
             yield _wrong(draft, name, f"can't be {value!r}", f"it is {words}")
@@ -171,7 +174,11 @@ def _purpose(draft: Draft) -> Iterator[JourneyError]:
 def _rest(draft: Draft) -> Iterator[JourneyError]:
     again, goal, holdout = (_value(draft, name) for name in ("again", "goal", "holdout"))
     plain = (
-        isinstance(again, After) and again.guard is None and again.limit is None and isinstance(again.wait, Duration)
+        isinstance(again, After)
+        and again.guard is None
+        and again.limit is None
+        and isinstance(again.wait, Duration)
+        and again.clock is None
     )
     if again is not None and not isinstance(again, Never | Always) and not plain:
         yield _wrong(draft, "again", f"can't be {again!r}", "it is never, always, or after(days=180)")

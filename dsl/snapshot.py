@@ -31,7 +31,7 @@ class Snapshot:
     began: int
     """When she entered the journey."""
     entered: int
-    """When she entered this box."""
+    """When she entered this box; if she came by way of choices, when she came to the first of them."""
     since: int = 0
     """From when this box's waits run."""
     fired: int = -1
@@ -52,7 +52,7 @@ class Snapshot:
     tries: int = 0
     """How often this box's send was put off."""
     owed: str = ""
-    """What is to be done next: `then` or `not_sent: reason` once the inbox is heard, `replan` when the waits are measured."""
+    """What is to be done next: `then` or `not_sent: reason` once the inbox is heard; before it `replan ` while waits are measured anew."""
     until: int = 0
     """When her rest is over."""
     staged: int = 0

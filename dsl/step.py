@@ -58,9 +58,9 @@ __all__ = [
     "Stopped",
     "chart",
     "enter",
-    "is_first",
     "is_measured",
     "pack",
+    "rank",
     "step",
     "unpack",
 ]
@@ -69,8 +69,12 @@ _MINUTE: Final = 60_000
 _DAY: Final = 86_400_000
 _PUT_OFF: Final = (30, 300, 1800, 7200, 21600)
 """Seconds before another try of a send, at least: the first, the second … the fifth and each one after."""
-_REPLAN: Final = "replan"
-_UNANSWERED: Final = ("timer", "then")
+_REPLAN: Final = "replan "
+_NOT_SENT: Final = "not_sent"
+_THEN: Final = "then"
+_AT_ONCE: Final = ("choice", "split")
+"""Boxes that are only passed through."""
+_UNANSWERED: Final = ("timer", _THEN)
 """Causes of leaving a box after which its answers are late."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # counts and reasons don't hang on the time
 _LEFT: Final = 15  # visits of which late answers still count
@@ -83,8 +87,6 @@ def enter(c: Chart, member: int, now: int, began: int | None = None) -> tuple[Sn
     new = Snapshot(member, 0, ACTING, 0, now if began is None else began, now)
     effects: list[Effect] = []
     _enter(c, new, 0, "entry", None, now, effects)
-    if new.seq == 1:
-        new.entered = new.began
     return new, effects
 
 
@@ -110,29 +112,43 @@ def step(c: Chart, member: Snapshot, event: Event, now: int) -> tuple[Snapshot, 
         case Postponed():
             _postponed(c, new, event, now, effects)
         case Stopped():
-            _stopped(new, effects)
+            _stopped(c, new, effects)
     return new, effects
 
 
 def _enter(
-    c: Chart, m: Snapshot, state: int, cause: str, event_seq: int | None, now: int, effects: list[Effect]
+    c: Chart,
+    m: Snapshot,
+    state: int,
+    cause: str,
+    event_seq: int | None,
+    now: int,
+    effects: list[Effect],
+    arrow: int = -1,
 ) -> None:
-    """Enter a box: record it, then do what its kind does."""
+    """Enter a box: record it, then do what it is there for."""
     left, box = c.boxes[m.state], c.boxes[state]
-    if left.late and cause in _UNANSWERED:
-        m.left = (*m.left[-_LEFT:], (m.seq, m.state))
+    if m.seq == 0:
+        m.entered = m.began
+    elif left.kind not in _AT_ONCE:  # who only passed through was in no box: what happened meanwhile counts in the next
+        m.entered = now
     if box.stage >= 0 and (m.seq == 0 or box.stage != left.stage):
         m.staged, m.stage_fired = now, -1
     if box.counted:
         m.visits = _more(m.visits, state)
-    m.state, m.seq, m.entered, m.since, m.fired = state, m.seq + 1, now, now, -1
+    m.state, m.seq, m.since, m.fired = state, m.seq + 1, now, -1
     m.deadline, m.goto, m.waits, m.asked, m.tries, m.owed = None, -1, (), (), 0, ""
-    effects.append(Row(m.seq, state, cause, event_seq, now))
+    effects.append(Row(m.seq, state, cause, event_seq, now, arrow))
+    _begin(c, m, box, now, effects)
+
+
+def _begin(c: Chart, m: Snapshot, box: Box, now: int, effects: list[Effect]) -> None:
+    """Do what the box is there for."""
+    state = m.state
     if box.kind in ENDS:
         m.phase = ENDED
         effects.append(End(state))
-        effects.extend(Late(answer.seq, state, "ended") for answer in m.inbox)
-        m.inbox = ()
+        _ended(c, m, effects)
     elif box.kind in CHANNELS:
         m.phase = ACTING
         effects.append(Send(state, m.seq, box.measured))
@@ -153,10 +169,17 @@ def _enter(
         _arrived(c, m, now, effects)
 
 
-def _stopped(m: Snapshot, effects: list[Effect]) -> None:
+def _stopped(c: Chart, m: Snapshot, effects: list[Effect]) -> None:
     if m.phase != ENDED:
+        m.phase, m.deadline = ENDED, None
+        _ended(c, m, effects)
+
+
+def _ended(c: Chart, m: Snapshot, effects: list[Effect]) -> None:
+    """What came too late to be heard is told."""
+    if c.ir.late == "record":
         effects.extend(Late(answer.seq, m.state, "ended") for answer in m.inbox)
-        m.phase, m.inbox, m.deadline = ENDED, (), None
+    m.inbox = ()
 
 
 def _draw(c: Chart, box: Box, member: int) -> int:
@@ -166,11 +189,11 @@ def _draw(c: Chart, box: Box, member: int) -> int:
     return next((arrow for bound, arrow in box.shares if draw < bound), box.shares[-1][1])
 
 
-def _arrived(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
-    """The box's action is done: start its waits, and go on at once where it doesn't wait."""
+def _arrived(c: Chart, m: Snapshot, now: int, effects: list[Effect], refused: str | None = None) -> None:
+    """The box's action is done, or was `refused`: start its waits, and go on at once where it doesn't wait."""
     box = c.boxes[m.state]
     m.phase, m.since = WAITING, now
-    m.owed = "then" if box.thens else ""
+    m.owed = f"{_NOT_SENT}: {refused}" if refused is not None else _THEN if box.thens else ""
     if box.looks_back and m.kept:
         _look_back(c, m)
     _plan(c, m)
@@ -199,7 +222,9 @@ def _go_on(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
         owed, m.owed = m.owed, ""
         box = c.boxes[m.state]
         cause, _, reason = owed.partition(": ")
-        _choose(c, m, box.thens if cause == "then" else _refused(c, box, reason), cause, None, now, effects)
+        if cause == _NOT_SENT and box.thens:
+            m.owed = _THEN  # where no arrow for the refusal is open to her
+        _choose(c, m, box.thens if cause == _THEN else _refused(c, box, reason), cause, None, now, effects)
 
 
 def _refused(c: Chart, box: Box, reason: str) -> tuple[int, ...]:
@@ -216,32 +241,40 @@ def _refused(c: Chart, box: Box, reason: str) -> tuple[int, ...]:
 def _hear_inbox(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
     """Apply the answers that waited, by event time (ties by number), until one of them sets her moving."""
     while m.inbox and m.phase in (WAITING, RESTING):
-        first = min(m.inbox, key=lambda answer: (not is_first(c, answer), answer.at, answer.seq))
+        first = min(m.inbox, key=lambda answer: rank(c, m, answer))
         m.inbox = tuple(answer for answer in m.inbox if answer is not first)
         _answer(c, m, first, now, effects)
 
 
-def is_first(c: Chart, answer: Answered) -> bool:
-    """Whether an arrow asks that this be heard before others of the same activation (behaviour R5)."""
-    return any(c.ir.listens[listen].first for listen in answer.listens)
+def rank(c: Chart, m: Snapshot | None, answer: Answered) -> tuple[bool, bool, int, int]:
+    """The order in which answers of one activation are heard (behaviour R5).
+
+    First those of before her deadline; of them those for which an arrow asks to be heard `.first()`; then by event time, ties
+    by number.
+    """
+    over = m is not None and m.deadline is not None and answer.at > m.deadline
+    return over, not any(c.ir.listens[listen].first for listen in answer.listens), answer.at, answer.seq
 
 
 def _acted(c: Chart, m: Snapshot, event: Acted, now: int, effects: list[Effect]) -> None:
     if m.phase != ACTING or m.asked:
         return
-    m.waits = event.waits
-    if m.owed == _REPLAN:
-        m.phase, m.owed = WAITING, ""
+    if m.owed.startswith(_REPLAN):
+        m.phase, m.waits, m.owed = WAITING, _anew(c, m, event.waits, now), m.owed.removeprefix(_REPLAN)
         _plan(c, m)
         _go_on(c, m, now, effects)
         return
-    m.tries = 0
-    if event.sent or not _refused(c, c.boxes[m.state], event.reason):
-        _arrived(c, m, now, effects)
-        return
-    m.phase, m.since, m.owed = WAITING, now, f"not_sent: {event.reason}"
-    _plan(c, m)
-    _go_on(c, m, now, effects)
+    m.waits, m.tries = event.waits, 0
+    refused = not event.sent and bool(_refused(c, c.boxes[m.state], event.reason))
+    _arrived(c, m, now, effects, event.reason if refused else None)
+
+
+def _anew(c: Chart, m: Snapshot, waits: tuple[tuple[int, int], ...], now: int) -> tuple[tuple[int, int], ...]:
+    """Waits that were planned anew, but for a date that has come already: that it is past by now is no news."""
+    come = {c.dates.get(arrow, arrow): (arrow, over) for arrow, over in m.waits if over <= m.fired}
+    return tuple(
+        come.get(c.dates.get(arrow, arrow), (arrow, over)) if over <= now else (arrow, over) for arrow, over in waits
+    )
 
 
 def _postponed(c: Chart, m: Snapshot, event: Postponed, now: int, effects: list[Effect]) -> None:
@@ -280,7 +313,7 @@ def _over(since: int, seconds: int) -> int:
 
 
 def _due(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
-    if m.deadline is None or now < m.deadline:
+    if m.phase == ACTING or m.deadline is None or now < m.deadline:
         return
     due, stage = m.deadline, c.boxes[m.state].stage
     if m.phase == RESTING and m.until == due:
@@ -314,23 +347,24 @@ def _answer(c: Chart, m: Snapshot, event: Answered, now: int, effects: list[Effe
         _unheard(c, m, event, "ended", now, effects)
         return
     if c.changes and not c.changes.isdisjoint(event.listens):
-        _replan(c, m, effects)
-        if c.changes.issuperset(event.listens):
-            return
+        _replan(c, m, now, effects)
+        return
     arrows, reason = _heard(c, m, event)
-    if arrows:
-        if c.arrows[arrows[0]].late:
-            effects.append(Late(event.seq, m.state, "late arrow"))
-        _choose(c, m, arrows, "answer", event.seq, now, effects)
-    else:
+    if not arrows:
         _unheard(c, m, event, reason, now, effects)
+        return
+    _keep(c, m, event, now)
+    _choose(c, m, arrows, "answer", event.seq, now, effects)
 
 
-def _replan(c: Chart, m: Snapshot, effects: list[Effect]) -> None:
-    """Something that a wait hangs on has changed: measure it anew. Only who is waiting is; the others measure later."""
+def _replan(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
+    """Something that a wait hangs on has changed: measure it anew. Only who is waiting is; the others measure later.
+
+    A change that is heard when the wait is over, within its grace, comes too late to move it.
+    """
     box = c.boxes[m.state]
-    if m.phase == WAITING and box.dated:
-        m.phase, m.owed = ACTING, _REPLAN
+    if m.phase == WAITING and box.dated and (m.deadline is None or now < m.deadline):
+        m.phase, m.owed = ACTING, _REPLAN + m.owed
         effects.append(Measure(m.state, box.measured, m.since))
 
 
@@ -338,6 +372,11 @@ def _unheard(c: Chart, m: Snapshot, event: Answered, reason: str, now: int, effe
     """An answer that moves her nowhere: it is recorded, and kept while a later box may look back on it."""
     if c.ir.late == "record":
         effects.append(Late(event.seq, m.state, reason))
+    _keep(c, m, event, now)
+
+
+def _keep(c: Chart, m: Snapshot, event: Answered, now: int) -> None:
+    """Keep an event on which a later box may look back; if it moves her after all, `_take` lets it go."""
     if c.kept_for and m.phase != ENDED:
         fresh = tuple(old for old in m.kept if old.at >= now - c.kept_for)
         if event.at >= now - c.kept_for and any(c.ir.listens[listen].look_back is not None for listen in event.listens):
@@ -363,10 +402,13 @@ def _heard(c: Chart, m: Snapshot, event: Answered) -> tuple[tuple[int, ...], str
             for visit, state in m.left:
                 if visit == event.visit:
                     late.extend(c.boxes[state].late.get(listen, ()))
-        if box.stage >= 0 and listen in c.stages[box.stage].answers and _counts(m, event):
-            around.extend(c.stages[box.stage].answers[listen])
+        if box.stage >= 0 and listen in c.stages[box.stage].answers:
+            if _counts(event, min(m.staged, m.entered)):
+                around.extend(c.stages[box.stage].answers[listen])
+            else:
+                reason = "too old"
         if listen in c.anywhere:
-            if _counts(m, event):
+            if _counts(event, m.began):
                 anywhere.extend(c.anywhere[listen])
             else:
                 reason = "too old"
@@ -384,9 +426,9 @@ def _too_early(m: Snapshot, event: Answered, answer: Answer) -> str:
     return "too old" if answer.scope == "customer" and event.at < m.entered else ""
 
 
-def _counts(m: Snapshot, event: Answered) -> bool:
-    """Whether an event counts in this enrolment at all: what came before she entered doesn't."""
-    return event.visit is not None or event.at >= m.began
+def _counts(event: Answered, entered: int) -> bool:
+    """Whether an event counts in a journey or a stage that was entered then: what came before doesn't."""
+    return event.visit is not None or event.at >= entered
 
 
 def _spent(c: Chart, m: Snapshot, arrow: int) -> bool:
@@ -454,17 +496,26 @@ def _take(
     c: Chart, m: Snapshot, arrow: int, cause: str, event_seq: int | None, now: int, effects: list[Effect]
 ) -> None:
     """Take an arrow: at once, or after the rest that its limit asks for."""
-    limit = c.arrows[arrow].limit
+    limit, box = c.arrows[arrow].limit, c.boxes[m.state]
+    if event_seq is not None:
+        m.kept = tuple(event for event in m.kept if event.seq != event_seq)
+    if c.arrows[arrow].late and event_seq is not None:
+        effects.append(Late(event_seq, m.state, "late arrow"))
+        m.left = tuple(
+            (visit, state) for visit, state in m.left if not any(arrow in late for late in c.boxes[state].late.values())
+        )
+    if box.late and m.goto < 0 and cause in _UNANSWERED:
+        m.left = (*m.left[-_LEFT:], (m.seq, m.state))
     if limit is not None:
         m.counts = _more(m.counts, arrow)
         if limit.every:
             m.phase, m.goto, m.waits, m.owed, m.until = RESTING, arrow, (), "", now + limit.every * 1000
             m.seq += 1
-            effects.append(Row(m.seq, m.state, cause, event_seq, now))
+            effects.append(Row(m.seq, m.state, cause, event_seq, now, arrow))
             _plan(c, m)
             _hear_inbox(c, m, now, effects)
             return
-    _enter(c, m, c.targets[arrow], cause, event_seq, now, effects)
+    _enter(c, m, c.targets[arrow], cause, event_seq, now, effects, arrow)
 
 
 def _more(counts: tuple[tuple[int, int], ...], one: int) -> tuple[tuple[int, int], ...]:

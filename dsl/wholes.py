@@ -13,7 +13,6 @@ from dsl.pointing import problem
 from dsl.predicate import And, Predicate
 from dsl.problems import JourneyError
 from dsl.source import left_of
-from dsl.states import State
 from dsl.triggers import Answered, Arrow, Conditional, Happened, Limited, Share, Then, When
 from dsl.waits import After, Until
 
@@ -28,7 +27,7 @@ def check_wholes(draft: Draft) -> Iterator[JourneyError]:
         yield from _several(draft, arrow)
     for box in draft.boxes.values():
         yield from _stage_of(draft, box)
-        yield from _late(box)
+        yield from _late(draft, box)
         yield from _channels(box)
         yield from _hours(draft, box)
     yield from _stages(draft)
@@ -85,28 +84,33 @@ def _several(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
         text = f"{draft.journey.__name__} runs in parallel, and this event doesn't say which enrolment it moves"
         hint = 'its key, `.by(Purchase.order_id)`, or a rule: `.moves("all")`, "oldest", "newest", "error"'
         yield problem("J131", text, left_of(arrow.place), help=hint)
-    elif isinstance(on, Happened) and not parallel and on.key is not None:  # `.moves(…)` does no harm, and heirs may need it
+    elif (
+        isinstance(on, Happened) and not parallel and on.key is not None
+    ):  # `.moves(…)` does no harm, and heirs may need it
         text = f"{draft.journey.__name__} doesn't run in parallel: its enrolments have no key that an event could name"
         yield problem("J131", text, left_of(arrow.place), help="delete `.by(…)`, or set `parallel`")
 
 
 def _stage_of(draft: Draft, box: Box) -> Iterator[JourneyError]:
     stage = box.state.stage
-    if stage is not None and all(group.stage is not stage for group in draft.stages.values()):
+    known = (vars(cls).get(stage.name) for cls in draft.journey.__mro__) if stage is not None else ()
+    if stage is not None and all(other is not stage for other in known):  # an heir's stage takes its base's place
         text = f"`{box.name}` is in the stage `{stage.name}`, which is none of {draft.journey.__name__}"
         yield problem("J135", text, box.place, help="a stage holds boxes of its own journey")
 
 
 def _stages(draft: Draft) -> Iterator[JourneyError]:
     for group in draft.stages.values():
-        if not any(box.state.stage is group.stage for box in draft.boxes.values()):
+        if not any(box.state.stage is not None and box.state.stage.name == group.name for box in draft.boxes.values()):
             hint = f'say so in its boxes: @Email("…", stage={group.name})'
             yield problem("J135", f"no box is in the stage `{group.name}`", group.place, help=hint)
 
 
-def _late(box: Box) -> Iterator[JourneyError]:
+def _late(draft: Draft, box: Box) -> Iterator[JourneyError]:
     late = [arrow for arrow in box.arrows if isinstance(arrow.trigger, Answered) and arrow.trigger.is_late]
-    if late and not any(isinstance(arrow.trigger, After | Until | Then) for arrow in box.arrows):
+    stage = draft.stages.get(box.state.stage.name) if box.state.stage is not None else None
+    ways = [*box.arrows, *(stage.arrows if stage is not None else ())]
+    if late and not any(isinstance(arrow.trigger, After | Until | Then) for arrow in ways):
         hint = "an answer is late after the box's time-out: add `yield after(days=…) >> self.…`"
         yield problem("J136", f"`{box.name}` has no time-out, so no answer is late", late[0].place, help=hint)
 
@@ -119,12 +123,17 @@ def _channels(box: Box) -> Iterator[JourneyError]:
 
 
 def _hours(draft: Draft, box: Box) -> Iterator[JourneyError]:
-    """Whether the hours of a box leave it any time outside the quiet hours."""
+    """Whether the hours of a box leave it any time outside the quiet hours: any minute of the day, any day."""
     quiet, hours = cast("object", draft.journey.quiet_hours), box.state.hours
     marketing = (box.state.purpose or draft.journey.purpose) == "marketing"
-    if isinstance(quiet, Clock) and hours is not None and marketing and _minutes(hours) <= _minutes(quiet):
+    if isinstance(quiet, Clock) and hours is not None and marketing and _within(hours, quiet):
         text = f"the hours of `{box.name}` lie within the quiet hours of {draft.journey.__name__}: it could never send"
         yield problem("J138", text, box.place, help="widen its hours, or shorten the quiet ones")
+
+
+def _within(hours: Clock, quiet: Clock) -> bool:
+    days = (set(range(7) if each.weekdays is None else each.weekdays) for each in (hours, quiet))
+    return next(days) <= next(days) and (quiet.holidays or not hours.holidays) and _minutes(hours) <= _minutes(quiet)
 
 
 def _minutes(window: Clock) -> set[int]:
@@ -152,14 +161,15 @@ def _knobs(draft: Draft) -> Iterator[JourneyError]:
 
 
 def _was(draft: Draft) -> Iterator[JourneyError]:
-    before: dict[str, State] = {}
-    for box in draft.boxes.values():
-        was = box.state.was
+    before: dict[str, str] = {}
+    named = [(box.name, box.state.was, box.place) for box in draft.boxes.values()]
+    named += [(group.name, group.stage.was, group.place) for group in draft.stages.values()]
+    for name, was, place in named:
         if was is None:
             continue
-        other = before.get(was)
-        if was in draft.boxes or other is not None:
-            who = f"`{other.name}` says so too" if other is not None else "there is a box of that name"
-            text = f"`{box.name}` can't go on as `{was}`: {who}"
-            yield problem("J139", text, box.place, help="one box alone can carry on a name")
-        before[was] = box.state
+        if was in before or was in draft.boxes or was in draft.stages:
+            who = f"`{before[was]}` says so too" if was in before else "there is a box or a stage of that name"
+            yield problem(
+                "J139", f"`{name}` can't go on as `{was}`: {who}", place, help="one alone can carry on a name"
+            )
+        before.setdefault(was, name)

@@ -37,8 +37,8 @@ from dsl.step import (
     Snapshot,
     Stopped,
     enter,
-    is_first,
     pack,
+    rank,
     step,
     unpack,
 )
@@ -214,14 +214,15 @@ class CohortWorkflow:
         """Step each member by the answers that came in: by declared rank, then event time, ties by number."""
         arrived = sorted(
             zip(self._arrived, self._to, strict=True),
-            key=lambda pair: (not is_first(self._chart, pair[0]), pair[0].at, pair[0].seq),
+            key=lambda pair: rank(self._chart, self._members.get(pair[1]), pair[0]),
         )
         self._arrived, self._to = [], []
         now = self._now()
         for answer, number in arrived:
             member = self._members.get(number)
             if member is None:
-                self._note(number, (), [Late(answer.seq, NOWHERE, "ended")])
+                if self._chart.ir.late == "record":
+                    self._note(number, (), [Late(answer.seq, NOWHERE, "ended")])
                 continue
             self._step(member, answer, now)
 
