@@ -145,12 +145,23 @@ class Stack:
             await self.stop()
             raise
 
+    async def stay(self, stop: asyncio.Event) -> None:
+        """Wait to be told to stop. Raises EngineError where the embedded Temporal is given up: nothing goes on without it."""
+        told, lost = asyncio.create_task(stop.wait()), asyncio.create_task(self.temporal.lost())
+        try:
+            await asyncio.wait({told, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                await lost
+        finally:
+            told.cancel()
+            lost.cancel()
+
     async def stop(self) -> None:
         """End everything; what the worker needs to finish what it has begun, after the worker."""
         await asyncio.gather(self.api.stop(), self.worker.stop())
         await asyncio.gather(self.local.stop(), self.temporal.stop())
 
-    async def _ready(self, database: Database, wait: float = 60.0) -> None:
+    async def _ready(self, database: Database, wait: float = 120.0) -> None:
         until = time.monotonic() + wait
         async with httpx.AsyncClient(timeout=5) as http:
             while time.monotonic() < until:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,17 +25,29 @@ from engine.errors import EngineError
 __all__ = ["EmbeddedServer", "free_port"]
 
 _log = logging.getLogger(__name__)
-_MOST = 5  # ends of its own within a minute, before it is left for dead
-_PAUSE = 0.2  # seconds before it is started again
-_UP = b"Temporal Server:"  # its banner, when it is up
+_HOST = "127.0.0.1"
+_UP = b"Temporal Server:"  # its banner, which it writes when all its services are up
+_TRIES = 3  # starts, before it is said not to come up
+_WITHIN = 300.0  # seconds within which its ends are counted
+_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before it is started again: the first time, and at most
 _STOPPING = 10.0  # seconds that it has to end in order
 
 
 def free_port() -> int:
-    """A TCP port on loopback that is free now."""
+    """A TCP port on loopback that is free now, and that nobody else is given for the next minute.
+
+    A connection to it is closed from the port's own side. While that connection is in TIME_WAIT (60 s on Linux) the system gives
+    the port neither to whoever asks for any free one nor to a client as its own end; a server that asks for it gets it.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((_HOST, 0))
+        probe.listen(1)
         port: int = probe.getsockname()[1]
+        with socket.create_connection((_HOST, port)) as client:
+            accepted, _ = probe.accept()
+            accepted.close()
+            client.recv(1)  # its end has come: the port's side was the first to close
         return port
 
 
@@ -48,94 +61,127 @@ def program(name: str) -> str:
 
 
 class EmbeddedServer:
-    """The server as a child process. `start` returns when it answers; `stop` ends it and waits.
+    """The server as a child process. `start` returns when all of it is up; `stop` ends it and waits.
 
     Between the two it is watched: where it ends by itself, it is started again on the same port and the same file, and the log
-    says so. Clients and workers try again by themselves, so what was under way goes on.
+    says so. Clients and workers try again by themselves, so what was under way goes on. After `most` such ends within five
+    minutes it is given up; whoever lives by it learns that from `lost`.
     """
 
-    def __init__(self, folder: Path, port: int, *, synchronous: str = "normal", ui_port: int | None = None) -> None:
+    name = "temporal"
+
+    def __init__(
+        self, folder: Path, port: int, *, synchronous: str = "normal", ui_port: int | None = None, most: int = 8
+    ) -> None:
         self.folder = folder
-        self.address = f"127.0.0.1:{port}"
+        self.address = f"{_HOST}:{port}"
+        self.restarts = 0
+        self.given_up: EngineError | None = None
         self._port = port
         self._ui_port = ui_port
         self._synchronous = synchronous
+        self._most = most
         self._process: subprocess.Popen[bytes] | None = None
-        self._turn = threading.Lock()
+        self._held: socket.socket | None = None
+        self._turn = (
+            threading.Lock()
+        )  # the watch has a thread of its own: a server may outlive the loop that started it
 
     @property
     def pid(self) -> int | None:
         """The child's process id, while it runs."""
-        return self._process.pid if self._process is not None else None
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
 
-    async def start(self, wait: float = 30.0) -> None:
-        """Start, and wait until it answers. Raises EngineError with the log's end when it doesn't."""
+    async def start(self, wait: float = 120.0) -> None:
+        """Start, and wait until all its services are up. Raises EngineError with the log's end when they don't come.
+
+        It answers before all of it is up, and ends by itself where the rest takes longer than its own minute.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        log = self.folder / "temporal.log"
-        before = log.stat().st_size if log.exists() else 0
-        process = self._process = self._spawn()
+        self._hold()
+        self.given_up = None
         deadline = time.monotonic() + wait
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                client = await Client.connect(self.address, lazy=False)
-                await client.service_client.check_health()
-            except (RuntimeError, RPCError):
-                await asyncio.sleep(0.1)
-                continue
-            if _UP not in log.read_bytes()[before:]:  # it is another server that answers on this port
-                await asyncio.sleep(0.1)
-            else:
+        for attempt in range(1, _TRIES + 1):
+            log_was = self._log_size()
+            with self._turn:
+                process = self._process = self._spawn()
+            if await self._comes_up(process, log_was, deadline):
                 threading.Thread(target=self._watch, args=(process,), name="temporal-watch", daemon=True).start()
                 return
+            code = process.poll()
+            if code is None:  # it takes too long
+                break
+            _log.warning(
+                "the embedded Temporal server ended %s as it came up (start %d of %d); its log ends:\n%s",
+                _how(code), attempt, _TRIES, self.log_tail(),
+            )  # fmt: skip
         tail = self.log_tail()
         await self.stop()
         raise EngineError(
             "no_temporal", f"the embedded Temporal server did not come up on {self.address}; its log ends:\n{tail}"
         )
 
-    def log_tail(self) -> str:
-        """The end of what the server has written."""
-        log = self.folder / "temporal.log"
-        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
-
     async def stop(self) -> None:
         """End the server, and wait until it is gone."""
         with self._turn:
             process, self._process = self._process, None
-            if process is None or process.poll() is not None:
-                return
-            process.terminate()
+            held, self._held = self._held, None
+        if held is not None:
+            held.close()
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
         try:
             await asyncio.to_thread(process.wait, _STOPPING)
         except subprocess.TimeoutExpired:
             process.kill()
             await asyncio.to_thread(process.wait)
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Start the server again whenever it ends unasked."""
-        ends: list[float] = []
-        while True:
-            code = process.wait()
-            ends = [*(end for end in ends if end > time.monotonic() - 60), time.monotonic()]
-            time.sleep(_PAUSE)
-            with self._turn:
-                if self._process is not process:  # it was asked to
-                    return
-                again = len(ends) < _MOST
-                _log.log(
-                    logging.WARNING if again else logging.ERROR,
-                    "the embedded Temporal server on %s ended by itself with code %s%s; its log ends:\n%s",
-                    self.address,
-                    code,
-                    ", and is started again" if again else f", {_MOST} times within a minute: it stays down",
-                    self.log_tail(),
-                )
-                if not again:
-                    return
-                process = self._process = self._spawn()
+    async def lost(self) -> None:
+        """Wait for the worst: raises EngineError when the server is given up; until then it doesn't return."""
+        while self.given_up is None:  # noqa: ASYNC110  # the watch is a thread, which knows no loop whose event it could set
+            await asyncio.sleep(0.5)
+        raise self.given_up
+
+    def log_tail(self) -> str:
+        """The end of what the server has written."""
+        log = self.folder / "temporal.log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+    def state(self) -> str:
+        """Whether it lives, and the end of its log: for the message of somebody who has waited in vain."""
+        lives = f"runs as {self.pid}" if self.pid is not None else "does not run"
+        return f"the embedded Temporal server {lives}, was started again {self.restarts}×; its log ends:\n{self.log_tail()}"
+
+    # --- the process --------------------------------------------------------------------------------------------------
+
+    def _hold(self) -> None:
+        """Keep the port until `stop`, so that no client gets it while the server is away. Raises EngineError if it is taken.
+
+        On Linux a socket that is bound and doesn't listen keeps everybody away but who asks for this very port and says
+        SO_REUSEADDR, as the server does. Elsewhere such a socket would be in the server's own way.
+        """
+        if self._held is not None:
+            return
+        socket_ = socket.socket()
+        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            socket_.bind((_HOST, self._port))
+        except OSError as error:
+            socket_.close()
+            raise EngineError(
+                "no_temporal",
+                f"the embedded Temporal server can't have {self.address}: {error.strerror}. End the program that has"
+                " this port, or name another (PARCOURS_TEMPORAL_ADDRESS; empty: a free one)",
+            ) from error
+        if sys.platform == "linux":
+            self._held = socket_
+        else:
+            socket_.close()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        arguments = ["server", "start-dev", "--ip", "127.0.0.1", "--port", str(self._port)]
+        arguments = ["server", "start-dev", "--ip", _HOST, "--port", str(self._port)]
         arguments += ["--db-filename", str(self.folder / "temporal.db"), "--log-level", "error"]
         arguments += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={self._synchronous}"]
         arguments += ["--ui-port", str(self._ui_port)] if self._ui_port is not None else ["--headless"]
@@ -148,3 +194,67 @@ class EmbeddedServer:
                 env={**os.environ, "GOGC": os.environ.get("GOGC", "400")},
                 start_new_session=True,  # Ctrl-C is ours to handle: the worker must stop before its server does
             )
+
+    async def _comes_up(self, process: subprocess.Popen[bytes], log_was: int, deadline: float) -> bool:
+        while time.monotonic() < deadline and process.poll() is None:
+            if self._log_size() > log_was and _UP in (self.folder / "temporal.log").read_bytes()[log_was:]:
+                try:
+                    client = await Client.connect(self.address)
+                    await client.service_client.check_health()
+                except (RuntimeError, RPCError):
+                    pass
+                else:
+                    return True
+            await asyncio.sleep(0.05)
+        return False
+
+    def _log_size(self) -> int:
+        log = self.folder / "temporal.log"
+        return log.stat().st_size if log.exists() else 0
+
+    # --- the watch ----------------------------------------------------------------------------------------------------
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Start the server again whenever it ends unasked, in a thread."""
+        ends: list[float] = []
+        while True:
+            how = _how(process.wait())
+            ends = [*(end for end in ends if end > time.monotonic() - _WITHIN), time.monotonic()]
+            if not self._ended(process, how, len(ends)):
+                return
+            time.sleep(min(_PAUSE * 2 ** (len(ends) - 1), _LONGEST_PAUSE))
+            with self._turn:
+                if self._process is not process:  # it was asked to end meanwhile
+                    return
+                try:
+                    process = self._process = self._spawn()
+                except OSError as error:
+                    self._give_up(f"can't be started again: {error}")
+                    return
+                self.restarts += 1
+
+    def _ended(self, process: subprocess.Popen[bytes], how: str, times: int) -> bool:
+        """Say what happened; whether the server is to be started again."""
+        with self._turn:
+            if self._process is not process:  # it was asked to
+                return False
+            if times > self._most:
+                self._give_up(f"ended by itself {how}; these were {times} times within {_WITHIN / 60:.0f} minutes")
+                return False
+        _log.warning(
+            "the embedded Temporal server on %s ended by itself %s, and is started again; its log ends:\n%s",
+            self.address, how, self.log_tail(),
+        )  # fmt: skip
+        return True
+
+    def _give_up(self, why: str) -> None:
+        self.given_up = EngineError(
+            "no_temporal",
+            f"the embedded Temporal server on {self.address} {why}: it stays down; its log ends:\n{self.log_tail()}",
+        )
+        _log.error("%s", self.given_up)
+
+
+def _how(code: int) -> str:
+    """A process's end in words: `with code 1`, `by signal 9 (Killed)`."""
+    return f"with code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"

@@ -55,7 +55,7 @@ def up(
             console.print(
                 f"Next: parcours publish {settings.journeys} && parcours on JOURNEY    (Ctrl-C stops everything)"
             )
-            await stop.wait()
+            await stack.stay(stop)
             console.print("stopping: batches under way are finished first …")
         finally:
             await stack.stop()

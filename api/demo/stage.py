@@ -181,14 +181,16 @@ async def _act(
                 group.create_task(crowd.run(stop))
                 group.create_task(agents.run(stop))
                 sent = group.create_task(replay(surface, clock, happenings, stop))
+                lost = group.create_task(stack.temporal.lost())
                 await _watch(what, clock, database, console)
                 stop.set()
+                lost.cancel()
             acts = {**crowd.acts, **{f"call: {outcome}": n for outcome, n in agents.calls.items()}}
             acts |= {"calls that came too late": agents.withdrawn, "events of the shop": sent.result()}
             notes = [f"{len(agenda)} acts were still planned when the last day ended.", _punctual(agenda, surface)]
             notes += [
                 f"{child.name} was started again {child.restarts}×"
-                for child in (stack.worker, stack.api)
+                for child in (stack.temporal, stack.worker, stack.api)
                 if child.restarts
             ]
             done = _Done(acts, surface.requests, clock.now(), await crowd.some_feed(), agenda.failures, notes)

@@ -43,7 +43,7 @@ async def engine(folder: Path, sqlite: Database) -> AsyncIterator[Engine]:
                 tick=0.05,
             )
             async with working(settings):
-                yield Engine(settings, sqlite, await connect(settings))
+                yield Engine(settings, sqlite, await connect(settings), server)
     finally:
         await server.stop()
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -27,7 +27,7 @@ from engine.tables import Cohort, Consent, Customer, Enrolment, Event, Message, 
 from workers.server import EmbeddedServer, free_port
 from workers.worker import run_worker
 
-__all__ = ["TEMPLATES", "Engine", "embedded", "working"]
+__all__ = ["PATIENCE", "TEMPLATES", "Engine", "embedded", "working"]
 
 CHANNELS = ("email", "sms", "feed", "call", "letter")
 
@@ -41,6 +41,10 @@ TEMPLATES = {
     "t/call.en.html": "<title>Call {{ customer.first_name }}</title><p>Say hello.</p>",
     "t/letter.en.typ": "Hello",
 }
+
+
+PATIENCE = 90.0
+"""Seconds that a fact is waited for. It costs nothing while all is well, and a server's restart fits in, on a slow machine too."""
 
 
 @contextmanager
@@ -63,6 +67,8 @@ class Engine:
     settings: Settings
     database: Database
     client: Client
+    server: EmbeddedServer | None = None
+    """The Temporal server that it lives by, where the test has one of its own to look at."""
 
     def now(self) -> datetime:
         return self.settings.clock.now()
@@ -128,18 +134,22 @@ class Engine:
     def messages(self, customer: str, **where: Any) -> list[Any]:
         return sorted(self.rows(Message, customer_id=customer, **where), key=lambda message: message.visit)
 
-    async def until(self, what: Callable[[], object], seconds: float = 60) -> None:
+    async def until(self, what: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Wait until something is so, by looking: a test waits for facts, not for times."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not await asyncio.to_thread(what):
             if asyncio.get_running_loop().time() > deadline:
-                where = [(e.customer_id, e.state, e.end_reason) for e in self.rows(Enrolment)]
-                events = [(e.name, e.fate) for e in self.rows(Event)]
-                sends = [(m.key, m.state, m.status, m.reason, m.detail) for m in self.rows(Message)]
-                pytest.fail(
-                    f"it did not come about within {seconds} s; enrolments: {where}; events: {events}; messages: {sends}"
-                )
+                self._fail(f"it did not come about within {seconds} s")
+            if self.server is not None and self.server.given_up is not None:
+                self._fail("it can't come about any more")
             await asyncio.sleep(0.02)
+
+    def _fail(self, why: str) -> NoReturn:
+        where = [(e.customer_id, e.state, e.end_reason) for e in self.rows(Enrolment)]
+        events = [(e.name, e.fate) for e in self.rows(Event)]
+        sends = [(m.key, m.state, m.status, m.reason, m.detail) for m in self.rows(Message)]
+        server = "" if self.server is None else f"\n{self.server.state()}"
+        pytest.fail(f"{why}; enrolments: {where}; events: {events}; messages: {sends}{server}")
 
     async def until_at(self, customer: str, state: str) -> None:
         await self.until(lambda: self.at(customer) == state)
@@ -151,15 +161,16 @@ class Engine:
         return self.messages(customer, state=state)[-1]
 
     async def history_length(self, customer: str) -> int:
-        """How many events her workflow's history has, when no more are being added."""
+        """How many events her workflow's history has, when no more are being added: nothing is under way in it."""
         before = -1
-        while (length := await self._length(customer)) != before:
-            before = length
+        while True:
+            described = await self.workflow(customer).describe()
+            raw = described.raw_description
+            busy = raw.HasField("pending_workflow_task") or len(raw.pending_activities) > 0
+            if not busy and described.history_length == before:
+                return before
+            before = -1 if busy else described.history_length
             await asyncio.sleep(0.3)
-        return length
-
-    async def _length(self, customer: str) -> int:
-        return (await self.workflow(customer).describe()).history_length
 
     def workflow(self, customer: str) -> WorkflowHandle[Any, Any]:
         (cohort,) = self.rows(Cohort, id=self.enrolment(customer).cohort_id)

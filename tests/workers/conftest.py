@@ -61,18 +61,18 @@ def engine_settings(tmp_path: Path, templates: Path, temporal: EmbeddedServer, s
 
 
 @pytest.fixture
-async def engine(engine_settings: Settings, sqlite: Database) -> AsyncIterator[Engine]:
+async def engine(engine_settings: Settings, sqlite: Database, temporal: EmbeddedServer) -> AsyncIterator[Engine]:
     """A running engine on SQLite."""
     client = await Client.connect(engine_settings.temporal_address)
     async with working(engine_settings):
-        yield Engine(engine_settings, sqlite, client)
+        yield Engine(engine_settings, sqlite, client, temporal)
 
 
 @pytest.fixture
-async def engine_on_both(engine_settings: Settings, db: Database) -> AsyncIterator[Engine]:
+async def engine_on_both(engine_settings: Settings, db: Database, temporal: EmbeddedServer) -> AsyncIterator[Engine]:
     """A running engine, on SQLite and on PostgreSQL."""
     url = db.engine.url.render_as_string(hide_password=False)
     settings = engine_settings.model_copy(update={"database": url})
     client = await Client.connect(settings.temporal_address)
     async with working(settings):
-        yield Engine(settings, db, client)
+        yield Engine(settings, db, client, temporal)
