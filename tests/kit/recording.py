@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from dsl.expression import Facts
 from dsl.ir import IR
@@ -88,11 +88,11 @@ class Recorder:
             rows = table(tables.Enrolment)
             found = conn.execute(select(rows).where(rows.c.customer_id.in_(customers), rows.c.ended_at.is_(None)))
             entered = {row.customer_id: row for row in found if row.journey == self.ir.name}
-        for customer in customers:
-            row = entered[customer]
-            self.people[row.id] = Person(customer, row.arm)
-            self.members[customer], effects = enter_chart(self.chart, row.id, to_ms(self.now))
-            self._perform(customer, effects)
+            for customer in customers:
+                row = entered[customer]
+                self.people[row.id] = Person(customer, row.arm)
+                self.members[customer], effects = enter_chart(self.chart, row.id, to_ms(self.now))
+                self._perform(conn, customer, effects)
 
     def arm(self, customer: str) -> str:
         return self.people[self.members[customer].id].arm
@@ -103,13 +103,16 @@ class Recorder:
     def wait(self, *, days: float = 0, hours: float = 0) -> None:
         """Time passes; whatever falls due happens when it does."""
         until = self.now + timedelta(days=days, hours=hours)
-        while True:
-            ahead = [(m.deadline, c) for c, m in self.members.items() if m.deadline is not None and m.phase != ENDED]
-            if not ahead or min(ahead)[0] > to_ms(until):
-                break
-            deadline, customer = min(ahead)
-            self.now = moment_of(deadline)
-            self._step(customer, Due())
+        with self.database.write() as conn:
+            while True:
+                ahead = [
+                    (m.deadline, c) for c, m in self.members.items() if m.deadline is not None and m.phase != ENDED
+                ]
+                if not ahead or min(ahead)[0] > to_ms(until):
+                    break
+                deadline, customer = min(ahead)
+                self.now = moment_of(deadline)
+                self._step(conn, customer, Due())
         self.now = until
 
     def tell(self, customer: str, name: str, **payload: Any) -> None:
@@ -126,52 +129,51 @@ class Recorder:
             number = f"{customer}/{name}/{self.now.isoformat()}"
             accept(conn, [Incoming(number, name, self.now, customer, key, payload, "test")], self.now)
             seq = conn.execute(select(events.c.seq).where(events.c.id == number)).scalar_one()
-        if customer in self.members:
-            known = Facts(payload=payload)
-            listens = tuple(
-                index
-                for index, answer in enumerate(self.ir.listens)
-                if answer.event == name and (answer.where is None or answer.where.evaluate(known, self.now))
-            )
-            self._step(customer, Answered(seq, to_ms(self.now), listens, int(key.split("-")[1]) if key else None))
+            if customer in self.members:
+                known = Facts(payload=payload)
+                listens = tuple(
+                    index
+                    for index, answer in enumerate(self.ir.listens)
+                    if answer.event == name and (answer.where is None or answer.where.evaluate(known, self.now))
+                )
+                visit = int(key.split("-")[1]) if key else None
+                self._step(conn, customer, Answered(seq, to_ms(self.now), listens, visit))
 
-    def _step(self, customer: str, event: Event) -> None:
+    def _step(self, conn: Connection, customer: str, event: Event) -> None:
         self.members[customer], effects = step(self.chart, self.members[customer], event, to_ms(self.now))
-        self._perform(customer, effects)
+        self._perform(conn, customer, effects)
 
-    def _perform(self, customer: str, effects: list[Effect]) -> None:
+    def _perform(self, conn: Connection, customer: str, effects: list[Effect]) -> None:
         member = self.members[customer]
         rows = [effect for effect in effects if isinstance(effect, Row)]
         late = [effect for effect in effects if isinstance(effect, Late)]
         asked = next((effect for effect in effects if isinstance(effect, Send | Measure | Decide)), None)
-        with self.database.write() as conn:
-            record(conn, self.chart, [Moved(member.id, rows, late)], self.people, to_ms(self.now))
-            answer: Event | None = None
-            match asked:
-                case Decide():
-                    guards = [guard for arrow in asked.arrows if (guard := self.chart.arrows[arrow].guard) is not None]
-                    decided = facts.decide(conn, guards, [customer], self.now)[customer]
-                    detail = [
-                        {"predicate": guard.sentence(), "holds": holds, "values": values}
-                        for guard, holds, values in zip(guards, decided.results, decided.inputs, strict=True)
-                    ]
-                    explain(conn, [(member.id, member.seq, {"decided": detail})])
-                    answer = Decided(decided.results)
-                case Measure() | Send():
-                    waits = [(arrow, measured(self.chart.arrows[arrow].on)) for arrow in asked.arrows]
-                    values = [
-                        (a, facts.measure(conn, [e], [customer], self.now)[customer][0] if e else None)
-                        for a, e in waits
-                    ]
-                    ends = over(self.chart, values, self.now, self.now, Place(zone_of("Europe/Paris")))
-                    sent, reason = self._send(conn, customer, asked) if isinstance(asked, Send) else (True, "")
-                    answer = Acted(sent, ends, reason)
-                case None:
-                    pass
+        record(conn, self.chart, [Moved(member.id, rows, late)], self.people, to_ms(self.now))
+        answer: Event | None = None
+        match asked:
+            case Decide():
+                guards = [guard for arrow in asked.arrows if (guard := self.chart.arrows[arrow].guard) is not None]
+                decided = facts.decide(conn, guards, [customer], self.now)[customer]
+                detail = [
+                    {"predicate": guard.sentence(), "holds": holds, "values": values}
+                    for guard, holds, values in zip(guards, decided.results, decided.inputs, strict=True)
+                ]
+                explain(conn, [(member.id, member.seq, {"decided": detail})])
+                answer = Decided(decided.results)
+            case Measure() | Send():
+                waits = [(arrow, measured(self.chart.arrows[arrow].on)) for arrow in asked.arrows]
+                values = [
+                    (a, facts.measure(conn, [e], [customer], self.now)[customer][0] if e else None) for a, e in waits
+                ]
+                ends = over(self.chart, values, self.now, self.now, Place(zone_of("Europe/Paris")))
+                sent, reason = self._send(conn, customer, asked) if isinstance(asked, Send) else (True, "")
+                answer = Acted(sent, ends, reason)
+            case None:
+                pass
         if answer is not None:
-            self._step(customer, answer)
+            self._step(conn, customer, answer)
 
-    def _send(self, conn: Any, customer: str, asked: Send) -> tuple[bool, str]:
+    def _send(self, conn: Connection, customer: str, asked: Send) -> tuple[bool, str]:
         member, state = self.members[customer], self.ir.states[asked.state]
         held_out = self.people[member.id].arm == "held_out"
         actions = [(state.kind, state.template), *((action.kind, action.template) for action in state.also)]
