@@ -6,6 +6,7 @@ import json
 from itertools import permutations
 
 import pytest
+from kit.stepping import DAY, Stepped
 
 from dsl import (
     Anywhere,
@@ -31,19 +32,15 @@ from dsl import (
     share,
     when,
 )
-from dsl.compile import compile_journey
 from dsl.step import (
     ACTING,
     ENDED,
     RESTING,
     WAITING,
     Acted,
-    Answered,
-    Chart,
     Decide,
     Decided,
     Due,
-    Effect,
     Event,
     Late,
     Measure,
@@ -51,14 +48,11 @@ from dsl.step import (
     Row,
     Send,
     Snapshot,
-    chart,
     enter,
     pack,
-    step,
     unpack,
 )
 
-DAY = 86_400_000
 SENT = Acted()
 
 
@@ -95,36 +89,11 @@ class Two(Journey):
         yield Consent.withdrawn >> self.left
 
 
-class Member:
-    """One member, stepped by hand."""
+class Member(Stepped):
+    """One member, of `Two` unless it is said."""
 
     def __init__(self, journey: type[Journey] = Two, number: int = 1, at: int = 0) -> None:
-        self.chart: Chart = chart(compile_journey(journey))
-        self.now = at
-        self.seq = 0
-        self.snapshot, self.effects = enter(self.chart, number, at)
-
-    @property
-    def at(self) -> str:
-        return self.chart.boxes[self.snapshot.state].name
-
-    def tell(self, event: Event, now: int | None = None) -> list[Effect]:
-        self.now = now if now is not None else self.now
-        before = pack(self.snapshot)
-        new, self.effects = step(self.chart, self.snapshot, event, self.now)
-        assert pack(self.snapshot) == before, "a step changed the snapshot that it was given"
-        assert unpack(json.loads(json.dumps(pack(new)))) == new, "a snapshot does not survive continue-as-new"
-        self.snapshot = new
-        return self.effects
-
-    def answer(self, name: str, at: int | None = None, visit: int | None = None, seq: int | None = None) -> Answered:
-        self.seq = seq if seq is not None else self.seq + 1
-        heard = tuple(index for index, answer in enumerate(self.chart.ir.listens) if answer.event == name)
-        assert heard
-        return Answered(self.seq, self.now if at is None else at, heard, visit)
-
-    def clicked(self, **given: int) -> Answered:
-        return self.answer("email.clicked", **{"visit": self.snapshot.seq, **given})
+        super().__init__(journey, number, at)
 
 
 def test_a_send_is_asked_for_and_then_the_wait_begins() -> None:
