@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as properties
 
 from engine.db import Database
 from engine.settings import Settings
 
 if TYPE_CHECKING:
     from _pytest.fixtures import SubRequest
+
+properties.register_profile("parcours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load_profile("parcours")  # how long an example takes says more of the machine's neighbours than of the code
 
 
 @pytest.fixture(scope="session")

@@ -230,7 +230,7 @@ def served(settings: Settings, sqlite: Database) -> Iterator[tuple[str, int]]:
 
 
 def raw(address: tuple[str, int], request: bytes) -> bytes:
-    with socket.create_connection(address, timeout=10) as conn:
+    with socket.create_connection(address, timeout=60) as conn:
         conn.sendall(request)
         answer = b""
         while part := conn.recv(65_536):

@@ -49,6 +49,6 @@ def test_another_process_waits_and_a_killed_one_gives_way(tmp_path: Path) -> Non
     assert not entered.wait(0.3)
     child.kill()
     child.wait()
-    assert entered.wait(10)
+    assert entered.wait(60)
     waiting.join()
     child.stdout.close()

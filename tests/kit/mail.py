@@ -31,7 +31,7 @@ class Taker:
 def mail_server(taker: Taker) -> Generator[int]:
     """The server while the block lasts; its port."""
     port = free_port()
-    controller = Controller(taker, hostname="127.0.0.1", port=port)
+    controller = Controller(taker, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     try:
         yield port

@@ -163,10 +163,10 @@ async def _life(engine: Engine) -> None:
         engine.tell("call.interested" if number % 2 else "call.not_reached", message.customer_id, key=message.key)
     engine.tell("shop.purchased", people[9], total=10)
     engine.tell("consent.withdrawn", people[10])
-    await engine.until(lambda: sum(not row.ended_at for row in engine.rows(Enrolment)) <= 2, 60)
+    await engine.until(lambda: sum(not row.ended_at for row in engine.rows(Enrolment)) <= 2)
     for customer in people[:2]:
         engine.tell("shop.purchased", customer, total=10)
-    await engine.until(_done(engine), 30)
+    await engine.until(_done(engine))
 
 
 def _done(engine: Engine) -> Callable[[], bool]:

@@ -146,7 +146,7 @@ async def test_S1_two_attempts_at_once_send_each_mail_once(bench: Callable[[int]
 
 async def test_a_batch_that_takes_long_says_that_it_is_alive(bench: Callable[[int], Bench]) -> None:
     beats: list[float] = []
-    with mail_server(Taker(lambda _: time.sleep(2.5))) as port:
+    with mail_server(Taker(lambda _: time.sleep(5))) as port:
         made = bench(port)
         made.enter("ann")
         environment = ActivityEnvironment()

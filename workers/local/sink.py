@@ -63,6 +63,7 @@ class Sink:
             self._handler,
             hostname=host,
             port=self.port,
+            ready_timeout=60,  # aiosmtpd's five seconds are little on a machine that is busy
             enable_SMTPUTF8=True,
             decode_data=False,
             data_size_limit=40_000_000,
