@@ -190,7 +190,10 @@ class Walk:
             index
             for index, answer in enumerate(self.ir.listens)
             if answer.event == CHANGED
-            and any(answer.where is not None and answer.where.evaluate(Facts(payload={"field": name}), self.now) for name in fields)
+            and any(
+                answer.where is not None and answer.where.evaluate(Facts(payload={"field": name}), self.now)
+                for name in fields
+            )
         )
         if matched:
             self._told.append(CHANGED)

@@ -40,6 +40,8 @@ def _word(arrow: Arrow) -> str:
             return "share"
         case Then():
             return "then"
+        case _:
+            return type(arrow.on).__name__.lower()
 
 
 def _taken(walk: Walk) -> Arrows:
