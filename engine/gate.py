@@ -2,7 +2,7 @@
 
 It fails closed: a rule that can't be evaluated raises, nothing is reserved, and the send is tried again. Each "no" becomes
 a row with the rule, the values and the version. Rules run in the order of `RULES`; the first "no" counts:
-held out → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) → journey on.
+ended → held out → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) → journey on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from engine.db import table
 from engine.enrolments import chunked
 from engine.holdout import HELD_OUT
-from engine.tables import Consent, Journey, Suppression
+from engine.tables import Consent, Enrolment, Journey, Suppression
 
 __all__ = ["Candidate", "No", "held_out", "judge"]
 
@@ -65,6 +65,19 @@ def judge(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
 def held_out(candidate: Candidate) -> bool:
     """Whether she is not written to for comparison's sake; an order's confirmation is no treatment."""
     return candidate.arm == HELD_OUT and candidate.purpose != "transactional"
+
+
+def _ended(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    """Who was ended from outside gets nothing more, whether her workflow knows it already or not."""
+    rows = table(Enrolment)
+    refused: dict[str, No] = {}
+    for piece in chunked(candidates):
+        over = select(rows.c.id, rows.c.end_reason).where(rows.c.id.in_([c.enrolment_id for c in piece]))
+        reasons = {row.id: row.end_reason for row in conn.execute(over.where(rows.c.ended_at.is_not(None)))}
+        for c in piece:
+            if c.enrolment_id in reasons:
+                refused[c.key] = No("not_sent", "ended", {"ended": reasons[c.enrolment_id]})
+    return refused
 
 
 def _held_out(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
@@ -144,4 +157,4 @@ def _journey_on(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, 
     }
 
 
-RULES: tuple[Rule, ...] = (_held_out, _address, _suppressed, _consent, _journey_on)
+RULES: tuple[Rule, ...] = (_ended, _held_out, _address, _suppressed, _consent, _journey_on)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from engine.db import table
-from engine.tables import Enrolment, EntryRefusal, Event, LateAnswer, Message, MessageEvent, Step
+from engine.tables import Enrolment, EntryRefusal, Event, LateAnswer, Message, MessageEvent, QueuedEntry, Step
 
 __all__ = ["Cause", "Late", "Path", "PathMessage", "PathStep", "Refusal", "Status", "path", "refusals"]
 
@@ -135,12 +135,20 @@ def path(conn: Connection, customer: str, journey: str | None = None) -> list[Pa
 
 
 def refusals(conn: Connection, customer: str, journey: str | None = None) -> list[Refusal]:
-    """The entries of a customer that were refused, the newest first."""
-    refusal = table(EntryRefusal)
-    query = select(refusal).where(refusal.c.customer_id == customer).order_by(refusal.c.id.desc())
-    if journey is not None:
-        query = query.where(refusal.c.journey == journey)
-    return [Refusal(row.journey, row.entry, row.reason, row.at) for row in conn.execute(query)]
+    """The entries of a customer that were refused, or that wait for the end of another (`queued`), the newest first."""
+    found: list[Refusal] = []
+    for model in (EntryRefusal, QueuedEntry):
+        rows = table(model)
+        query = select(rows).where(rows.c.customer_id == customer)
+        if journey is not None:
+            query = query.where(rows.c.journey == journey)
+        if model is QueuedEntry:
+            query = query.where(rows.c.settled_at.is_(None))
+        found.extend(
+            Refusal(row.journey, row.entry, "queued" if model is QueuedEntry else row.reason, row.at)
+            for row in conn.execute(query.order_by(rows.c.id.desc()))
+        )
+    return sorted(found, key=lambda each: each.at, reverse=True)
 
 
 def _steps(conn: Connection, ids: list[int]) -> dict[int, list[PathStep]]:

@@ -29,12 +29,16 @@ __all__ = [
     "Journey",
     "JourneyToggle",
     "JourneyVersion",
+    "KnobChange",
     "LateAnswer",
     "Lease",
     "Letter",
     "Message",
     "MessageEvent",
+    "Offer",
+    "OfferVersion",
     "Purchase",
+    "QueuedEntry",
     "Step",
     "Suppression",
     "TemplateVersion",
@@ -190,6 +194,23 @@ class JourneyToggle(Kept, table=True):
     why: str = ""
 
 
+class KnobChange(Kept, table=True):
+    """Who turned a journey's knob, when and why; the newest row of a knob holds, also when the code is published again."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    journey: str = Field(index=True)
+    knob: str
+    old: float
+    """Seconds for a duration."""
+    value: float | None = None
+    """Null: back to what the code says."""
+    version: int
+    """The version that it made, or made current again."""
+    at: datetime = _at()
+    who: str
+    why: str = ""
+
+
 class TemplateVersion(Kept, table=True):
     """A template's source by content hash: what a message was made from, also after the file was edited."""
 
@@ -198,6 +219,33 @@ class TemplateVersion(Kept, table=True):
     channel: str
     language: str
     source: str
+    at: datetime = _at()
+
+
+class Offer(Kept, table=True):
+    """What a customer may be offered; boxes that ask for offers choose among these."""
+
+    id: str = Field(primary_key=True)
+    name: str
+    data: dict[str, Any] = _json()
+    """What a template shows of it: price, picture, text …"""
+    category: str
+    """Of purchases: who buys there is offered this."""
+    margin: int
+    """What a purchase by it earns, in cents."""
+    valid_from: datetime | None = _at(null=True)
+    valid_to: datetime | None = _at(null=True)
+    """From then on it is no longer offered."""
+    on: bool = Field(default=True, sa_column_kwargs={"name": "is_on"})
+    updated_at: datetime = _at()
+
+
+class OfferVersion(Kept, table=True):
+    """An offer as it was shown, by content hash: later edits rewrite no history."""
+
+    hash: str = Field(primary_key=True)
+    offer: str = Field(index=True)
+    content: dict[str, Any] = _json()
     at: datetime = _at()
 
 
@@ -236,6 +284,12 @@ class Enrolment(Kept, table=True):
             sqlite_where=text("joined_at IS NULL"),
             postgresql_where=text("joined_at IS NULL"),
         ),
+        Index(
+            "enrolment_untold",
+            "id",
+            sqlite_where=text("stop_owed_at IS NOT NULL"),
+            postgresql_where=text("stop_owed_at IS NOT NULL"),
+        ),
         Index("enrolment_customer", "customer_id"),
         Index("enrolment_state", "journey", "hash", "state"),
     )
@@ -262,7 +316,38 @@ class Enrolment(Kept, table=True):
     """The number of the newest step that is recorded."""
     ended_at: datetime | None = _at(null=True)
     end_reason: str | None = None
-    """The end's name (`won`, `lapsed` …), or what ended it from outside (`rejected: off`, `killed`)."""
+    """The end's name (`won`, `lapsed` …), or what ended it from outside (`rejected: off`, `restarted`, `killed`)."""
+    stop_owed_at: datetime | None = _at(null=True)
+    """When it was ended from outside, until its workflow was told."""
+
+
+class QueuedEntry(Kept, table=True):
+    """An entry that waits until the enrolment under way has ended."""
+
+    __table_args__ = (
+        UniqueConstraint("journey", "entry", name="queued_entry_entry"),
+        Index(
+            "queued_entry_waiting",
+            "journey",
+            "slot",
+            sqlite_where=text("settled_at IS NULL"),
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    journey: str
+    customer_id: str
+    slot: str
+    key: str | None = None
+    """The value of a parallel journey's key."""
+    entry: str
+    reason: str
+    """Why it waits: `active`."""
+    at: datetime = _at()
+    settled_at: datetime | None = _at(null=True)
+    outcome: str | None = None
+    """What became of it: `entered`, or the refusal."""
 
 
 class EntryRefusal(Kept, table=True):
@@ -369,6 +454,7 @@ class Event(Kept, table=True):
     """The public surface that it came by: `track`, `link`, `unsubscribe`, `sms`, `task`, `letter`, `import` …"""
     fate: str | None = None
     """Null: not dispatched yet; `waiting` for her profile; `delivered` to a workflow; `entered` (it began an enrolment);
+    `queued` (it will, when the enrolment under way has ended);
     `late` (the enrolment that it answers has ended); `unheard` (nobody waits for it)."""
 
 

@@ -162,25 +162,32 @@ class Dispatcher:
             first = ir.entry.event
             if first is None:
                 continue
-            applicants: list[Applicant] = []
-            for event in events:
-                if event.name != first.event or event.customer_id is None or found.fates.get(event.seq) == "waiting":
-                    continue
-                payload: Mapping[str, Any] = event.payload or {}
-                if first.where is not None and not first.where.evaluate(Facts({}, (), payload), event.at):
-                    continue
-                key = str(payload.get(ir.again.parallel, "")) if ir.again.parallel is not None else None
-                applicants.append(Applicant(event.customer_id, f"event:{event.seq}", key, event.at))
+            applicants = self._applicants(ir, first, events, found)
             if not applicants:
                 continue
             with self._database.write() as conn:
                 outcomes = enter(conn, ir, applicants, self._clock.now())
             for applicant, outcome in zip(applicants, outcomes, strict=True):
-                if outcome == "entered":
-                    seq = int(applicant.entry.removeprefix("event:"))
+                seq = int(applicant.entry.removeprefix("event:"))
+                if outcome == "queued":
+                    found.fates.setdefault(seq, "queued")
+                elif outcome == "entered":
                     if found.fates.get(seq) != "delivered":
                         found.fates[seq] = "entered"
                     self._hold_back(events, applicant.customer_id, seq, ir, found)
+
+    def _applicants(self, ir: IR, first: Answer, events: Sequence[Record], found: _Round) -> list[Applicant]:
+        """Whom these events bring to the journey's door."""
+        applicants: list[Applicant] = []
+        for event in events:
+            if event.name != first.event or event.customer_id is None or found.fates.get(event.seq) == "waiting":
+                continue
+            payload: Mapping[str, Any] = event.payload or {}
+            if first.where is not None and not first.where.evaluate(Facts({}, (), payload), event.at):
+                continue
+            key = str(payload.get(ir.again.parallel, "")) if ir.again.parallel is not None else None
+            applicants.append(Applicant(event.customer_id, f"event:{event.seq}", key, event.at))
+        return applicants
 
     def _hold_back(self, events: Sequence[Record], customer: str, entry: int, ir: IR, found: _Round) -> None:
         """What a customer did after the event that brought her in is for her new enrolment: look at it when she has joined."""

@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from dsl.crontab import last_met
 from dsl.ir import IR, Every
 from dsl.localtime import clock_time, local_moment, zone_of
-from engine import customers, facts
+from engine import customers, endings, facts, queueing
 from engine.db import Database, table
 from engine.enrolments import Applicant, Joining, chunked, enter, form_cohorts, joined, over, to_join
 from engine.settings import Settings
@@ -62,7 +62,10 @@ def last_due(every: Every, now: datetime, zone: ZoneInfo, since: datetime) -> Du
 
 
 class Entry:
-    """Reads audiences, forms cohorts and brings their members in. One runs at a time; two would only repeat each other."""
+    """Reads audiences, forms cohorts, brings their members in, and stops whom something else has ended.
+
+    One runs at a time; two would only repeat each other.
+    """
 
     def __init__(self, settings: Settings, database: Database, registry: Registry, client: Client) -> None:
         self._settings = settings
@@ -76,6 +79,7 @@ class Entry:
     async def round(self) -> int:
         """Look once: audiences that are due, then new entries. Returns how many customers were brought in."""
         await asyncio.to_thread(self.read_audiences)
+        await asyncio.to_thread(self.empty_queue)
         joinings = await asyncio.to_thread(self._form)
         gate = asyncio.Semaphore(20)
 
@@ -86,6 +90,7 @@ class Entry:
         brought = await asyncio.gather(*(bring(joining) for joining in joinings))
         there = [joining for joining in brought if joining is not None]
         await asyncio.to_thread(self._joined, there)
+        await self._stop()
         return sum(len(joining.members) for joining in there)
 
     # --- audiences ----------------------------------------------------------------------------------------------------
@@ -177,6 +182,18 @@ class Entry:
             found.append((ir, max(read_at, on_at) if read_at is not None else on_at))
         return found
 
+    def empty_queue(self) -> None:
+        """Let in whose turn it is: who waited until her enrolment under way had ended."""
+        with self._database.read() as conn:
+            waiting = queueing.ready(conn)
+
+        def ir_of(content: str) -> IR:
+            return self._registry.get(content, self._database).ir
+
+        for name, numbers in waiting.items():
+            with self._database.write() as conn:
+                queueing.let_in(conn, name, numbers, ir_of, self._clock.now())
+
     # --- cohorts ------------------------------------------------------------------------------------------------------
 
     def _form(self) -> Sequence[Joining]:
@@ -224,6 +241,25 @@ class Entry:
         except WorkflowAlreadyStartedError:
             return False
         return True
+
+    async def _stop(self) -> None:
+        """Tell workflows whom they carry no longer. The rows remember it until they know, so that no crash forgets it.
+
+        After the joins of the same round: nobody is told to stop before she was told to join.
+        """
+        with self._database.read() as conn:  # a look at an index that is empty as a rule
+            untold = endings.untold(conn)
+        for workflow, members in untold.items():
+            try:
+                await self._client.get_workflow_handle(workflow).signal("stop", members)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended, or never began: there is nobody to tell
+                    raise
+            await asyncio.to_thread(self._told, members)
+
+    def _told(self, members: Sequence[int]) -> None:
+        with self._database.write() as conn:
+            endings.told(conn, members)
 
     def _joined(self, joinings: Sequence[Joining]) -> None:
         if joinings:

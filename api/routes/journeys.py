@@ -100,7 +100,9 @@ class EnrolIn(BaseModel):
 class EnrolOut(BaseModel):
     """What became of it."""
 
-    outcome: str = Field(description="entered, repeat (this key was used before), off, active, never again or too soon")
+    outcome: str = Field(
+        description="entered, repeat (this key was used before), queued, off, active, never again or too soon"
+    )
 
 
 class BoxOut(BaseModel):

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("ended_at", Moment(), nullable=True),
         sa.Column("end_reason", sa.String(), nullable=True),
+        sa.Column("stop_owed_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("journey", "entry", name="enrolment_entry"),
     )
@@ -130,6 +131,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("ended_at IS NULL"),
         )
         batch_op.create_index("enrolment_state", ["journey", "hash", "state"], unique=False)
+        batch_op.create_index(
+            "enrolment_untold",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("stop_owed_at IS NOT NULL"),
+            postgresql_where=sa.text("stop_owed_at IS NOT NULL"),
+        )
         batch_op.create_index(
             "enrolment_waiting",
             ["id"],
@@ -240,6 +248,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_journey_version_journey"), ["journey"], unique=False)
 
     op.create_table(
+        "knob_change",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("knob", sa.String(), nullable=False),
+        sa.Column("old", sa.Float(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("knob_change", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_knob_change_journey"), ["journey"], unique=False)
+
+    op.create_table(
         "late_answer",
         sa.Column("event_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -320,6 +344,30 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_message_event_key"), ["key"], unique=False)
 
     op.create_table(
+        "offer",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("data", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("category", sa.String(), nullable=False),
+        sa.Column("margin", sa.Integer(), nullable=False),
+        sa.Column("valid_from", Moment(), nullable=True),
+        sa.Column("valid_to", Moment(), nullable=True),
+        sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "offer_version",
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("offer", sa.String(), nullable=False),
+        sa.Column("content", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("hash"),
+    )
+    with op.batch_alter_table("offer_version", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_offer_version_offer"), ["offer"], unique=False)
+
+    op.create_table(
         "purchase",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("order_id", sa.String(), nullable=False),
@@ -334,6 +382,30 @@ def upgrade() -> None:
     with op.batch_alter_table("purchase", schema=None) as batch_op:
         batch_op.create_index(
             "purchase_customer_at", ["customer_id", "at", "category", "order_id", "total"], unique=False
+        )
+
+    op.create_table(
+        "queued_entry",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("slot", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=True),
+        sa.Column("entry", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("settled_at", Moment(), nullable=True),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("journey", "entry", name="queued_entry_entry"),
+    )
+    with op.batch_alter_table("queued_entry", schema=None) as batch_op:
+        batch_op.create_index(
+            "queued_entry_waiting",
+            ["journey", "slot"],
+            unique=False,
+            sqlite_where=sa.text("settled_at IS NULL"),
+            postgresql_where=sa.text("settled_at IS NULL"),
         )
 
     op.create_table(
@@ -380,10 +452,23 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_step_event_seq"))
 
     op.drop_table("step")
+    with op.batch_alter_table("queued_entry", schema=None) as batch_op:
+        batch_op.drop_index(
+            "queued_entry_waiting",
+            sqlite_where=sa.text("settled_at IS NULL"),
+            postgresql_where=sa.text("settled_at IS NULL"),
+        )
+
+    op.drop_table("queued_entry")
     with op.batch_alter_table("purchase", schema=None) as batch_op:
         batch_op.drop_index("purchase_customer_at")
 
     op.drop_table("purchase")
+    with op.batch_alter_table("offer_version", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_offer_version_offer"))
+
+    op.drop_table("offer_version")
+    op.drop_table("offer")
     with op.batch_alter_table("message_event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_message_event_key"))
 
@@ -401,6 +486,10 @@ def downgrade() -> None:
     op.drop_table("letter")
     op.drop_table("lease")
     op.drop_table("late_answer")
+    with op.batch_alter_table("knob_change", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_knob_change_journey"))
+
+    op.drop_table("knob_change")
     with op.batch_alter_table("journey_version", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_journey_version_journey"))
 
@@ -431,6 +520,11 @@ def downgrade() -> None:
             "enrolment_waiting",
             sqlite_where=sa.text("joined_at IS NULL"),
             postgresql_where=sa.text("joined_at IS NULL"),
+        )
+        batch_op.drop_index(
+            "enrolment_untold",
+            sqlite_where=sa.text("stop_owed_at IS NOT NULL"),
+            postgresql_where=sa.text("stop_owed_at IS NOT NULL"),
         )
         batch_op.drop_index("enrolment_state")
         batch_op.drop_index(
