@@ -1,8 +1,9 @@
 """A document as a scenario: its blocks are done from top to bottom in one folder, as a reader would do them.
 
 - A block under a line that is a path alone (`` `journeys/thanks.py` ``) is written to that file.
-- A `python` block without a path is run.
+- A `python` block without a path is run; blocks of one document share their names, as at a prompt, and import its files.
 - In a `console` block each line after `$ ` is run by sh, and what stands below it must come out; `…` stands for anything.
+  A command that looks at what happens meanwhile (`parcours where`) is given some time to see it.
 - curl asks the app in this process: sh splits the arguments, as it would for the real one.
 - A `json` block is the answer to the curl before it: the same names, the same values where they are no times.
 - `NAME=…` takes its value out of the answer before it.
@@ -11,13 +12,15 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +37,10 @@ ANSWERED = {"TASK": "id", "LEASE": "lease_token", "MESSAGE": "key"}
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"^`([\w./-]+\.\w+)`\n\n?\Z", re.MULTILINE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
-_PATIENCE = 20.0
+_PATIENCE = 90.0
+_LOOKING = ("parcours where",)
+_COMPARING = ("parcours diff", "cmp ")
+"""Commands that end with 1 where two things differ, which is no failure."""
 _WRAP = (
     """set -a
 curl() { printf '%s\\0' "$@" > .curl; }
@@ -95,6 +101,7 @@ class Scenario:
         self._http = http
         self._answer: httpx.Response | None = None
         self._asked: list[str] = []
+        self._names: dict[str, Any] = {"__name__": "docs"}
         self._shell = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("PARCOURS_", "TEMPORAL_"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -113,7 +120,8 @@ class Scenario:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text, "utf-8")
         elif block.kind == "python":
-            exec(compile(block.text, block.where, "exec"), {"__name__": "docs"})  # noqa: S102  # it is what this is for
+            with _importing(self.folder):
+                exec(compile(block.text, block.where, "exec"), self._names)  # noqa: S102  # it is what this is for
         elif block.kind == "console":
             for command, output in _commands(block):
                 await self._run(block.where, command, output)
@@ -128,18 +136,19 @@ class Scenario:
                 return
         command = re.sub(r"\b([A-Z]+)=…", lambda found: f"{found[1]}={shlex.quote(self._of_answer(found[1]))}", command)
         code, real = await self._sh(command)
+        patience = time.monotonic() + _PATIENCE
+        while command.startswith(_LOOKING) and not _is(output, real) and time.monotonic() < patience:
+            await asyncio.sleep(0.1)
+            code, real = await self._sh(command)
         asked = self.folder / ".curl"
         if asked.exists():
             self._asked = asked.read_text("utf-8").split("\0")[:-1]
             asked.unlink()
             real = await self._ask()
             code = 0
-        assert code == (1 if "error" in output else 0), f"{where}: {command}\nended with {code}:\n{real}"
-        if output:
-            lines = "\n".join(line.rstrip() for line in real.strip().splitlines())
-            assert _pattern(output).fullmatch(lines), (
-                f"{where}: {command}\nthe document says:\n{output}\nit is:\n{lines}"
-            )
+        wanted = {0, 1} if command.startswith(_COMPARING) else {1 if "error" in output else 0}
+        assert code in wanted, f"{where}: {command}\nended with {code}:\n{real}"
+        assert _is(output, real), f"{where}: {command}\nthe document says:\n{output}\nit is:\n{_plain(real)}"
 
     async def _sh(self, command: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
@@ -186,6 +195,30 @@ class Scenario:
             )
             await asyncio.sleep(0.1)
             await self._ask()
+
+
+@contextmanager
+def _importing(folder: Path) -> Generator[None]:
+    """While a block runs, the document's own files can be imported; nothing of them stays."""
+    path, modules, writes = list(sys.path), set(sys.modules), sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:], sys.dont_write_bytecode = path, writes
+        for name in set(sys.modules) - modules:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+                del sys.modules[name]
+
+
+def _is(output: str, real: str) -> bool:
+    return not output or _pattern(output).fullmatch(_plain(real)) is not None
+
+
+def _plain(real: str) -> str:
+    return "\n".join(line.rstrip() for line in real.strip().splitlines())
 
 
 def _commands(block: Block) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ SKIPPED = {
 }
 """Commands that are not run, by how they begin, each with the reason."""
 
-ENGINE = {"README.md", "docs/marketer.md", "docs/call-center.md"}
+ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md"}
 """Documents that ask a running API."""
 
 
@@ -43,6 +44,11 @@ async def test_readme(folder: Path, http: httpx.AsyncClient) -> None:
     assert [found.ir.name for found in load(folder / "journeys" / "thanks.py")] == [
         "thanks"
     ]  # the journey that it shows
+
+
+async def test_tutorial(folder: Path, http: httpx.AsyncClient) -> None:
+    shutil.rmtree(folder / "journeys")  # it begins with nothing
+    await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "tutorial.md")
 
 
 async def test_marketer(folder: Path, http: httpx.AsyncClient) -> None:

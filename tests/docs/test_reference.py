@@ -12,8 +12,6 @@ from pydantic import SecretStr
 
 import dsl
 from api.command import app
-from dsl import draw
-from dsl.loading import load
 from engine.call_tasks import OUTCOMES
 from engine.keys import SCOPES
 from engine.settings import Settings
@@ -49,9 +47,24 @@ def test_every_setting_stands_in_the_operators_table() -> None:
     assert told == wanted, f"write it anew:\n{table}"
 
 
-def test_every_word_of_the_language_is_in_the_authors_document() -> None:
+def test_every_word_of_the_language_is_in_the_authors_index_and_on_the_page_that_it_names() -> None:
     text = AUTHOR.read_text("utf-8")
     assert [word for word in dsl.__all__ if not re.search(rf"\b{word}\b", text)] == []
+    told = [(word, page) for row in rows(AUTHOR) if len(row) == 2 for word, page in _words(*row)]
+    assert len(told) > 60
+    pages = {page: (AUTHOR.parent / page).read_text("utf-8") for _, page in told}
+    assert [(word, page) for word, page in told if not re.search(rf"\b{word}\b", pages[page])] == []
+
+
+def _words(words: str, page: str) -> list[tuple[str, str]]:
+    """A row of the index of words: each word with the page that it is on."""
+    link = re.fullmatch(r"\[[^]]+\]\((concepts/[^)]+)\)", page)
+    return [(word, link[1]) for word in re.findall(r"`(\w+)`", words)] if link is not None else []
+
+
+def test_every_page_of_a_concept_is_in_the_authors_index() -> None:
+    linked = {row[0].partition("](")[2].rstrip(")") for row in rows(AUTHOR)}
+    assert {f"concepts/{page.name}" for page in (ROOT / "docs" / "concepts").glob("*.md")} <= linked
 
 
 def test_scopes_and_outcomes() -> None:
@@ -59,12 +72,6 @@ def test_scopes_and_outcomes() -> None:
     assert told == SCOPES
     outcomes = {row[0].strip("`") for row in rows(ROOT / "docs" / "call-center.md")}
     assert OUTCOMES.keys() <= outcomes
-
-
-def test_win_back_is_drawn_as_it_is() -> None:
-    """Stale? `parcours draw journeys/win_back.py -o docs/pictures/win_back.svg`."""
-    (found,) = load(ROOT / "journeys" / "win_back.py")
-    assert (ROOT / "docs" / "pictures" / "win_back.svg").read_text("utf-8") == draw.svg(found.ir)
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -85,8 +92,11 @@ def test_what_a_document_names_is_there(document: Path) -> None:
     missing += [
         name for name in re.findall(r"(?:`|^\$ |\()parcours ([a-z]+)", text, re.MULTILINE) if name not in commands
     ]
-    anchors = [anchor for anchor in re.findall(r"\]\(#([^)]+)\)", prose) if anchor not in _anchors(text)]
-    assert missing + anchors == []
+    for page, anchor in re.findall(r"\]\(([^)#:]*\.md)?#([^)]+)\)", prose):
+        there = document.parent / page if page else document
+        if there.exists() and anchor not in _anchors(there.read_text("utf-8")):
+            missing.append(f"{page}#{anchor}")
+    assert missing == []
 
 
 def _anchors(text: str) -> set[str]:
