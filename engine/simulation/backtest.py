@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from dsl.ir import IR
 from engine.clock import to_ms
 from engine.holdout import HELD_OUT
-from engine.simulation.recorded import Recorded, recorded
+from engine.simulation.recorded import Recorded, last_recorded, recorded
 from engine.simulation.replay import REFUSED, Case, Replay
 from engine.simulation.responses import ResponseModel
 
@@ -103,7 +103,7 @@ class Comparison:
 def backtest(
     conn: Connection,
     ir: IR,
-    until: datetime,
+    now: datetime,
     *,
     zone: str,
     since: datetime | None = None,
@@ -111,10 +111,11 @@ def backtest(
     seed: str = "1",
     examples: int = 3,
 ) -> Comparison:
-    """Put everyone who entered the journey of this name through `ir`, with what they did up to `until`.
+    """Put everyone who entered the journey of this name through `ir`, with what they did up to now, or as far as it is recorded.
 
     `zone` is the project's time zone. Reads only. Raises NotFound where nobody has entered.
     """
+    until = last_recorded(conn, now)
     replay = Replay(conn, ir, to_ms(until), zone, model, seed)
     cases: list[Case] = []
     versions: Counter[str] = Counter()

@@ -22,6 +22,7 @@ from dsl.predicate import Facts
 from engine.db import table
 from engine.errors import NotFound
 from engine.holdout import TREATED
+from engine.simulation.recorded import last_recorded
 from engine.simulation.responses import (
     DEFAULTS,
     MONTH,
@@ -79,6 +80,7 @@ def learn(conn: Connection, ir: IR, now: datetime, model: ResponseModel | None =
             f"nobody has entered {ir.name} yet, so nothing can be learned; write a model: parcours simulate … --model-template",
         )
     given = model or ResponseModel()
+    until = last_recorded(conn, now)
     seen = _messages(conn, ir)
     _answers(conn, ir, seen)
     channels = dict(given.channels) | {
@@ -87,7 +89,7 @@ def learn(conn: Connection, ir: IR, now: datetime, model: ResponseModel | None =
     pooled = ResponseModel(channels=channels, boxes=given.boxes)
     rates = {state.name: _rates(pooled, ir, state, seen) for state in ir.states if state.channels}
     decided = _decisions(conn, ir)
-    happened, months = _events(conn, ir, now)
+    happened, months = _events(conn, ir, until)
     waited = _waits(conn, ir)
     guards = {guard.sentence(): guard for guard in guards_in(ir).values() if guard.sentence() in decided}
     return ResponseModel(

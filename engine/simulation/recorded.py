@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from engine.clock import to_ms
 from engine.db import table
 from engine.enrolments import chunked
 from engine.errors import NotFound
-from engine.tables import Enrolment, Event, Message, Step
+from engine.tables import Enrolment, Event, Message, Moment, Step
 
-__all__ = ["Happened", "Recorded", "Sent", "recorded"]
+__all__ = ["Happened", "Recorded", "Sent", "last_recorded", "recorded"]
 
 _NEVER_IN: Final = "rejected: off"
 _PIECE: Final = 500
@@ -92,6 +92,13 @@ def recorded(conn: Connection, journey: str, since: datetime | None, until: date
         )
     for piece in chunked(rows, _PIECE):
         yield from _piece(conn, piece, until)
+
+
+def last_recorded(conn: Connection, now: datetime) -> datetime:
+    """Up to when things are recorded: now, or, in a copy or where the engine stands still, when the last thing was written."""
+    columns = (table(Step).c.at, table(Event).c.at, table(Message).c.reserved_at)
+    found = (conn.execute(select(func.max(column, type_=Moment()))).scalar() for column in columns)
+    return min(now, max((moment for moment in found if moment is not None), default=now))
 
 
 def _piece(conn: Connection, rows: Sequence[Row[Any]], until: datetime) -> Iterator[Recorded]:

@@ -154,6 +154,7 @@ def books(db: Database) -> Recorder:
     found.wait(hours=1)
     found.tell("c23", "call.refused")
     found.wait(days=7)
+    found.tell("c39", "shop.purchased", total=1)  # it moves nobody, and tells up to when things are recorded
     return found
 
 
@@ -337,6 +338,15 @@ def test_the_json_says_where_each_went(db: Database, books: Recorder) -> None:
     assert all(len(cell["examples"]) == 1 for cell in told["matrix"])
     assert set(told["matrix"][0]["examples"][0]) == {"customer", "enrolment", "path_was", "path_now", "never_sent"}
     assert told["sent"]["email"] == {"was": 35, "now": 35}
+
+
+def test_a_copy_is_tested_up_to_when_it_was_made(db: Database, books: Recorder) -> None:
+    """Long after the last thing was recorded nobody has been waiting all the time: the copy is old."""
+    until = books.now
+    books.now += timedelta(days=300)
+    found = through(db, OFFER, books)
+    assert found.until == until
+    assert found.moved == 0
 
 
 def test_where_nothing_is_recorded_it_says_so(db: Database) -> None:
