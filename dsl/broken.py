@@ -6,13 +6,17 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from dsl.place import Place
-from dsl.pointing import problem
+from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, LanguageError, meant
-from dsl.source import authored, raised_at, raised_by_us
+from dsl.source import raised_at, raised_by_us
 
-__all__ = ["BrokenJourneyError", "explained"]
+__all__ = ["PACKAGE", "BrokenJourneyError", "explained", "strayed"]
+
+PACKAGE = "_journeys_"
+"""Under this name the files of a folder stand in `sys.modules` while they are imported; no author is to meet it."""
 
 
 class BrokenJourneyError(ImportError):
@@ -23,55 +27,98 @@ class BrokenJourneyError(ImportError):
         self.error = error
 
 
-def explained(error: BaseException, file: Path, siblings: Sequence[str]) -> JourneyError:
-    """What went wrong while a file was imported, in the author's words."""
+def explained(error: BaseException, file: Path, siblings: Sequence[str], under_way: Sequence[str] = ()) -> JourneyError:
+    """What went wrong while a file was imported, in the author's words.
+
+    `under_way` are the files whose import had begun, the outermost first: what imports one of them again finds it half done.
+    """
     if isinstance(error, BrokenJourneyError):
         return error.error
-    if isinstance(error, SyntaxError) and not _by_running(error):
+    if isinstance(error, SyntaxError | MemoryError | RecursionError) and not _by_running(error):
         return _syntax(error, file)
     place = raised_at(error.__traceback__) or Place(str(file), 1)
-    if isinstance(error, LanguageError):
-        return problem("J150", str(error), place, help=error.help)
-    if raised_by_us(error):
-        return problem("J150", str(error), place)
+    if isinstance(error, LanguageError) or raised_by_us(error):
+        return problem("J150", str(error), place, help=getattr(error, "help", ""))
+    half_done = _half_done(error)
+    if half_done in under_way:
+        ring = " → ".join(f"{stem}.py" for stem in (*under_way[under_way.index(half_done) :], half_done))
+        hint = "put what both need into a file of its own, `_shared.py`, or import it inside a body"
+        wanted = re.match(r"cannot import name '(\w+)'", str(error))
+        name = wanted[1] if wanted is not None else getattr(error, "name", "")
+        return problem("J141", f"these files import each other, so `{name}` isn't there yet: {ring}", place, help=hint)
     if isinstance(error, ImportError):
-        text = re.sub(r" \(\S+\)$", "", str(error))  # the path of the module, which is ours to know
+        text = re.sub(r" \(\S+\)$", "", str(error)).replace(f"{PACKAGE}.", "")  # ours to know: the module's path
         return problem("J141", text, place, help=_import_help(error, siblings))
+    return problem("J142", _text(error), place, help=_help(error))
+
+
+def _help(error: BaseException) -> str:
+    """A way out of a mistyped or forgotten name."""
     hint = ""
     if isinstance(error, NameError) and error.name:
         import dsl  # noqa: PLC0415  # the whole language, known only after this module is
 
-        hint = meant(error.name, dsl.__all__)
         if error.name in dsl.__all__:
-            hint = f"write `from dsl import {error.name}`"
+            return f"write `from dsl import {error.name}`"
+        hint = meant(error.name, dsl.__all__)
     elif isinstance(error, AttributeError) and error.name and error.obj is not None:
         hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return problem("J142", text, place, help=hint if hint.startswith(("did", "write")) else "")
+    return hint if hint.startswith("did") else ""
 
 
-def _by_running(error: SyntaxError) -> bool:
+def strayed(error: BaseException) -> JourneyError:
+    """An exception of the author's code that got past the compiler: out of a `__repr__`, or none that one should catch.
+
+    Raises it again where it isn't the author's.
+    """
+    place = raised_at(error.__traceback__)
+    if place is None or isinstance(error, KeyboardInterrupt):
+        raise error
+    return problem("J102", _text(error), place)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001  # an author's exception may not be able to say itself
+        said = ""
+    return f"{type(error).__name__}: {said}".removesuffix(": ")
+
+
+def _half_done(error: BaseException) -> str:
+    """The file of which a name was asked that isn't there."""
+    module = ""
+    if isinstance(error, ImportError):
+        module = error.name or ""
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        module = error.obj.__name__
+    return module.removeprefix(f"{PACKAGE}.") if module.startswith(f"{PACKAGE}.") else ""
+
+
+def _by_running(error: BaseException) -> bool:
     """Whether it was raised by what the file does (`eval` may), not by the file's own text."""
-    trace = error.__traceback__
-    while trace is not None:
-        if authored(trace.tb_frame.f_code.co_filename):
-            return True
-        trace = trace.tb_next
-    return False
+    return raised_at(error.__traceback__) is not None
 
 
-def _syntax(error: SyntaxError, file: Path) -> JourneyError:
+def _syntax(error: BaseException, file: Path) -> JourneyError:
+    """A file that can't be read as Python. The interpreter names no line for bytes that no source can have."""
+    if not isinstance(error, SyntaxError):
+        return problem("J140", "this is not Python: it is nested too deeply", Place(str(file), 1))
+    if error.lineno is None or not error.text:
+        before = file.read_bytes().partition(b"\0")[0]
+        line = error.lineno or (before.count(b"\n") + 1 if len(before) < file.stat().st_size else 1)
+        return problem("J140", f"this is not Python: {error.msg}", Place(str(file), line))
     column = max(1, error.offset or 1)
     end = error.end_offset or 0
     one_line = end > column and error.end_lineno == error.lineno
     return JourneyError(
         "J140",
         f"this is not Python: {error.msg}",
-        file=str(file),
-        line=error.lineno or 0,
+        file=shown(str(file)),
+        line=error.lineno,
         column=column,
         end_column=end if one_line else column + 1,
-        source=(error.text or "").rstrip("\r\n"),
+        source=error.text.rstrip("\r\n"),
     )
 
 
@@ -81,6 +128,6 @@ def _import_help(error: ImportError, siblings: Sequence[str]) -> str:
         module = sys.modules.get(missing[2])
         names = getattr(module, "__all__", None) or [n for n in dir(module) if not n.startswith("_")]
         hint = meant(missing[1], names)
-        return hint if hint.startswith("did") else f"`{missing[2]}` has no `{missing[1]}`"
+        return hint if hint.startswith("did") else f"`{missing[2].removeprefix(f'{PACKAGE}.')}` has no `{missing[1]}`"
     hint = meant((error.name or "").split(".")[-1], siblings)
     return hint if hint.startswith("did") else "install it where the engine runs, or put it beside this file"

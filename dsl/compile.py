@@ -31,6 +31,7 @@ from dsl.settings import (
     zone_of,
 )
 from dsl.states import Stage, State
+from dsl.texts import check_texts
 from dsl.times import Duration
 from dsl.triggers import (
     Answered,
@@ -71,7 +72,11 @@ def compile_journey(journey: type[Journey]) -> ir.IR:
         problems += check_chart(draft)  # where arrows are missing, this would only repeat what is wrong with them
     if problems:
         raise Problems(problems)
-    return _ir(draft)
+    made = _ir(draft)
+    unfit = list(check_texts(draft, made))
+    if unfit:
+        raise Problems(unfit)
+    return made
 
 
 def _ir(draft: Draft) -> ir.IR:

@@ -9,26 +9,25 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from dsl import ir
-from dsl.broken import BrokenJourneyError, explained
+from dsl.broken import PACKAGE, BrokenJourneyError, explained, strayed
 from dsl.compile import compile_journey
 from dsl.journey import Journey
-from dsl.pointing import problem
+from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, Problems
 from dsl.settings import stable_name
 from dsl.source import name_in_class
 
 __all__ = ["Loaded", "load"]
 
-_PACKAGE: Final = "_journeys_"
 _PYTHONS: Final = sys.stdlib_module_names | {"dsl"}
 """A sibling of such a name is reached by `from . import calendar` only."""
 _lock = RLock()
@@ -58,9 +57,12 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
     with folder.importing():
         for file in files:
             try:
+                _nameable(file)
                 folder.module(file.stem)
             except BrokenJourneyError as broken:
                 errors.append(broken.error)
+            except Problems as problems:
+                errors += problems
         for file, journeys in folder.journeys(files):
             for journey in journeys:
                 name = stable_name(journey)
@@ -69,30 +71,52 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
                     continue
                 taken[name] = (journey, file)
                 try:
-                    loaded.append(Loaded(journey, compile_journey(journey), file))
+                    loaded.append(Loaded(journey, _compiled(journey), file))
                 except Problems as problems:
-                    errors += problems.errors
+                    errors += problems
             if not journeys and not folder.has_abstract(file.stem):
                 hint = "a journey is a class that derives from Journey; a file of helpers starts with `_`"
-                errors.append(JourneyError("J143", "there is no journey in this file", file=str(file), help=hint))
+                errors.append(
+                    JourneyError("J143", "there is no journey in this file", file=shown(str(file)), help=hint)
+                )
     if errors:
         raise Problems(errors, loaded)
     return loaded
 
 
+def _compiled(journey: type[Journey]) -> ir.IR:
+    try:
+        return compile_journey(journey)
+    except Problems:
+        raise
+    except BaseException as error:  # noqa: BLE001  # the author's own code may raise anything
+        raise Problems([strayed(error)]) from None
+
+
 def _files(given: Path) -> list[Path]:
-    if not given.exists():
+    try:
+        folder = given.is_dir()
+        there = folder or given.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        folder = there = False
+    if not there:
         raise Problems([JourneyError("J145", f"there is no file or folder {str(given)!r}", help="check the path")])
-    if given.is_file():
-        if given.suffix != ".py" or not given.stem.isidentifier():
-            hint = "a journey file is a Python file, its name letters, digits and _: win_back.py"
-            raise Problems([JourneyError("J145", f"{str(given)!r} is no journey file", help=hint)])
+    if not folder:
+        _nameable(given)
         return [given]
-    files = sorted(file for file in given.glob("*.py") if not file.name.startswith(("_", "test_")))
+    found = (file for file in given.glob("*.py") if not file.name.startswith(("_", "test_", ".")))
+    files = sorted(file for file in found if not file.is_dir())
     if not files:
         hint = "journeys are in *.py files whose names don't start with _ or test_"
         raise Problems([JourneyError("J145", f"there is no journey file in {str(given)!r}", help=hint)])
     return files
+
+
+def _nameable(file: Path) -> None:
+    if file.suffix != ".py" or not file.stem.isidentifier():
+        hint = "a journey file is a Python file, its name letters, digits and _: win_back.py"
+        error = JourneyError("J145", f"{file.name!r} can't be a journey file", file=shown(str(file)), help=hint)
+        raise Problems([error])
 
 
 def _twice(name: str, journey: type[Journey], first: tuple[type[Journey], Path]) -> JourneyError:
@@ -114,8 +138,10 @@ class _Folder:
         self._modules: dict[str, ModuleType] = {}
         self._done: list[str] = []
         """In the order in which they were imported to the end: a module after those that it imports."""
+        self._under_way: list[str] = []
+        """Whose import has begun, the outermost first."""
         self._broken: dict[str, BrokenJourneyError] = {}
-        self._package = ModuleType(_PACKAGE)
+        self._package = ModuleType(PACKAGE)
         self._package.__path__ = []
         # Modules of ours see this `__import__`, nobody else does: no finder, no path and no name leaks.
         self._builtins = {**vars(builtins), "__import__": self._import}
@@ -141,24 +167,32 @@ class _Folder:
         if stem in self._modules:
             return self._modules[stem]
         file = self._path / f"{stem}.py"
-        module = ModuleType(f"{_PACKAGE}.{stem}")
+        module = ModuleType(f"{PACKAGE}.{stem}")
         module.__file__ = str(file)
-        module.__package__ = _PACKAGE
+        module.__package__ = PACKAGE
         vars(module)["__builtins__"] = self._builtins
         self._modules[stem] = sys.modules[module.__name__] = module
+        self._under_way.append(stem)
         try:
             code = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
             exec(code, vars(module))  # noqa: S102  # running the author's file is what loading means
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # an author's file may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # an author's file may raise anything
             del self._modules[stem]
-            self._broken[stem] = BrokenJourneyError(explained(error, file, self._siblings()))
+            self._broken[stem] = BrokenJourneyError(explained(error, file, self._siblings(), self._under_way))
             raise self._broken[stem] from None
+        finally:
+            self._under_way.pop()
         setattr(self._package, stem, module)
         self._done.append(stem)
         return module
 
     def journeys(self, files: Sequence[Path]) -> Iterator[tuple[Path, list[type[Journey]]]]:
-        """Per file the journeys that it defines, in their order; one made by a function is of the file that names it first."""
+        """Per file the journeys that it defines, in their order.
+
+        One made by a function is of the file that first has it under a name, or in a list, tuple or dict under a name.
+        """
         owner: dict[type[Journey], str] = {}
         for stem in self._done:
             module = self._modules[stem]
@@ -166,7 +200,7 @@ class _Folder:
                 if isinstance(value, type) and issubclass(value, Journey) and value.__module__ == module.__name__:
                     owner.setdefault(value, stem)
         for stem in self._done:
-            for value in vars(self._modules[stem]).values():
+            for value in _within(vars(self._modules[stem]).values()):
                 if isinstance(value, type) and issubclass(value, Journey) and "<locals>" in value.__qualname__:
                     owner.setdefault(value, stem)
         for file in files:
@@ -178,7 +212,7 @@ class _Folder:
         """Whether a file holds journeys to derive from."""
         values = vars(self._modules[stem]).values()
         found = [v for v in values if isinstance(v, type) and issubclass(v, Journey) and v is not Journey]
-        return any(cls.__module__ == f"{_PACKAGE}.{stem}" and cls.__journey__.abstract for cls in found)
+        return any(cls.__module__ == f"{PACKAGE}.{stem}" and cls.__journey__.abstract for cls in found)
 
     def _siblings(self) -> list[str]:
         return sorted(file.stem for file in self._path.glob("*.py"))
@@ -226,5 +260,15 @@ class _Folder:
         return (self._path / f"{stem}.py").is_file()
 
 
+def _within(values: Iterable[object]) -> Iterator[object]:
+    """Values, and what those of them hold that are lists, tuples or dicts."""
+    for value in values:
+        yield value
+        if isinstance(value, dict):
+            yield from cast("dict[object, object]", value).values()
+        elif isinstance(value, list | tuple):
+            yield from cast("Sequence[object]", value)
+
+
 def _ours(name: str) -> bool:
-    return name == _PACKAGE or name.startswith(_PACKAGE + ".")
+    return name == PACKAGE or name.startswith(PACKAGE + ".")

@@ -21,6 +21,7 @@ CODES: Final = {
     "J111": "a send without a purpose",
     "J112": "a setting with a wrong value",
     "J113": "a journey without a box",
+    "J114": "a text that can't be kept",
     "J120": "a box that nothing leads to",
     "J121": "a trap: no end can be reached",
     "J122": "a wait without a time-out",
@@ -128,26 +129,71 @@ class Problems(ValueError):
 
 
 def render(error: JourneyError) -> str:
-    """The problem as text, in the manner of rustc."""
-    lines = [f"error[{error.code}]: {error.message}"]
+    """The problem as text, in the manner of rustc. What a terminal would obey or hide is escaped, what is endless is cut."""
     gutter = " " * len(str(error.line))
+    lines = _told(f"error[{error.code}]", error.message, gutter)
     if error.file:
         where = f":{error.line}:{error.column}" if error.line else ""
-        lines.append(f"{gutter}--> {error.file}{where}")
+        lines.append(f"{gutter}--> {_visible(error.file)}{where}")
     if error.source:
-        # A tab stays a tab before the caret, so that the two lines keep step whatever a terminal makes of it.
-        indent = "".join("\t" if c == "\t" else " " for c in error.source[: error.column - 1])
-        carets = "^" * max(1, error.end_column - error.column)
+        source, indent, carets = _pointed(error)
         lines.append(f"{gutter} |")
-        lines.append(f"{error.line} | {error.source}")
+        lines.append(f"{error.line} | {source}")
         lines.append(f"{gutter} | {indent}{carets} {error.label}".rstrip())
     if error.source and (error.notes or error.help):
         lines.append(f"{gutter} |")
     for word, text in (*(("note", note) for note in error.notes), *((("help", error.help),) if error.help else ())):
-        first, *rest = text.split("\n")
-        lines.append(f"{gutter} = {word}: {first}")
-        lines.extend(f"{gutter}         {more}".rstrip() for more in rest)
+        lines += _told(f"{gutter} = {word}", text, gutter)
     return "\n".join(lines)
+
+
+_LONG: Final = 1000
+_WIDE: Final = 160
+_JOINERS: Final = "\u200c\u200d"
+"""They hold emoji and some scripts together, and are seen by that."""
+
+
+def _told(word: str, text: str, gutter: str) -> list[str]:
+    """A sentence; what stands on further lines is indented, what is endless is cut."""
+    brief = text if len(text) <= _LONG else f"{text[: _LONG // 2]} … {text[-_LONG // 4 :]}"
+    first, *rest = _visible(brief).split("\n")
+    return [f"{word}: {first}", *(f"{gutter}         {more}".rstrip() for more in rest)]
+
+
+def _pointed(error: JourneyError) -> tuple[str, str, str]:
+    """The line, what stands before the carets, and the carets; of a long line the part around them."""
+    start, end = error.column - 1, max(error.end_column - 1, error.column)
+    before, marked, after = error.source[:start], error.source[start:end], error.source[end:]
+    if len(error.source) > _WIDE:
+        before = f"…{before[-_WIDE // 4 :]}" if len(before) > _WIDE // 4 else before
+        marked = f"{marked[: _WIDE // 2]}…" if len(marked) > _WIDE // 2 else marked
+        after = f"{after[: _WIDE // 4]}…" if len(after) > _WIDE // 4 else after
+    before, marked = _visible(before), _visible(marked)
+    # A tab stays a tab before the caret, so that the two lines keep step whatever a terminal makes of it.
+    indent = "".join(c if c == "\t" else " " * _width(c) for c in before)
+    return before + marked + _visible(after), indent, "^" * max(1, sum(_width(c) for c in marked))
+
+
+def _visible(text: str) -> str:
+    """Text with escapes for what a terminal would obey, can't print or doesn't show: control, direction, lone surrogates."""
+    if text.isascii() and text.isprintable():
+        return text
+    import unicodedata  # noqa: PLC0415  # needed by what goes wrong only
+
+    hidden = ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn")
+    kept = f"\t\n{_JOINERS}"
+    return "".join(c if c in kept or unicodedata.category(c) not in hidden else ascii(c)[1:-1] for c in text)
+
+
+def _width(c: str) -> int:
+    """The columns of a terminal that a character takes."""
+    if c.isascii():
+        return 1
+    import unicodedata  # noqa: PLC0415  # as above
+
+    if unicodedata.combining(c) or c in _JOINERS:
+        return 0
+    return 2 if unicodedata.east_asian_width(c) in "WF" else 1
 
 
 def meant(word: str, known: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ Why = Annotated[str, typer.Option("--why", "-m", help="The reason: it is kept, a
 def check(path: At = None) -> None:
     """Check journeys and their templates: every rule, with file, line and a way out. Exit code 1 if something is wrong."""
     loaded, problems = _load(path)
-    problems += _template_problems(_templates(path), loaded)
+    problems += _template_problems(path, loaded)
     if problems:
         count = _print(problems)
         typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; parcours explain CODE says more", err=True)
@@ -78,12 +78,12 @@ def publish(path: At = None, journey: Only = None) -> None:
 
     loaded, problems = _load(path)
     wanted = _chosen(loaded, journey) if not problems else []
-    templates = _templates(path)
-    problems += _template_problems(templates, wanted)
+    problems += _template_problems(path, wanted)
     if problems:
         _print(problems)
         typer.echo("nothing was published", err=True)
         raise typer.Exit(1)
+    templates = _templates(path)
     settings, database = _database()
     for each in wanted:
         with database.write() as conn:
@@ -176,10 +176,12 @@ def _templates(path: Path | None) -> Templates:
     return Templates.of(Settings(journeys=folder if folder.is_dir() else folder.parent))
 
 
-def _template_problems(templates: Templates, loaded: Sequence[Loaded]) -> list[JourneyError]:
+def _template_problems(path: Path | None, loaded: Sequence[Loaded]) -> list[JourneyError]:
+    if not loaded:
+        return []
     from engine.checking import check_templates, uses_of
 
-    known = _attributes()
+    templates, known = _templates(path), _attributes()
     return [problem for each in loaded for problem in check_templates(templates, uses_of(each), known)]
 
 

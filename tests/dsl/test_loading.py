@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dsl.broken import strayed
 from dsl.ir import After
 from dsl.loading import load
 from dsl.problems import Problems
@@ -118,6 +119,25 @@ def test_journeys_made_by_a_siblings_function(tmp_path: Path) -> None:
     ]
 
 
+def test_journeys_made_by_a_function_may_stand_in_a_list_or_a_dict(tmp_path: Path) -> None:
+    head = "from dsl import *\n\n\ndef make(name):\n"
+    body = "".join(f"    {line}\n" for line in journey().splitlines()[3:]).replace("(Journey)", "(Journey, name=name)")
+    made = "EVERY = [make('spring'), make('summer')]\nMORE = {'a': make('autumn')}\nLAST = (make('winter'), 3)\n"
+    (tmp_path / "care.py").write_text(f"{head}{body}    return Care\n\n\n{made}")
+    assert [one.ir.name for one in load(tmp_path)] == ["spring", "summer", "autumn", "winter"]
+
+
+def test_a_folder_may_hold_files_that_are_no_journeys(tmp_path: Path) -> None:
+    (tmp_path / "care.py").write_text(journey())
+    (tmp_path / "._care.py").write_bytes(b"\x00\x05\x16\x07")  # macOS leaves these
+    (tmp_path / "two-words.py").write_text(journey("Two"))
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(Problems) as caught:
+        load(tmp_path)
+    assert [(error.code, Path(error.file).name) for error in caught.value] == [("J145", "two-words.py")]
+    assert [one.ir.name for one in caught.value.loaded] == ["care"]
+
+
 def test_an_edit_is_seen_at_once(tmp_path: Path) -> None:
     file = tmp_path / "care.py"
     hashes: set[str] = set()
@@ -161,6 +181,12 @@ def test_a_broken_sibling_is_told_once(tmp_path: Path) -> None:
         (b"raise KeyError\n", "J142"),
         (b"eval('1 +')\n", "J142"),
         (b"def f(): f()\nf()\n", "J142"),
+        (b"raise GeneratorExit\n", "J142"),
+        (b"class E(BaseException):\n    def __str__(self): return 1 / 0\nraise E\n", "J142"),
+        (b"x = " + b"-" * 20_000 + b"1\n", "J140"),
+        (b"x = " + b"(" * 20_000 + b"\n", "J140"),
+        (b"\xff\xfe" + "x = 1".encode("utf-16-le"), "J140"),
+        (b"# -*- coding: nonsense -*-\n", "J140"),
         (b"from .. import x\n", "J141"),
         (b"from .nothing import x\n", "J141"),
         (b"", "J143"),
@@ -169,6 +195,45 @@ def test_a_broken_sibling_is_told_once(tmp_path: Path) -> None:
 def test_a_file_may_be_broken_in_any_way(source: bytes, code: str, tmp_path: Path) -> None:
     (tmp_path / "care.py").write_bytes(source)
     assert codes(tmp_path) == [code]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("raise SystemExit(3)", "J102", "SystemExit: 3"),
+        ("raise BaseException('lost')", "J102", "BaseException: lost"),
+        ("yield Mute()", "J102", "RuntimeError: mute"),
+        ("yield then >> Mute()", "J102", "RuntimeError: mute"),
+    ],
+)
+def test_what_the_compiler_does_not_catch_is_told_in_the_authors_file(
+    line: str, code: str, said: str, tmp_path: Path
+) -> None:
+    mute = "class Mute:\n    def __repr__(self):\n        raise RuntimeError('mute')\n\n\n"
+    source = journey().replace("        yield", f"        {line}\n        yield")
+    (tmp_path / "care.py").write_text(mute + source)
+    (tmp_path / "fine.py").write_text(journey("Fine"))
+    with pytest.raises(Problems) as caught:
+        load(tmp_path)
+    assert [(error.code, error.message) for error in caught.value] == [(code, said)]
+    assert caught.value.errors[0].line > 0
+    assert [one.ir.name for one in caught.value.loaded] == ["fine"]
+
+
+def test_an_interrupt_is_no_problem_of_the_author(tmp_path: Path) -> None:
+    (tmp_path / "care.py").write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path)
+    (tmp_path / "care.py").write_text(
+        journey().replace("        yield", "        raise KeyboardInterrupt\n        yield")
+    )
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path)
+
+
+def test_a_fault_of_ours_is_not_put_on_the_author() -> None:
+    with pytest.raises(ZeroDivisionError):
+        strayed(ZeroDivisionError("ours"))
 
 
 @pytest.mark.parametrize("name", ["nothing", "care.txt", "two-words.py"])
