@@ -62,6 +62,7 @@ def backtest(
 
 
 def _show(found: Comparison) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -70,11 +71,11 @@ def _show(found: Comparison) -> None:
     since = f" since {found.since:%Y-%m-%d %H:%M}" if found.since is not None else ""
     same = " (this very version among them)" if found.ir.hash in found.versions else ""
     console.print(
-        f"[bold]{found.ir.title or found.ir.name}[/bold]: {found.customers:,} enrolments{since}, of"
-        f" {len(found.versions)} {'version' if len(found.versions) == 1 else 'versions'}{same}."
+        f"[bold]{found.ir.title or found.ir.name}[/bold]: {_many(found.customers, 'enrolment')}{since}, of"
+        f" {_many(len(found.versions), 'version')}{same}."
     )
     console.print(f"{found.moved:,} would have gone elsewhere ({found.moved / found.customers:.1%}).")
-    table = Table(title="Who would have gone where instead", title_justify="left")
+    table = Table(title="Who would have gone where instead", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("went to", "would have gone to"):
         table.add_column(column)
     for column in ("enrolments", "on unknown answers"):
@@ -93,5 +94,10 @@ def _show(found: Comparison) -> None:
     if found.assumed:
         how = "the model drew answers" if found.modelled else "none was assumed, so waits ran to their time-outs"
         console.print(
-            f"{found.assumed:,} enrolments got messages that were never sent: how they would have answered nobody knows; {how}."
+            f"{_many(found.assumed, 'enrolment')} got messages that were never sent: how they would have been answered nobody"
+            f" knows; {how}."
         )
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

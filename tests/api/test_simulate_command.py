@@ -138,7 +138,7 @@ def test_a_back_test_says_who_would_have_gone_where(tmp_path: Path, books: Recor
     run = parcours(tmp_path, "backtest", "edited.py", "--database", url)
     assert "1 would have gone elsewhere (16.7%)." in run.stdout
     assert "in letter" in run.stdout
-    assert "1 enrolments got messages that were never sent" in " ".join(run.stdout.split())
+    assert "1 enrolment got messages that were never sent" in " ".join(run.stdout.split())
     told = json.loads(parcours(tmp_path, "backtest", "edited.py", "--database", url, "--json").stdout)
     assert (told["elsewhere"], told["on_unknown_answers"], told["matrix"][0]["was"]) == (1, 1, "won")
     assert told["matrix"][0]["examples"][0]["never_sent"] == ["letter"]

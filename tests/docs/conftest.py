@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from docs.scenario import ROOT
 from kit.engine import Engine, working
+from kit.recording import Recorder
 
 from api.app import create_app
 from dsl.loading import load
-from engine.db import Database
+from engine.db import Database, insert_new
 from engine.settings import Settings
-from engine.tables import CallTask
+from engine.tables import CallTask, Purchase
 from workers.local.sink import Sink
 from workers.server import EmbeddedServer, free_port
 from workers.worker import connect
@@ -54,6 +56,37 @@ async def http(engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(engine.settings, engine.database))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         yield client
+
+
+@pytest.fixture
+def books(folder: Path, sqlite: Database) -> Recorder:
+    """Two dozen regulars have been in win_back for a fortnight: some clicked, were called, bought; all drop in still."""
+    (ir,) = (found.ir for found in load(folder / "journeys") if found.ir.name == "win_back")
+    books = Recorder(sqlite, ir, now=datetime.now(UTC) - timedelta(days=20))
+    ids = [f"{number}" for number in range(4700, 4724)]
+    books.customers(*ids)
+    books.enter(*ids)
+    books.wait(hours=3)
+    treated = [customer for customer in ids if books.arm(customer) == "treated"]
+    for customer in treated[:6]:
+        books.tell(customer, "email.clicked")
+    books.wait(hours=5)
+    for customer, outcome in zip(treated, ("interested", "refused") * 3, strict=False):
+        books.tell(customer, f"call.{outcome}")
+    books.tell(treated[6], "shop.purchased", total=60)
+    books.wait(days=14)
+    line = {"category": "bread", "product": None, "quantity": 1, "total": 300}
+    with sqlite.write() as conn:
+        insert_new(
+            conn,
+            Purchase,
+            [
+                line | {"id": f"{c}-{n}", "order_id": f"{c}-{n}", "customer_id": c, "at": books.now - timedelta(days=n)}
+                for c in ids
+                for n in (1, 30, 60)
+            ],
+        )
+    return books
 
 
 @pytest.fixture

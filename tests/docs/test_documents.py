@@ -28,12 +28,15 @@ SKIPPED = {
 ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md"}
 """Documents that ask a running API."""
 
+RECORDED = {"docs/simulate.md"}
+"""Documents that look at what is recorded."""
+
 
 def _name(document: Path) -> str:
     return document.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("document", [d for d in documents() if _name(d) not in ENGINE], ids=_name)
+@pytest.mark.parametrize("document", [d for d in documents() if _name(d) not in ENGINE | RECORDED], ids=_name)
 async def test_every_block_runs(document: Path, tmp_path: Path) -> None:
     await Scenario(tmp_path, SKIPPED).play(document)
 
@@ -59,6 +62,11 @@ async def test_marketer(folder: Path, http: httpx.AsyncClient) -> None:
 async def test_call_center(folder: Path, http: httpx.AsyncClient, engine: Engine) -> None:
     await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "call-center.md")
     await engine.until(lambda: engine.at("4711") == "won")  # the outcome has moved her
+
+
+@pytest.mark.usefixtures("books")
+async def test_simulate(folder: Path) -> None:
+    await Scenario(folder, SKIPPED).play(ROOT / "docs" / "simulate.md")
 
 
 def test_nothing_is_skipped_that_no_document_says() -> None:
