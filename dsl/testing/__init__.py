@@ -1,0 +1,29 @@
+"""The kit for testing journeys: walk one customer through, without a server or a database.
+
+    w = walk(WinBack, customer=customer(country="FR"))
+    w.tell(Email.clicked)
+    assert w.at is WinBack.call
+
+`dsl.testing.paths` generates walks that take every arrow, `dsl.testing.goldens` compares pictures and paths with what was
+reviewed, and `pytest --journey-coverage` tells which arrows no test takes.
+"""
+
+from dsl.testing.builders import NOON, Person, click, customer, opening, order, orders, purchase, reply
+from dsl.testing.driver import Message, Step
+from dsl.testing.walk import Walk, walk
+
+__all__ = [
+    "NOON",
+    "Message",
+    "Person",
+    "Step",
+    "Walk",
+    "click",
+    "customer",
+    "opening",
+    "order",
+    "orders",
+    "purchase",
+    "reply",
+    "walk",
+]

@@ -1,0 +1,244 @@
+"""The driver of a test: the stepper's other side, in virtual time, on facts that the test holds.
+
+What the engine does by its database and its channels is done here in memory; the stepper is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any, Final, Self, cast
+from weakref import WeakKeyDictionary
+
+from dsl.chart import Chart, chart
+from dsl.compile import compile_journey
+from dsl.facts import facts
+from dsl.ir import IR, Answer, Learned
+from dsl.journey import Journey
+from dsl.localtime import zone_of
+from dsl.planning import Place, may_send, measured, milliseconds, moment_of, over
+from dsl.states import Sending, State
+from dsl.step import ENDED, Acted, Answered, Decide, Decided, Due, Effect, Late, Measure, Postponed, Row, Send
+from dsl.step import enter as enter_chart
+from dsl.step import step as take_step
+from dsl.testing.builders import Person, ordered
+from dsl.triggers import Reason
+
+__all__ = ["Driver", "Message", "Step", "chart_of", "taking"]
+
+_charts: WeakKeyDictionary[type[Journey], Chart] = WeakKeyDictionary()
+
+taking: Final[list[Callable[[IR, int], None]]] = []
+"""Told of each arrow that any walk takes: the journey, and the arrow's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A box was entered (or, between two tries, left to rest): why, and when."""
+
+    state: State
+    cause: str
+    """entry, answer, timer, then, decided, share, not_sent or retry."""
+    at: datetime
+    event: str | None = None
+    arrow: int = -1
+    """The number, in `walk.ir.arrows`, of the arrow that was taken; -1 at the entry, and after a rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that the journey sent."""
+
+    state: State
+    channel: str
+    template: str
+    at: datetime
+    visit: int
+
+
+def chart_of(journey: type[Journey]) -> Chart:
+    """A journey's chart; it is compiled once."""
+    if journey not in _charts:
+        _charts[journey] = chart(compile_journey(journey))
+    return _charts[journey]
+
+
+class Driver:
+    """One customer in one journey, and all that the stepper asks of her."""
+
+    def __init__(
+        self,
+        journey: type[Journey],
+        customer: Mapping[str, Any],
+        orders: Sequence[Mapping[str, Any]],
+        at: datetime,
+        key: str | None,
+        seed: int,
+        take: State | Iterable[State],
+        unreachable: Iterable[type[Sending]] | Mapping[type[Sending], Reason],
+        holidays: Iterable[date],
+    ) -> None:
+        if at.tzinfo is None:
+            raise ValueError(f"at={at!r} says no moment without a zone: add tzinfo=UTC")
+        hers = customer.orders if isinstance(customer, Person) else ()
+        self.journey = journey
+        self.customer: dict[str, Any] = dict(customer)
+        self.orders: list[Mapping[str, Any]] = ordered([*hers, *orders], at)
+        self.key = key
+        self.unreachable: set[str] = {channel.kind for channel in unreachable}
+        self.refusals: dict[str, str] = {}
+        """Why an unreachable channel is, by its name; without a word the address is missing."""
+        if isinstance(unreachable, Mapping):
+            given = cast("Mapping[type[Sending], str]", unreachable)
+            self.refusals.update({channel.kind: reason for channel, reason in given.items()})
+        self.holidays = set(holidays)
+        self.now = at
+        self.steps: list[Step] = []
+        self.messages: list[Message] = []
+        self.late: list[str] = []
+        """Why answers moved nobody: not awaited here, earlier send, limit reached, ended …"""
+        self._seed = seed
+        self._chart = self._charted()
+        self._told: list[str] = []
+        self._lots: dict[int, int] = {}
+        self.take(*([take] if isinstance(take, State) else take))
+        self._enter()
+
+    def _charted(self) -> Chart:
+        return chart_of(self.journey)
+
+    def _enter(self) -> None:
+        self._member, effects = enter_chart(self._chart, self._seed, self._ms)
+        self._perform(effects)
+
+    def copy(self) -> Self:
+        """The same customer once more: what happens to the one doesn't happen to the other."""
+        twin = copy(self)
+        held = cast("dict[str, object]", vars(twin))
+        held.update({name: copy(value) for name, value in held.items() if type(value) in (list, dict, set)})
+        return twin
+
+    # --- where she is -------------------------------------------------------------------------------------------------
+
+    @property
+    def ir(self) -> IR:
+        """What the journey compiled to."""
+        return self._chart.ir
+
+    @property
+    def at(self) -> State:
+        """The box that she is in: `walk.at is WinBack.call`."""
+        return self._state(self._member.state)
+
+    @property
+    def ended(self) -> bool:
+        """Whether she has come to an end."""
+        return self._member.phase == ENDED
+
+    @property
+    def reason(self) -> str | None:
+        """The name of the end that she came to."""
+        return self.at.name if self.ended else None
+
+    @property
+    def sent(self) -> list[State]:
+        """The boxes that have sent her a message, in order; `messages` tells more."""
+        return [message.state for message in self.messages]
+
+    @property
+    def arrows(self) -> list[int]:
+        """The arrows that she has taken, in order, as numbers in `ir.arrows`."""
+        return [step.arrow for step in self.steps if step.arrow >= 0]
+
+    def take(self, *states: State) -> Self:
+        """At splits to come, take the share that leads to one of `states`; the last word for a split counts."""
+        boxes = list(self._chart.boxes)
+        for state in states:
+            found = [
+                (index, arrow)
+                for index, box in enumerate(self._charted().boxes)
+                for arrow in (*(arrow for _, arrow in box.shares), *box.learned)
+                if self._state(self._chart.targets[arrow]) is state
+            ]
+            if not found:
+                raise ValueError(f"no share of {self.journey.__name__} leads to {state!r}")
+            for index, arrow in found:
+                self._lots[index] = arrow
+                boxes[index] = replace(boxes[index], shares=((1.0, arrow),) if boxes[index].shares else ())
+        self._chart = replace(self._chart, boxes=tuple(boxes))
+        return self
+
+    # --- what the stepper asks for -------------------------------------------------------------------------------------
+
+    @property
+    def _ms(self) -> int:
+        return milliseconds(self.now)
+
+    def _state(self, index: int) -> State:
+        return cast("State", getattr(self.journey, self.ir.states[index].name))
+
+    def _step(self, event: Answered | Due | Acted | Decided | Postponed) -> None:
+        self._member, effects = take_step(self._chart, self._member, event, self._ms)
+        self._perform(effects)
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Do what the stepper asks for. It asks for one thing at a time, and last."""
+        answer: Acted | Decided | Postponed | None = None
+        for effect in effects:
+            match effect:
+                case Row():
+                    event = self._told[effect.event_seq - 1] if effect.event_seq else None
+                    step = Step(self._state(effect.state), effect.cause, moment_of(effect.at), event, effect.arrow)
+                    self.steps.append(step)
+                    if effect.arrow >= 0:
+                        for told in taking:
+                            told(self.ir, effect.arrow)
+                case Send():
+                    answer = self._send(effect)
+                case Measure():
+                    answer = Acted(waits=self._measured(effect.arrows, moment_of(effect.since)))
+                case Decide():
+                    answer = Decided(self._decided(effect.arrows))
+                case Late():
+                    self.late.append(effect.reason)
+                case _:
+                    pass
+        if answer is not None:
+            self._step(answer)
+
+    def _send(self, effect: Send) -> Acted | Postponed:
+        state = self._state(effect.state)
+        later = may_send(self.ir, self.ir.states[effect.state], self.now, self._place)
+        if later > self.now:
+            return Postponed((later - self.now).total_seconds(), held=True)
+        actions = [(state.kind, state.template), *((action.kind, action.template) for action in state.also)]
+        sent = [(channel, template) for channel, template in actions if channel not in self.unreachable]
+        self.messages += [Message(state, channel, template or "", self.now, effect.visit) for channel, template in sent]
+        waits = self._measured(effect.arrows, self.now)
+        return Acted(waits=waits) if sent else Acted(False, waits, self.refusals.get(state.kind, "address missing"))
+
+    @property
+    def _place(self) -> Place:
+        return Place(zone_of(self.customer.get("zone"), self.ir.zone), self.holidays.__contains__)
+
+    def _decided(self, arrows: Sequence[int]) -> tuple[bool, ...]:
+        """Which arrows are open to her; where shares are learned, the lot falls on the first, or as `take` says."""
+        if isinstance(self._chart.arrows[arrows[0]].on, Learned):
+            lot = self._lots.get(self._member.state, arrows[0])
+            return tuple(arrow == lot for arrow in arrows)
+        known = facts(self.customer, self.orders)
+        guards = (self._chart.arrows[arrow].guard for arrow in arrows)
+        return tuple(guard is not None and guard.evaluate(known, self.now) for guard in guards)
+
+    def _hers(self, answer: Answer, payload: Mapping[str, Any]) -> bool:
+        """Whether an event is for this enrolment, of several that run in parallel."""
+        return answer.by is None or self.key is None or str(payload.get(answer.by, "")) == self.key
+
+    def _measured(self, arrows: Iterable[int], since: datetime) -> tuple[tuple[int, int], ...]:
+        """When the waits of these arrows are over for this customer."""
+        known = facts(self.customer, self.orders)
+        asked = ((arrow, measured(self._chart.arrows[arrow].on)) for arrow in arrows)
+        values = [(arrow, what.value(known, self.now) if what is not None else None) for arrow, what in asked]
+        return over(self._chart, values, since, self.now, self._place)

@@ -1,0 +1,161 @@
+"""Walking: an author's test of a journey, one customer in virtual time, without a server or a database.
+
+    w = walk(WinBack, customer={"country": "FR"})
+    w.tell(Email.clicked)
+    assert w.at is WinBack.call
+
+It is driven by the engine's own stepper, so what a test sees is what customers will get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from dsl.events import Shop
+from dsl.expression import Facts
+from dsl.facts import facts
+from dsl.ir import CHANGED
+from dsl.journey import Journey
+from dsl.planning import milliseconds, moment_of
+from dsl.predicate import And, Compare, Constant, Field, Predicate
+from dsl.states import Sending, State
+from dsl.step import Answered, Due
+from dsl.testing.builders import NOON, purchase
+from dsl.testing.driver import Driver
+from dsl.times import Duration, duration
+from dsl.triggers import Event, Reason
+
+__all__ = ["Walk", "walk"]
+
+
+def walk(
+    journey: type[Journey],
+    *,
+    customer: Mapping[str, Any] | None = None,
+    orders: Sequence[Mapping[str, Any]] = (),
+    at: datetime = NOON,
+    key: str | None = None,
+    seed: int = 1,
+    take: State | Iterable[State] = (),
+    unreachable: Iterable[type[Sending]] | Mapping[type[Sending], Reason] = (),
+    holidays: Iterable[date] = (),
+) -> Walk:
+    """Let a customer enter `journey` at `at`, and follow her.
+
+    `customer` and `orders` are her facts (totals in currency units); the builders of `dsl.testing` make some. At a split
+    the lot is drawn by `seed`, unless `take` names the box to go to. `unreachable` are channels by which she can't be
+    reached, with the reason if it matters: their boxes are not sent. `holidays` are the public ones where she lives. Of a
+    journey that runs in parallel `key` is the value by which this enrolment is told from others: events of another key
+    (`.by(…)`) pass it by. Raises Problems if the journey doesn't compile.
+    """
+    return Walk(journey, customer or {}, orders, at, key, seed, take, unreachable, holidays)
+
+
+class Walk(Driver):
+    """One customer on her way. `customer`, `orders`, `unreachable` and `refusals` may be changed as she goes."""
+
+    def tell(self, event: Event, /, *, to: State | None = None, **payload: Any) -> Walk:
+        """Something happens now: `tell(Email.clicked)`, `tell(Shop.purchased, total=30)`.
+
+        A channel's answer is to its last message, or to that of the box `to`. What the trigger itself asks of the
+        payload by equality (`Email.clicked.link("shop")`) needn't be said again. An order in the payload is no fact: what
+        conditions on orders shall see goes into `orders`.
+        """
+        if not isinstance(event, Event):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+            raise TypeError(f"tell(…) takes an answer or an event, for example Email.clicked, not {event!r}")
+        if event.name.endswith(".not_sent"):
+            raise ValueError(f"{event.name} is the box's own outcome: walk(…, unreachable=[…]) brings it about")
+        told = {**_equalities(event.payload), **payload}
+        known = replace(facts(self.customer, self.orders), payload=told)
+        if event.payload is not None and not event.payload.evaluate(known, self.now):
+            raise ValueError(f"the payload {told} is not one of which {event.payload.sentence()!r} holds")
+        visit = self._answered(event.name.partition(".")[0], to) if event.scope != "customer" else None
+        heard = [(index, answer) for index, answer in enumerate(self.ir.listens) if answer.event == event.name]
+        if heard and not any(self._hers(answer, told) for _, answer in heard):
+            return self
+        matched = tuple(
+            index
+            for index, answer in heard
+            if (answer.where is None or answer.where.evaluate(known, self.now)) and self._hers(answer, told)
+        )
+        self._told.append(event.name)
+        self._step(Answered(len(self._told), self._ms, matched, visit))
+        return self
+
+    def buy(
+        self,
+        total: float = 30,
+        *,
+        category: str | None = None,
+        product: str | None = None,
+        quantity: float = 1,
+        order_id: str | None = None,
+    ) -> Walk:
+        """She buys now: it is an order among her facts from now on, and `Shop.purchased` is told."""
+        number = order_id or f"bought-{len(self.orders) + 1}"
+        bought = purchase(total, order_id=number, category=category, product=product, quantity=quantity)
+        self.orders.append({**bought, "at": self.now})
+        return self.tell(Shop.purchased, **bought)
+
+    def change(self, **fields: Any) -> Walk:
+        """Facts of hers change: `change(zone="Asia/Tokyo")`. A wait that hangs on one of them is planned anew."""
+        self.customer.update(fields)
+        matched = tuple(
+            index
+            for index, answer in enumerate(self.ir.listens)
+            if answer.event == CHANGED
+            and any(
+                answer.where is not None and answer.where.evaluate(Facts(payload={"field": name}), self.now)
+                for name in fields
+            )
+        )
+        if matched:
+            self._told.append(CHANGED)
+            self._step(Answered(len(self._told), self._ms, matched))
+        return self
+
+    def wait(
+        self,
+        span: Duration | None = None,
+        /,
+        *,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+    ) -> Walk:
+        """Time passes: `wait(days=3)`. Whatever falls due on the way happens, in its order."""
+        passed = span if span is not None else duration(weeks=weeks, days=days, hours=hours, minutes=minutes)
+        until = self.now + timedelta(seconds=passed.seconds)
+        # The engine rounds deadlines up to a minute; a test that waits as long as the box does shall see it go on.
+        limit = -(-milliseconds(until) // 60_000) * 60_000
+        while self._member.deadline is not None and self._member.deadline <= limit:
+            self.now = max(self.now, moment_of(self._member.deadline))
+            self._step(Due())
+        self.now = max(self.now, until)
+        return self
+
+    def _answered(self, channel: str, to: State | None) -> int:
+        """The visit whose message is answered."""
+        fits = [m for m in self.messages if m.channel == channel and (to is None or m.state is to)]
+        if not fits:
+            who = f"`{to.name}` has sent nothing by {channel}" if to is not None else f"nothing was sent by {channel}"
+            sent = ", ".join(f"`{message.state.name}`" for message in self.messages) or "nothing"
+            raise ValueError(
+                f"{who} yet, so there is nothing to answer; she is in `{self.at.name}`, sent so far: {sent}"
+            )
+        return fits[-1].visit
+
+
+def _equalities(payload: Predicate | None) -> dict[str, Any]:
+    """What a condition says by equality alone: `link("shop")` is a click on that link."""
+    match payload:
+        case And(parts):
+            return {name: value for part in parts for name, value in _equalities(part).items()}
+        case Compare(Field(source="payload", name=name), "eq", Constant() as constant):
+            return {name: constant.literal}
+        case _:
+            return {}
