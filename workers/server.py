@@ -83,9 +83,7 @@ class EmbeddedServer:
         self._most = most
         self._process: subprocess.Popen[bytes] | None = None
         self._held: socket.socket | None = None
-        self._turn = (
-            threading.Lock()
-        )  # the watch has a thread of its own: a server may outlive the loop that started it
+        self._turn = threading.Lock()  # of the watch, which is a thread: a server may outlive the loop that started it
 
     @property
     def pid(self) -> int | None:
@@ -101,26 +99,12 @@ class EmbeddedServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._hold()
         self.given_up = None
-        deadline = time.monotonic() + wait
-        for attempt in range(1, _TRIES + 1):
-            log_was = self._log_size()
-            with self._turn:
-                process = self._process = self._spawn()
-            if await self._comes_up(process, log_was, deadline):
-                threading.Thread(target=self._watch, args=(process,), name="temporal-watch", daemon=True).start()
-                return
-            code = process.poll()
-            if code is None:  # it takes too long
-                break
-            _log.warning(
-                "the embedded Temporal server ended %s as it came up (start %d of %d); its log ends:\n%s",
-                _how(code), attempt, _TRIES, self.log_tail(),
-            )  # fmt: skip
-        tail = self.log_tail()
-        await self.stop()
-        raise EngineError(
-            "no_temporal", f"the embedded Temporal server did not come up on {self.address}; its log ends:\n{tail}"
-        )
+        try:
+            process = await self._brought_up(time.monotonic() + wait)
+        except BaseException:
+            await self.stop()
+            raise
+        threading.Thread(target=self._watch, args=(process,), name="temporal-watch", daemon=True).start()
 
     async def stop(self) -> None:
         """End the server, and wait until it is gone."""
@@ -195,6 +179,26 @@ class EmbeddedServer:
                 start_new_session=True,  # Ctrl-C is ours to handle: the worker must stop before its server does
             )
 
+    async def _brought_up(self, deadline: float) -> subprocess.Popen[bytes]:
+        """Start it, and again where it ends as it comes up: one of the ports that it finds for itself may be taken."""
+        for attempt in range(1, _TRIES + 1):
+            log_was = self._log_size()
+            with self._turn:
+                process = self._process = self._spawn()
+            if await self._comes_up(process, log_was, deadline):
+                return process
+            code = process.poll()
+            if code is None:  # it takes too long
+                break
+            _log.warning(
+                "the embedded Temporal server ended (%s) as it came up (start %d of %d); its log ends:\n%s",
+                _how(code), attempt, _TRIES, self.log_tail(),
+            )  # fmt: skip
+        raise EngineError(
+            "no_temporal",
+            f"the embedded Temporal server did not come up on {self.address}; its log ends:\n{self.log_tail()}",
+        )
+
     async def _comes_up(self, process: subprocess.Popen[bytes], log_was: int, deadline: float) -> bool:
         while time.monotonic() < deadline and process.poll() is None:
             if self._log_size() > log_was and _UP in (self.folder / "temporal.log").read_bytes()[log_was:]:
@@ -239,10 +243,10 @@ class EmbeddedServer:
             if self._process is not process:  # it was asked to
                 return False
             if times > self._most:
-                self._give_up(f"ended by itself {how}; these were {times} times within {_WITHIN / 60:.0f} minutes")
+                self._give_up(f"ended by itself ({how}), {times} times within {_WITHIN / 60:.0f} minutes")
                 return False
         _log.warning(
-            "the embedded Temporal server on %s ended by itself %s, and is started again; its log ends:\n%s",
+            "the embedded Temporal server on %s ended by itself (%s), and is started again; its log ends:\n%s",
             self.address, how, self.log_tail(),
         )  # fmt: skip
         return True
@@ -256,5 +260,5 @@ class EmbeddedServer:
 
 
 def _how(code: int) -> str:
-    """A process's end in words: `with code 1`, `by signal 9 (Killed)`."""
-    return f"with code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"
+    """A process's end in words: `exit code 1`, `signal 9, Killed`."""
+    return f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"

@@ -101,7 +101,7 @@ async def test_S1_a_journey_goes_on_by_itself_when_the_server_is_killed(
             await engine.until(lambda: all(engine.enrolment(one).ended_at for one in ("ann", "ben")))
         assert (engine.path("ann"), engine.path("ben")) == (["first", "second", "won"], ["first", "won"])
         assert server.restarts == 2
-        assert "ended by itself by signal 9 (Killed), and is started again" in caplog.text
+        assert "ended by itself (signal 9, Killed), and is started again" in caplog.text
     assert server.pid is None
     assert not await answers(server)
 
@@ -118,6 +118,22 @@ async def test_a_server_that_dies_again_and_again_is_given_up(tmp_path: Path) ->
         ):
             await asyncio.wait_for(server.lost(), PATIENCE)
         assert "does not run, was started again 2×" in server.state()
+
+
+async def test_a_server_that_dies_as_it_comes_up_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = EmbeddedServer(tmp_path, free_port())
+    starting = asyncio.create_task(server.start())
+    while server.pid is None:  # noqa: ASYNC110  # the server knows no event for it
+        await asyncio.sleep(0)
+    kill(server)
+    await starting
+    try:
+        assert await answers(server)
+        assert "ended (signal 9, Killed) as it came up (start 1 of 3)" in caplog.text
+    finally:
+        await server.stop()
 
 
 async def test_a_server_that_is_stopped_in_order_stays_down(tmp_path: Path) -> None:
