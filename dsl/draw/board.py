@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near
+from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near, plain_crossings
 from dsl.draw.placed import Placed, Route
 
 __all__ = ["Board", "Troubles"]
@@ -14,6 +14,8 @@ Troubles = tuple[int, int, int]
 """To how many things a route comes nearer than each of three distances: touching, close, and without air."""
 _AIRS = (3.0, 6.0, 9.0)
 _FAR = _AIRS[-1]
+_ASIDE = 5.0
+"""How much farther a line should keep from a frame's side than from another line."""
 _WIDEST_FIRST = tuple(enumerate(_AIRS))[::-1]
 
 
@@ -24,6 +26,8 @@ class Board:
         self._placed = placed
         self.boxes = dict(placed.boxes)
         self.routes = dict(placed.routes)
+        self.heads = dict(placed.heads)
+        self.frames = placed.frames
         self._reaches = {name: _reach(route) for name, route in self.routes.items()}
 
     def place(self, name: str, route: Route) -> None:
@@ -33,7 +37,7 @@ class Board:
 
     def placed(self) -> Placed:
         """The drawing as it is now."""
-        return replace(self._placed, boxes=self.boxes, routes=self.routes)
+        return replace(self._placed, boxes=self.boxes, routes=self.routes, heads=self.heads)
 
     def troubles(
         self, name: str, ends: tuple[str, str], route: Route, moved: Mapping[str, Rect] | None = None
@@ -41,12 +45,12 @@ class Board:
         """What an arrow between two boxes would touch if it ran there, perhaps with a box that was `moved` with it."""
         line, label = route.line, route.label
         left, top, right, bottom = _reach(route)
-        left, top, right, bottom = left - _FAR, top - _FAR, right + _FAR, bottom + _FAR
+        region = (left - _FAR, top - _FAR, right + _FAR, bottom + _FAR)
         lost = int(label is not None and not label.crossed_by(line))
         found = [lost, lost, lost]
         for box, kept in self.boxes.items():
             rect = moved.get(box, kept) if moved is not None else kept
-            if rect.x >= right or rect.y >= bottom or rect.x + rect.width <= left or rect.y + rect.height <= top:
+            if _apart(rect.bounds, region):
                 continue
             for at, air in _WIDEST_FIRST:
                 met = (box not in ends and rect.crossed_by(line, air)) + (label is not None and label.meets(rect, air))
@@ -54,7 +58,7 @@ class Board:
                     break
                 found[at] += met
         for other_name, reach in self._reaches.items():
-            if reach[0] >= right or reach[1] >= bottom or reach[2] <= left or reach[3] <= top or other_name == name:
+            if other_name == name or _apart(reach, region):
                 continue
             other = self.routes[other_name]
             for at, air in _WIDEST_FIRST:
@@ -62,7 +66,33 @@ class Board:
                 if not met:
                     break
                 found[at] += met
+        found = [met + self._at_frames(line, label, air) for met, air in zip(found, _AIRS, strict=True)]
         return (found[0], found[1], found[2])
+
+    def met(self, name: str, label: Rect) -> int:
+        """How many things the words of an arrow would touch if they stood there."""
+        air = _AIRS[0]
+        found = sum(label.meets(rect, air) for rect in (*self.boxes.values(), *self.heads.values()))
+        found += sum(frame.straddled_by(label, air) for frame in self.frames.values())
+        for other_name, other in self.routes.items():
+            if other_name != name:
+                found += label.crossed_by(other.line, air)
+                found += other.label is not None and label.meets(other.label, air)
+        return found
+
+    def crossed(self, name: str, route: Route) -> int:
+        """How many lines it plainly crosses, which no small move would mend."""
+        others = (other.line for other_name, other in self.routes.items() if other_name != name)
+        return sum(plain_crossings(route.line, line, _AIRS[0]) for line in others)
+
+    def _at_frames(self, line: Line, label: Rect | None, air: float) -> int:
+        """How often it touches what a frame says, or is on a frame's side."""
+        found = 0
+        for head in self.heads.values():
+            found += head.crossed_by(line, air) + (label is not None and label.meets(head, air))
+        for frame in self.frames.values():
+            found += frame.hugged_by(line, air + _ASIDE) + (label is not None and frame.straddled_by(label, air))
+        return found
 
 
 def _between(line: Line, label: Rect | None, other: Route, air: float) -> int:
@@ -73,6 +103,10 @@ def _between(line: Line, label: Rect | None, other: Route, air: float) -> int:
     if other.label is not None:
         found += other.label.crossed_by(line, air)
     return found
+
+
+def _apart(one: Bounds, other: Bounds) -> bool:
+    return one[0] >= other[2] or one[1] >= other[3] or one[2] <= other[0] or one[3] <= other[1]
 
 
 def _reach(route: Route) -> Bounds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from math import sqrt
 
 from dsl.draw.board import Board, Troubles
@@ -30,8 +31,8 @@ _PORT = 16.0
 def finished(graph: Graph, placed: Placed, *, tightly: bool = True) -> Placed:
     """The drawing as the engine gave it, made fit to be seen; not `tightly`: with its lines left where they are."""
     board = Board(placed)
-    tight = (_side_exits, _straightened, _under_their_arrows, _stretched) if tightly else ()
-    for step in (_eased, *tight, _looped, _outlined):
+    tight = (_side_exits, _straightened, _under_their_arrows, _raised, _stretched) if tightly else ()
+    for step in (_eased, *tight, _looped, _headed, _outlined):
         step(graph, board)
     return board.placed()
 
@@ -76,7 +77,8 @@ def _eased(graph: Graph, board: Board) -> None:
         route = board.routes.get(edge.id)
         while route is not None and edge.source != edge.target:
             now = _troubles(edge, route, board)
-            options = [(_troubles(edge, option, board), option) for option in _aside(route)] if now[0] else []
+            touches = now[0] > board.crossed(edge.id, route)
+            options = [(_troubles(edge, option, board), option) for option in _aside(route)] if touches else []
             least, option = min(options, key=lambda each: each[0], default=(now, route))
             if least[0] >= now[0]:
                 break
@@ -132,6 +134,47 @@ def _under_their_arrows(graph: Graph, board: Board) -> None:
                 break
 
 
+def _raised(graph: Graph, board: Board) -> None:
+    """Move ends that stand beside a frame, in one row with it, up to where their arrows' words are."""
+    kinds = {box.id: box.kind for box in graph.boxes}
+    entered = Counter(edge.target for edge in graph.edges)
+    for edge in graph.edges if board.frames else ():
+        route = board.routes.get(edge.id)
+        if route is None or kinds[edge.target] not in ENDS or entered[edge.target] > 1:
+            continue
+        (x, top), (tip, bottom) = route.line[-2:]
+        end = board.boxes[edge.target]
+        words = route.label.bottom if route.label is not None and route.label.y > top else top
+        moved = replace(end, y=round(words + 1.5 * _LAST, 1))
+        if x != tip or bottom < top or moved.y > end.y - _LAST or _crowded(edge, moved, board):
+            continue
+        option = replace(route, line=(*route.line[:-1], (x, moved.y)))
+        if _no_worse(_troubles(edge, option, board, {edge.target: moved}), _troubles(edge, route, board)):
+            board.boxes[edge.target] = moved
+            board.place(edge.id, option)
+
+
+def _headed(graph: Graph, board: Board) -> None:
+    """Move what a frame says to its upper left corner, or as far that way as lines leave room."""
+    for frame in graph.frames:
+        rect, head = board.frames[frame.id], board.heads[frame.id]
+        labels = [route.label for route in board.routes.values() if route.label is not None]
+        rects = [*board.boxes.values(), *labels]
+        lines = [route.line for route in board.routes.values()]
+        lefts = [
+            rect.x + _CORNER + 4,
+            *(x + _APART / 2 for line in lines for x, _ in line),
+            *(r.right + _APART / 2 for r in rects),
+        ]
+        for y, x in product((rect.y + _CORNER, head.y), sorted(x for x in lefts if rect.x < x < head.x)):
+            option = replace(head, x=round(x, 1), y=round(y, 1))
+            if not any(option.meets(r, _AIR) for r in rects) and not any(
+                option.crossed_by(line, _AIR) for line in lines
+            ):
+                board.heads[frame.id] = option
+                break
+
+
 def _ending(route: Route) -> Iterator[Route]:
     """The route without its last jog, and as it is."""
     if len(route.line) > 3 and route.line[-4][0] == route.line[-3][0]:  # down, along, and down
@@ -142,6 +185,8 @@ def _ending(route: Route) -> Iterator[Route]:
 def _crowded(edge: Edge, rect: Rect, board: Board) -> bool:
     """Whether an end would stand too near to anything but its arrow."""
     if any(name != edge.target and rect.meets(box, _APART) for name, box in board.boxes.items()):
+        return True
+    if any(rect.meets(frame, _APART / 2) for frame in board.frames.values()):
         return True
     others = (route for name, route in board.routes.items() if name != edge.id)
     return any(rect.crossed_by(o.line, 2 * _AIR) or (o.label is not None and rect.meets(o.label, _AIR)) for o in others)

@@ -35,6 +35,20 @@ def flaws(graph: Graph, placed: Placed) -> Iterator[str]:
     for one, other in neighbours([thing.bounds for thing in things], _AIR):
         if _clash(things[one], things[other]) or _clash(things[other], things[one]):
             yield f"the {things[one].kind} of {things[one].name} meets the {things[other].kind} of {things[other].name}"
+    yield from _at_frames(graph, placed)
+
+
+def _at_frames(graph: Graph, placed: Placed) -> Iterator[str]:
+    for frame in graph.frames:
+        rect = placed.frames[frame.id]
+        for name, route in placed.routes.items():
+            if rect.hugged_by(route.line, _CLOSE) or (route.label is not None and rect.straddled_by(route.label, _AIR)):
+                yield f"{name} is on the side of {frame.id}"
+        for box in graph.boxes:
+            if rect.meets(placed.boxes[box.id]) != (box.stage == frame.stage):
+                yield f"{box.id} is on the wrong side of {frame.id}"
+        if rect.straddled_by(placed.heads[frame.id], _AIR):
+            yield f"what {frame.id} says is on its side"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,8 @@ def _things(graph: Graph, placed: Placed) -> Iterator[_Thing]:
     edges: dict[str, Edge] = {edge.id: edge for edge in graph.edges}
     for name, rect in placed.boxes.items():
         yield _Thing("box", name, rect)
+    for name, rect in placed.heads.items():
+        yield _Thing("box", f"head of {name}", rect)
     for name, rect in placed.badges.items():
         yield _Thing("count", name, rect)
     for name, route in placed.routes.items():

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-__all__ = ["Bounds", "Line", "Point", "Rect", "around", "bounds_of", "crossings", "near", "neighbours", "tidy"]
+__all__ = [
+    "Bounds",
+    "Line",
+    "Point",
+    "Rect",
+    "around",
+    "bounds_of",
+    "crossings",
+    "near",
+    "neighbours",
+    "plain_crossings",
+    "tidy",
+]
 
 Point = tuple[float, float]
 Line = tuple[Point, ...]
@@ -62,6 +74,22 @@ class Rect:
             return False
         return any(a < right and left < c and b < bottom and top < d for a, b, c, d in _pieces(line))
 
+    def hugged_by(self, line: Line, air: float) -> int:
+        """How many of the line's pieces run along one of the rectangle's sides, nearer than `air`; to cross one is fine."""
+        left, top, right, bottom = self.bounds
+        found = 0
+        for a, b, c, d in _pieces(line):
+            if a == c:
+                found += b < bottom and top < d and min(abs(a - left), abs(a - right)) < air
+            else:
+                found += a < right and left < c and min(abs(b - top), abs(b - bottom)) < air
+        return found
+
+    def straddled_by(self, other: Rect, air: float) -> bool:
+        """Whether the other is neither within nor without, or nearer to a side than `air`."""
+        inner = Rect(self.x + air, self.y + air, self.width - 2 * air, self.height - 2 * air)
+        return self.meets(other, air) and not inner.encloses(other)
+
 
 def tidy(points: Sequence[Point]) -> Line:
     """The line without points that repeat or lie on the way between their neighbours; coordinates to a tenth."""
@@ -83,8 +111,27 @@ def near(one: Line, other: Line, air: float = 0.01) -> int:
     from_x, from_y, to_x, to_y = bounds_of(other)
     if from_x >= right + air or to_x <= left - air or from_y >= bottom + air or to_y <= top - air:
         return 0
+    from_x, from_y, to_x, to_y = from_x - air, from_y - air, to_x + air, to_y + air
+    others = _pieces(other)
+    found = 0
+    for a, b, c, d in _pieces(one):
+        if a < to_x and from_x < c and b < to_y and from_y < d:
+            found += sum(a < g + air and e < c + air and b < h + air and f < d + air for e, f, g, h in others)
+    return found
+
+
+def plain_crossings(one: Line, other: Line, air: float) -> int:
+    """How often the two cross with all their pieces going on for more than `air`: no move of a piece would change that."""
+    left, top, right, bottom = bounds_of(one)
+    from_x, from_y, to_x, to_y = bounds_of(other)
+    if from_x >= right or to_x <= left or from_y >= bottom or to_y <= top:
+        return 0
     return sum(
-        a < g + air and e < c + air and b < h + air and f < d + air
+        (a + air < e and e + air < c and f + air < b and b + air < h)
+        if b == d and e == g
+        else (e + air < a and a + air < g and b + air < f and f + air < d)
+        if a == c and f == h
+        else False
         for a, b, c, d in _pieces(one)
         for e, f, g, h in _pieces(other)
     )

@@ -10,6 +10,7 @@ from dsl.draw.typeface import width
 
 __all__ = [
     "ANYWHERE",
+    "FROM_WITHIN",
     "LABEL",
     "LINE",
     "SIGN",
@@ -35,6 +36,9 @@ SIGN = 17.0
 """The room of a small sign before a line of words."""
 START, ANYWHERE = "start", "anywhere"
 """Kinds of the boxes that are no states: where all come in, and where an arrow from anywhere comes from."""
+
+FROM_WITHIN = "from anywhere within:"
+"""What stands after a stage's name, before its own arrows."""
 
 Mark = Literal["", "added", "removed", "changed"]
 """What became of a thing, in the picture of a difference."""
@@ -122,6 +126,13 @@ class Frame:
     states: tuple[str, ...]
     tip: str
     mark: Mark = ""
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """How much room its name and its arrows take."""
+        wide, high = size_of(self.words)
+        first = width(self.title, TITLE, bold=True) + (6 + width(FROM_WITHIN, LABEL) if self.words else 0)
+        return (max(first, wide) + 4, high + LINE + 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Placed:
     badges: Mapping[str, Rect] = field(default_factory=dict[str, Rect])
     """The room of each state's count, by the box that it stands at."""
     frames: Mapping[str, Rect] = field(default_factory=dict[str, Rect])
+    heads: Mapping[str, Rect] = field(default_factory=dict[str, Rect])
+    """Where a frame's name and its own arrows are written."""
     width: float = 0
     height: float = 0
 
@@ -101,7 +103,8 @@ def shifted(placed: Placed) -> Placed:
     }
     badges = {name: _moved(rect, left, top) for name, rect in placed.badges.items()}
     frames = {name: _moved(rect, left, top) for name, rect in placed.frames.items()}
-    return Placed(boxes, routes, badges, frames, round(right - left + 4, 1), round(bottom - top + 4, 1))
+    heads = {name: _moved(rect, left, top) for name, rect in placed.heads.items()}
+    return Placed(boxes, routes, badges, frames, heads, round(right - left + 4, 1), round(bottom - top + 4, 1))
 
 
 def _moved(rect: Rect, left: float, top: float) -> Rect:

@@ -6,15 +6,11 @@ choice, and so is how far down a box stands that many arrows lead to; both decid
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
 
-from dsl.draw.graph import ANYWHERE
+from dsl.draw.graph import ANYWHERE, Edge, Graph
+from dsl.draw.levels import Levels
 from dsl.ir import ENDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from dsl.draw.graph import Edge, Graph
 
 __all__ = ["Ranks", "lowered", "rankings"]
 
@@ -22,8 +18,26 @@ Ranks = dict[str, int]
 """The row of each box, by its id; rows count from 0, downwards."""
 
 
-def rankings(graph: Graph) -> Iterator[Ranks]:
-    """Rows that are worth a try, the likeliest first, each only once."""
+def rankings(levels: Levels) -> Iterator[Ranks]:
+    """Rows that are worth a try, the likeliest first. They count within each level: outside, and in each frame."""
+    each = [list(_rankings(graph)) for graph in levels.graphs]
+    for index in range(max(map(len, each))):
+        yield {name: rank for found in each if found for name, rank in found[index % len(found)].items()}
+
+
+def lowered(levels: Levels, ranks: Ranks) -> Iterator[Ranks]:
+    """The same rows with one box, and all that must stay below it, one row further down."""
+    for graph in levels.graphs:
+        kinds = {box.id: box.kind for box in graph.boxes}
+        own = {box.id: ranks[box.id] for box in graph.boxes}
+        down = [(e.source, e.target) for e in graph.edges if ranks[e.source] < ranks[e.target]]
+        for box in graph.boxes:
+            entered = sum(target == box.id for _, target in down)
+            if entered > 1 and kinds[box.id] not in ENDS:
+                yield {**ranks, **_pushed(down, {**own, box.id: own[box.id] + 1}, kinds)}
+
+
+def _rankings(graph: Graph) -> Iterator[Ranks]:
     kinds = {box.id: box.kind for box in graph.boxes}
     orders: tuple[Callable[[int, Edge], tuple[bool, int]], ...] = (
         lambda index, edge: (not (edge.dashed or edge.main or not edge.words), index),
@@ -39,16 +53,6 @@ def rankings(graph: Graph) -> Iterator[Ranks]:
             if ranks not in seen:
                 seen.append(ranks)
                 yield ranks
-
-
-def lowered(graph: Graph, ranks: Ranks) -> Iterator[Ranks]:
-    """The same rows with one box, and all that must stay below it, one row further down."""
-    kinds = {box.id: box.kind for box in graph.boxes}
-    down = [(e.source, e.target) for e in graph.edges if ranks[e.source] < ranks[e.target]]
-    for box in graph.boxes:
-        entered = sum(target == box.id for _, target in down)
-        if entered > 1 and kinds[box.id] not in ENDS:
-            yield _pushed(down, {**ranks, box.id: ranks[box.id] + 1}, kinds)
 
 
 def _downward(graph: Graph, order: Callable[[int, Edge], tuple[bool, int]]) -> list[tuple[str, str]]:

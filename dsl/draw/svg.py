@@ -7,7 +7,21 @@ from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from dsl.draw.geometry import Rect
-from dsl.draw.graph import ANYWHERE, LABEL, LINE, SIGN, START, SUBTITLE, TITLE, Box, Edge, Frame, Graph, Words
+from dsl.draw.graph import (
+    ANYWHERE,
+    FROM_WITHIN,
+    LABEL,
+    LINE,
+    SIGN,
+    START,
+    SUBTITLE,
+    TITLE,
+    Box,
+    Edge,
+    Frame,
+    Graph,
+    Words,
+)
 from dsl.draw.heading import Heading
 from dsl.draw.layout import layout
 from dsl.draw.palette import resolve, style_sheet
@@ -110,7 +124,7 @@ class _Drawing:
         left = _MARGIN + max(0.0, (wide - placed.width) / 2)
         yield f'<g id="drawing" transform="translate({px(left)} {px(_MARGIN + heading.height)})">'
         for frame in graph.frames:
-            yield from self._frame(frame, placed.frames[frame.id])
+            yield from self._frame(frame, placed.frames[frame.id], placed.heads[frame.id])
         for edge in graph.edges:
             yield from self._arrow(edge, placed.routes[edge.id])
         for box in graph.boxes:
@@ -132,15 +146,18 @@ class _Drawing:
             return ""
         return "on" if name in self._way else "off"
 
-    def _frame(self, frame: Frame, rect: Rect) -> Iterator[str]:
+    def _frame(self, frame: Frame, rect: Rect, said: Rect) -> Iterator[str]:
         yield f"<g id={attribute(frame.id)} class={attribute(_classes('frame', frame.mark))}>"
         yield f"<title>{escape(frame.tip)}</title>"
         yield rectangle("edge", rect, 0, 14)
-        y = rect.y + 19
-        yield text(frame.title, "stage", rect.x + 14, y, width(frame.title, TITLE, bold=True))
+        y = said.y + 13
+        long = width(frame.title, TITLE, bold=True)
+        yield text(frame.title, "stage", said.x + 2, y, long)
+        if frame.words:
+            yield text(FROM_WITHIN, "words about", said.x + 8 + long, y, width(FROM_WITHIN, LABEL))
         for words in frame.words:
             y += LINE
-            yield from _words(words, "words", rect.x + 14, y, LABEL)
+            yield from _words(words, "words", said.x + 2, y + 3, LABEL)
         yield "</g>"
 
     def _arrow(self, edge: Edge, route: Route) -> Iterator[str]:
