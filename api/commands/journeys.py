@@ -57,11 +57,14 @@ def draw(
     path: At = None,
     journey: Only = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .svg, .png, .mmd or .txt file; default: NAME.svg for each.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="A .svg, .png, .mmd, .txt, .scxml or .json file; default: NAME.svg for each."
+        ),
     ] = None,
     theme: Annotated[str, typer.Option(help="auto, light or dark.")] = "auto",
 ) -> None:
-    """Draw journeys: SVG, PNG, Mermaid or text, by the file's ending."""
+    """Draw journeys, by the file's ending: SVG, PNG, Mermaid, text; or a statechart, as SCXML or as JSON of XState 5."""
     found = _sound(path, journey)
     if output is not None and len(found) > 1:
         names = ", ".join(ir.name for ir in found)
@@ -228,9 +231,17 @@ def _drawn(ir: IR, suffix: str, theme: str) -> bytes:
             from dsl.draw.text import text
 
             return text(ir).encode()
+        case ".scxml":
+            from dsl.export.scxml import scxml
+
+            return scxml(ir).encode()
+        case ".json":
+            from dsl.export.xstate import xstate
+
+            return xstate(ir).encode()
         case other:
             raise typer.BadParameter(
-                f"a picture is a .svg, .png, .mmd or .txt file, not {other or 'one without ending'}"
+                f"a picture is a .svg, .png, .mmd, .txt, .scxml or .json file, not {other or 'one without ending'}"
             )
 
 

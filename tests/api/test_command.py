@@ -80,7 +80,7 @@ def test_from_check_to_where(project: Path) -> None:
     digest = parcours(project, "hash").stdout.split()
     assert (len(digest[0]), digest[1]) == (64, "hello")
     assert "hello" in parcours(project, "show").stdout.lower()
-    for name in ("a.svg", "a.png", "a.mmd", "a.txt"):
+    for name in ("a.svg", "a.png", "a.mmd", "a.txt", "a.scxml", "a.json"):
         assert parcours(project, "draw", "-o", name).returncode == 0
         assert (project / name).stat().st_size > 100
     assert "version 1 (new), off" in parcours(project, "publish").stdout
