@@ -59,8 +59,6 @@ class Recorder:
     members: dict[str, Snapshot] = field(default_factory=dict[str, Snapshot])
     people: dict[int, Person] = field(default_factory=dict[int, Person])
     now: datetime = START
-    lag: timedelta = timedelta(0)
-    """How long after its deadline a wait is over: a worker's timers, ticks and grace."""
 
     def __post_init__(self) -> None:
         self.chart: Chart = chart(self.ir)
@@ -110,10 +108,10 @@ class Recorder:
                 ahead = [
                     (m.deadline, c) for c, m in self.members.items() if m.deadline is not None and m.phase != ENDED
                 ]
-                if not ahead or moment_of(min(ahead)[0]) + self.lag > until:
+                if not ahead or min(ahead)[0] > to_ms(until):
                     break
                 deadline, customer = min(ahead)
-                self.now = moment_of(deadline) + self.lag
+                self.now = moment_of(deadline)
                 self._step(conn, customer, Due())
         self.now = until
 
