@@ -103,7 +103,7 @@ def record(conn: Connection, chart: Chart, moved: Sequence[Moved], who: dict[int
             .values(state=bindparam("to"), state_since=bindparam("at"), seq=bindparam("n")),
             places,
         )
-        if any(box.kind == "call" for box in chart.boxes):
+        if any("call" in {state.kind, *(action.kind for action in state.also)} for state in chart.ir.states):
             _withdraw_tasks(conn, places, now_ms)
         # Nobody leaves a send that was put off but by an answer.
         _give_up_sends(conn, [place for place in places if place["cause"] == "answer"], now_ms)
