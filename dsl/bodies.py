@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
@@ -223,6 +223,8 @@ def _items(given: object) -> Iterator[tuple[object, Place | None]]:
     """What a body gave, each with its place; a body that gives nothing back has just forgotten to yield."""
     if given is None:
         return
+    if isinstance(given, CoroutineType):
+        given.close()  # else Python warns of it, in words about our code
     if not isinstance(given, Iterator):
         yield given, None
         return
@@ -251,6 +253,8 @@ def _no_arrow(item: object, place: Place) -> JourneyError:
             hint = f"write a trigger in front of it: `yield then >> self.{item.name}`"
         case GeneratorType():
             hint = "to pass on the arrows of a method, write `yield from`"
+        case CoroutineType() | AsyncGeneratorType():
+            hint = "a body is plain code, run once when the journey is compiled: write `def`, not `async def`"
         case Arrow():
             hint = "`forever` stands in a box that waits"
         case _ if isinstance(item, list | tuple):
@@ -264,6 +268,8 @@ def _shown(item: object) -> str:
     """A value in a few words; a generator's address would be another one each time."""
     if isinstance(item, GeneratorType):
         return "the arrows of a method"
+    if isinstance(item, CoroutineType | AsyncGeneratorType):
+        return "what an `async def` gives"
     if isinstance(item, State):
         return f"the box `{item.name}`"
     if isinstance(item, Trigger):

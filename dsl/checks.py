@@ -210,13 +210,20 @@ def _overtakes(one: object, other: After) -> bool:
     """Whether `one`, wherever it stands, always comes before the wait of `other`."""
     if isinstance(one, Then):
         return one.limit is None
-    if not isinstance(one, After) or one.limit is not None or one.guard is not None:
+    if not isinstance(one, After) or one.limit is not None or one.guard is not None or one.clock is not None:
         return False
-    if not isinstance(one.wait, Duration) or one.clock is not None:
-        return False
-    if isinstance(other.wait, Duration):
-        return one.wait < other.wait
-    return other.at_least is not None and one.wait < other.at_least
+    longest = one.wait if isinstance(one.wait, Duration) else _last(one.at_most, one.missing)
+    shortest = other.wait if isinstance(other.wait, Duration) else _first(other.at_least, other.missing)
+    return longest is not None and shortest is not None and longest < shortest
+
+
+def _last(at_most: Duration | None, missing: Duration | None) -> Duration | None:
+    """The longest that a measured wait may be; None: there is no bound. What stands in for a missing value keeps to none."""
+    return None if at_most is None or missing is None else max(at_most, missing)
+
+
+def _first(at_least: Duration | None, missing: Duration | None) -> Duration | None:
+    return None if at_least is None or missing is None else min(at_least, missing)
 
 
 def _guard_covers(early: Conditional, late: Conditional) -> bool:

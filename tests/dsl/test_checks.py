@@ -106,10 +106,8 @@ MEASURED = "        yield after(Orders.rhythm(), {rule}) >> self.done\n        y
         ("missing=days(30), at_least=days(7)", 6, ["J124"]),
         ("missing=days(5), at_most=days(7)", 7, []),
         ("missing=days(12), at_most=days(7)", 10, []),
-        pytest.param("missing=days(5), at_most=days(7)", 10, ["J124"], marks=pytest.mark.xfail(
-            strict=True, reason="a measured wait that is always the shorter one is not noticed yet")),
-        pytest.param("missing=days(1), at_least=days(7)", 3, [], marks=pytest.mark.xfail(
-            strict=True, reason="what stands in for a missing value may be the shorter one: refused though both can be taken")),
+        ("missing=days(5), at_most=days(7)", 10, ["J124"]),
+        ("missing=days(1), at_least=days(7)", 3, []),
     ],
 )  # fmt: skip
 def test_A1_a_time_out_beside_a_measured_wait(rule: str, days: int, codes: list[str], tmp_path: Path) -> None:
@@ -119,7 +117,6 @@ def test_A1_a_time_out_beside_a_measured_wait(rule: str, days: int, codes: list[
     assert [error.code for error in problems_of(file)] == codes
 
 
-@pytest.mark.xfail(strict=True, reason="the message shows an object's address, and not what to write instead")
 def test_A1_a_body_is_no_coroutine(tmp_path: Path) -> None:
     file = tmp_path / "care.py"
     file.write_text(
