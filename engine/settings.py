@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     task_queue: str = Field(default="parcours", description="Temporal task queue of the workers")
     cohort_size: int = Field(default=500, ge=1, le=2000, description="Most customers in one workflow")
     batch_size: int = Field(default=250, ge=1, le=2000, description="Most customers in one activity")
+    history_events: int = Field(
+        default=1000,
+        ge=40,
+        le=10_000,
+        description="Events of a workflow's history after which its cohort goes on in a new run: what a worker replays",
+    )
     tick: float = Field(default=0.25, gt=0, description="Seconds between two looks for new events and entries")
     grace: float = Field(
         default=2.0, ge=0, description="Seconds that an answer may be under way after the deadline it met"

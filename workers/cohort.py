@@ -62,15 +62,26 @@ Work = tuple[str, int, tuple[int, ...]]
 
 
 def fresh_input(
-    content: str, clock: Clock, members: Sequence[tuple[int, int]], *, grace: float, tick: float, batch: int
+    content: str,
+    clock: Clock,
+    members: Sequence[tuple[int, int]],
+    *,
+    grace: float,
+    tick: float,
+    batch: int,
+    events: int,
 ) -> dict[str, Any]:
-    """The input of a cohort's workflow: version, clock, and members as (enrolment, entered at in ms)."""
+    """The input of a cohort's workflow: version, clock, and members as (enrolment, entered at in ms).
+
+    `events`: how long its history may grow before it goes on in a new run.
+    """
     return {
         "hash": content,
         "clock": [clock.scale, clock.real_origin, clock.origin],
         "grace": grace,
         "tick": tick,
         "batch": batch,
+        "events": events,
         "new": newcomers(members),
     }
 
@@ -145,7 +156,7 @@ class CohortWorkflow:
             idle = not (self._running or self._arrived or self._joining or self._stopping)
             if idle and not self._members:
                 break
-            if idle and workflow.info().is_continue_as_new_suggested():
+            if idle and self._is_long():
                 self._go_on()
             self._arm()
             workflow.set_current_details(self._details())
@@ -192,6 +203,11 @@ class CohortWorkflow:
                     del self._queue[work]
                 for item in over:
                     self._note(item.enrolment_id, item.rows, item.late)
+
+    def _is_long(self) -> bool:
+        """Whether the history has grown long: whoever takes the cohort up again has to replay all of it."""
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._given["events"]
 
     def _go_on(self) -> None:
         """Continue as new: the snapshots are the whole state, since no batch is under way."""

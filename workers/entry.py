@@ -226,6 +226,7 @@ class Entry:
             grace=self._settings.grace,
             tick=self._settings.tick,
             batch=self._settings.batch_size,
+            events=self._settings.history_events,
         )
         try:
             await self._client.start_workflow(
