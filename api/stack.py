@@ -90,6 +90,7 @@ class Child:
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # a folder `api` or `dsl` of the user's own, where he stands, is not ours
                 "-m",
                 "api.command",
                 *self._arguments,
