@@ -71,7 +71,7 @@ def _read(event: Mapping[str, Any], data: object, now: datetime) -> Read:
         if len(event[name]) > _LONGEST:
             raise Malformed(name, event[name], f"it may have {_LONGEST} characters")
     customer = event.get("customerid", event.get("subject"))
-    what: object = data if isinstance(data, dict) else {} if data is None else {"data": data}
+    what = cast("dict[str, Any]", data) if isinstance(data, dict) else {} if data is None else {"data": data}
     message: dict[str, Any] = {
         "type": "track",
         "event": event["type"],

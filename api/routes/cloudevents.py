@@ -14,7 +14,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from api import cloudevents
 from api.auth import Need
 from api.errors import ApiError
-from api.keeping import keep
 from api.routes.ingest import MOST, Received
 from api.segment import Malformed, Read
 from api.state import Here
@@ -91,7 +90,7 @@ def take(here: Here, given: Annotated[tuple[Mapping[str, str], bytes], Depends(_
             parsed.append(cloudevents.from_binary(headers, body, now))
     except Malformed as error:
         raise ApiError(400, "malformed_event", f"{where}{error.message}; nothing was kept") from None
-    keep(here, parsed, now)
+    here.keeper.keep(parsed, now)
     return Received()
 
 

@@ -14,7 +14,6 @@ from pydantic import BaseModel, Field
 
 from api.auth import Need
 from api.errors import ApiError
-from api.keeping import keep
 from api.segment import KINDS, Malformed, Read, read
 from api.state import Here
 from engine import events
@@ -113,7 +112,7 @@ def batch(here: Here, body: Annotated[Any, Depends(_json)]) -> Received:
             raise ApiError(
                 400, "malformed_event", f"batch[{index}].{error.message}; nothing of the batch was kept"
             ) from None
-    keep(here, parsed, now)
+    here.keeper.keep(parsed, now)
     return Received()
 
 
@@ -124,7 +123,7 @@ def _single(kind: str) -> None:
             parsed = read(body, now, kind)
         except Malformed as error:
             raise ApiError(400, "malformed_event", error.message) from None
-        keep(here, [parsed], now)
+        here.keeper.keep([parsed], now)
         return Received()
 
     take.__doc__ = f"Segment's {kind} call: one message of a batch, without `type`."
