@@ -24,8 +24,10 @@ __all__ = [
     "Enrolment",
     "EntryRefusal",
     "Event",
+    "Exposure",
     "Feed",
     "FeedItem",
+    "ImportRun",
     "Journey",
     "JourneyToggle",
     "JourneyVersion",
@@ -387,6 +389,7 @@ class Message(Kept, table=True):
     __table_args__ = (
         Index("message_customer", "customer_id", "reserved_at"),
         Index("message_enrolment", "enrolment_id"),
+        Index("message_code", "code"),
         Index("message_provider", "channel", "provider_id"),
     )
 
@@ -415,6 +418,10 @@ class Message(Kept, table=True):
     content_hash: str | None = None
     links: list[dict[str, str]] | None = _json(null=True)
     """Tracked links in order: `[{"name": …, "url": …}]`; a click names the index, so no redirect is open."""
+    code: str | None = None
+    """The code that it carries, where its template shows one: typed, scanned, told or redeemed, it is an answer."""
+    sender: str | None = None
+    """What it was sent from, where there may be several: an SMS's own number. A reply to it comes there."""
     provider_id: str | None = None
     cost: int = 0
     """Thousandths of a cent (a hundred-thousandth of the currency)."""
@@ -571,3 +578,37 @@ class ApiKey(Kept, table=True):
     created_at: datetime = _at()
     revoked_at: datetime | None = _at(null=True)
     last_used_at: datetime | None = _at(null=True)
+
+
+class Exposure(Kept, table=True):
+    """A contact that somebody else made with a customer of ours: an agency's mailing, a letter of last year's campaign."""
+
+    __table_args__ = (Index("exposure_customer", "customer_id", "at"),)
+
+    id: str = Field(primary_key=True)
+    """The source's own, or one made of the other fields: reading a file twice adds nothing."""
+    customer_id: str
+    campaign: str
+    channel: str
+    at: datetime = _at()
+    cost: int = 0
+    """Thousandths of a cent."""
+    source: str
+    """`import`, or who says so."""
+
+
+class ImportRun(Kept, table=True):
+    """How far a file was read, kept with each chunk of its rows: after a kill the reading goes on where it stopped."""
+
+    key: str = Field(primary_key=True)
+    """sha256 over the file's content, its place, and how it is read."""
+    kind: str
+    """`customers`, `consents`, `orders`, `exposures`, `outcomes`."""
+    file: str
+    rows: int
+    new: int
+    rejected: int
+    rejected_bytes: int
+    """The size of the file of rejected rows, when these rows were kept."""
+    updated_at: datetime = _at()
+    finished_at: datetime | None = _at(null=True)

@@ -319,6 +319,8 @@ def upgrade() -> None:
         sa.Column("context", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("content_hash", sa.String(), nullable=True),
         sa.Column("links", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("sender", sa.String(), nullable=True),
         sa.Column("provider_id", sa.String(), nullable=True),
         sa.Column("cost", sa.Integer(), nullable=False),
         sa.Column("reserved_at", Moment(), nullable=False),
@@ -329,6 +331,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_message_reserved_at"), ["reserved_at"], unique=False)
         batch_op.create_index("message_customer", ["customer_id", "reserved_at"], unique=False)
         batch_op.create_index("message_enrolment", ["enrolment_id"], unique=False)
+        batch_op.create_index("message_code", ["code"], unique=False)
         batch_op.create_index("message_provider", ["channel", "provider_id"], unique=False)
 
     op.create_table(
@@ -444,8 +447,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash"),
     )
 
+    op.create_table(
+        "exposure",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("campaign", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("cost", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("exposure", schema=None) as batch_op:
+        batch_op.create_index("exposure_customer", ["customer_id", "at"], unique=False)
+
+    op.create_table(
+        "import_run",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("file", sa.String(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("new", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("rejected_bytes", sa.Integer(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("finished_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("import_run")
+    with op.batch_alter_table("exposure", schema=None) as batch_op:
+        batch_op.drop_index("exposure_customer")
+
+    op.drop_table("exposure")
     op.drop_table("template_version")
     op.drop_table("suppression")
     with op.batch_alter_table("step", schema=None) as batch_op:
@@ -474,6 +510,7 @@ def downgrade() -> None:
 
     op.drop_table("message_event")
     with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("message_code")
         batch_op.drop_index("message_provider")
         batch_op.drop_index("message_enrolment")
         batch_op.drop_index("message_customer")
