@@ -12,7 +12,25 @@ from fastapi.routing import APIRoute
 from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
-from api.routes import call_tasks, customers, docs, feeds, health, ingest, journeys, letters, links, messages, sink, sms
+from api.routes import (
+    call_leases,
+    call_queues,
+    call_results,
+    call_stream,
+    call_tasks,
+    customers,
+    docs,
+    feeds,
+    health,
+    ingest,
+    journeys,
+    letters,
+    links,
+    messages,
+    sink,
+    sms,
+    webhooks,
+)
 from api.state import State
 from engine.db import Database
 from engine.keys import SCOPES
@@ -33,13 +51,32 @@ which value, and the way out.
 """
 _ROUTERS = tuple(
     module.router
-    for module in (ingest, customers, journeys, call_tasks, messages, links, letters, feeds, sms, health, docs, sink)
+    for module in (
+        ingest,
+        customers,
+        journeys,
+        call_stream,
+        call_results,
+        call_tasks,  # after the two: its last path takes any name
+        call_leases,
+        call_queues,
+        webhooks,
+        messages,
+        links,
+        letters,
+        feeds,
+        sms,
+        health,
+        docs,
+        sink,
+    )
 )
 _TAGS = {
     "events": "What happened: in, in the form of Segment's and RudderStack's clients; and out.",
     "customers": "Customers, their consents, their paths, their feeds.",
     "journeys": "Published journeys: books, picture, switch, entry, report.",
     "call tasks": "The call center's tasks.",
+    "webhooks": "Subscriptions to what happens to call tasks, and what was delivered.",
     "messages": "What was sent, or not, and why.",
     "links": "What customers press; the token is signed, no key is needed.",
     "letters": "Answers to letters; no key is needed.",

@@ -261,7 +261,11 @@ def _said(value: object) -> str | None:  # noqa: PLR0911  # one for each kind of
         case Limit():
             return limit_words(value)
         case Action():
-            return f"{value.kind} {value.template}" + (f" ({value.queue})" if value.queue is not None else "") + _agent(value)
+            return (
+                f"{value.kind} {value.template}"
+                + (f" ({value.queue})" if value.queue is not None else "")
+                + _agent(value)
+            )
         case Node():
             return value.sentence()
         case tuple():

@@ -21,7 +21,7 @@ from engine.call_hours import Rules, Slot, every_rules, rules_of
 from engine.db import insert_new, table
 from engine.tables import CallAttempt, CallDeferral, CallQueue, CallTask
 
-__all__ = ["Load", "Wish", "crowded_out", "load", "plan", "roll", "wishes"]
+__all__ = ["Load", "Wish", "crowded_out", "load", "plan", "roll", "stale", "wishes"]
 
 _MOST_SLOTS = 20_000
 
@@ -86,15 +86,17 @@ def plan(conn: Connection, queue: str, now: datetime) -> int:
     return len(changed)
 
 
+def stale(conn: Connection, now: datetime) -> bool:
+    """Whether another slot of some queue has begun since it was planned."""
+    return any(True for _ in _rolled(conn, now))
+
+
 def roll(conn: Connection, now: datetime) -> int:
     """Plan each queue of which another slot has begun: what it left undone has its place in the next. Returns how many were."""
-    rolled = 0
-    for rules in every_rules(conn):
-        running = next(rules.slots(now), None) if rules.limited else None
-        if running is not None and running.start != rules.planned_slot:
-            plan(conn, rules.name, now)
-            rolled += 1
-    return rolled
+    begun = list(_rolled(conn, now))
+    for rules in begun:
+        plan(conn, rules.name, now)
+    return len(begun)
 
 
 def crowded_out(conn: Connection, rules: Rules, candidates: Sequence[Wish], now: datetime) -> dict[str, Wish]:
@@ -131,6 +133,13 @@ def wishes(conn: Connection, rules: Rules) -> list[Wish]:
         )
         for row in conn.execute(query)
     ]
+
+
+def _rolled(conn: Connection, now: datetime) -> Iterator[Rules]:
+    for rules in every_rules(conn):
+        running = next(rules.slots(now), None) if rules.limited else None
+        if running is not None and running.start != rules.planned_slot:
+            yield rules
 
 
 def _set_free(conn: Connection, rules: Rules, now: datetime) -> int:

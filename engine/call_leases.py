@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, func, or_, select, text, update
 from sqlalchemy import cast as as_type
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import ColumnElement
@@ -33,6 +33,7 @@ __all__ = [
     "claim",
     "heartbeat",
     "lapse",
+    "lapsed",
     "leased",
     "release",
     "wrap",
@@ -156,6 +157,14 @@ def lapse(conn: Connection, now: datetime) -> int:
     rows = [dict(row) | {"status": "pending"} for row in conn.execute(lapsed.returning(target)).mappings()]
     call_events.tell(conn, "expired", rows, now)
     return len(forgotten) + len(rows)
+
+
+def lapsed(conn: Connection) -> bool:
+    """Whether a lease has run out that nobody was told of yet."""
+    target = table(CallTask)
+    over = (target.c.status.in_(LEASED), target.c.lease_until <= datetime.now(UTC))
+    untold = or_(target.c.lapsed_at.is_(None), target.c.withdrawn_at.is_not(None))
+    return conn.execute(select(target.c.id).where(*over, untold).limit(1)).first() is not None
 
 
 def leased(conn: Connection, task_id: str, lease_token: str) -> CallTask:
