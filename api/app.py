@@ -13,6 +13,10 @@ from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
 from api.routes import (
+    call_leases,
+    call_queues,
+    call_results,
+    call_stream,
     call_tasks,
     cloudevents,
     customers,
@@ -26,6 +30,7 @@ from api.routes import (
     messages,
     sink,
     sms,
+    webhooks,
 )
 from api.state import State
 from engine.db import Database
@@ -49,9 +54,15 @@ _ROUTERS = tuple(
     module.router
     for module in (
         ingest,
-        cloudevents,
         customers,
         journeys,
+        call_stream,
+        call_results,
+        call_tasks,  # after the two: its last path takes any name
+        call_leases,
+        call_queues,
+        webhooks,
+        cloudevents,
         call_tasks,
         messages,
         links,
@@ -68,6 +79,7 @@ _TAGS = {
     "customers": "Customers, their consents, their paths, their feeds.",
     "journeys": "Published journeys: books, picture, switch, entry, report.",
     "call tasks": "The call center's tasks.",
+    "webhooks": "Subscriptions to what happens to call tasks, and what was delivered.",
     "messages": "What was sent, or not, and why.",
     "links": "What customers press; the token is signed, no key is needed.",
     "letters": "Answers to letters; no key is needed.",

@@ -150,6 +150,8 @@ def _state(draft: Draft, box: Box) -> ir.State:
         state.stage.name if state.stage is not None else None,
         state.hours,
         state.offers,
+        state.skills,
+        state.priority,
     )
 
 

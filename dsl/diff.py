@@ -242,6 +242,13 @@ def _field(
         yield Detail(spaced(name), repr(before), repr(after))
 
 
+def _agent(action: Action) -> str:
+    """Who takes its calls, and in which order."""
+    words = [f"skills {', '.join(action.skills)}"] if action.skills else []
+    words += [f"priority {action.priority}"] if action.priority is not None else []
+    return f", {', '.join(words)}" if words else ""
+
+
 def _said(value: object) -> str | None:  # noqa: PLR0911  # one for each kind of value
     """Any value of a field in words; None where there is nothing to say."""
     match value:
@@ -254,7 +261,11 @@ def _said(value: object) -> str | None:  # noqa: PLR0911  # one for each kind of
         case Limit():
             return limit_words(value)
         case Action():
-            return f"{value.kind} {value.template}" + (f" ({value.queue})" if value.queue is not None else "")
+            return (
+                f"{value.kind} {value.template}"
+                + (f" ({value.queue})" if value.queue is not None else "")
+                + _agent(value)
+            )
         case Node():
             return value.sentence()
         case tuple():

@@ -191,6 +191,8 @@ class Action:
     kind: Channel
     template: str
     queue: str | None = None
+    skills: tuple[str, ...] = ()
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,10 @@ class State:
     """When it may send; outside, the send waits."""
     offers: int = 0
     """How many of the customer's best offers its template gets."""
+    skills: tuple[str, ...] = ()
+    """What an agent must know who takes its calls."""
+    priority: int | None = None
+    """1 (first) to 9 in its queue; None is 5."""
 
     @property
     def channels(self) -> tuple[str, ...]:

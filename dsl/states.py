@@ -7,7 +7,7 @@ author has one word for a channel.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from dsl import ir
@@ -55,8 +55,10 @@ class State:
         "name",
         "offers",
         "place",
+        "priority",
         "purpose",
         "queue",
+        "skills",
         "stage",
         "template",
         "was",
@@ -69,6 +71,8 @@ class State:
         *,
         template: str | None = None,
         queue: str | None = None,
+        skills: tuple[str, ...] = (),
+        priority: int | None = None,
         purpose: Purpose | None = None,
         also: tuple[ir.Action, ...] = (),
         stage: Stage | None = None,
@@ -82,6 +86,8 @@ class State:
         self.body = body
         self.template = template
         self.queue = queue
+        self.skills = skills
+        self.priority = priority
         self.purpose: Purpose | None = purpose
         self.also = also
         self.stage = stage
@@ -188,6 +194,8 @@ class Box:
     kind: ClassVar[StateKind]
     template: str | None = None
     queue: str | None = None
+    skills: tuple[str, ...] = ()
+    priority: int | None = None
     purpose: Purpose | None = None
     stage: Stage | None = None
     hours: ir.Clock | None = None
@@ -212,6 +220,8 @@ class Box:
             body,
             template=self.template,
             queue=self.queue,
+            skills=self.skills,
+            priority=self.priority,
             purpose=self.purpose,
             stage=self.stage,
             hours=self.hours,
@@ -281,8 +291,10 @@ class Sending(Box):
             below.body,
             template=self.template,
             queue=self.queue,
+            skills=self.skills,
+            priority=self.priority,
             purpose=self.purpose or below.purpose,
-            also=(ir.Action(cast("ir.Channel", below.kind), below.template or "", below.queue), *below.also),
+            also=(_action(below), *below.also),
             stage=self.stage or below.stage,
             hours=self.hours or below.hours,
             offers=self.offers or below.offers,
@@ -310,6 +322,11 @@ class Sending(Box):
             raise LanguageError(f"purpose= takes marketing or transactional, not {purpose!r}")
         self.template = template
         self.purpose = purpose
+
+
+def _action(below: State) -> ir.Action:
+    channel = cast("ir.Channel", below.kind)
+    return ir.Action(channel, below.template or "", below.queue, below.skills, below.priority)
 
 
 _MANY_OFFERS = 50
@@ -365,7 +382,9 @@ class Feed(Sending):
 class Call(Sending):
     """`@Call("folder/template", queue="retention")`: a task for the call center, and its outcomes.
 
-    At least one of `interested`, `refused` and `not_reached` must have an arrow (J128).
+    At least one of `interested`, `refused` and `not_reached` must have an arrow (J128). `skills=("wine",)` is what an agent must
+    know who takes the call, `priority=1` comes before 9. Where the queue has no room, the call waits for the next slot that has
+    some; with an arrow for `Call.not_sent.because("no capacity")` that one is taken instead.
     """
 
     kind = "call"
@@ -375,6 +394,12 @@ class Call(Sending):
     """She doesn't want it."""
     not_reached = Answered(name="call.not_reached")
     """Nobody answered, or not she. `.up_to(3, every=hours(20))` tries again."""
+    busy = Answered(name="call.busy")
+    """The line was busy. Without an arrow of its own it is `not_reached`."""
+    voicemail = Answered(name="call.voicemail")
+    """A machine answered. Without an arrow of its own it is `not_reached`."""
+    callback = Answered(name="call.callback")
+    """She asked for another call. Without an arrow of its own the task itself comes back at her time."""
     wrong_number = Answered(name="call.wrong_number")
     """The number is someone else's."""
     do_not_call = Answered(name="call.do_not_call")
@@ -387,6 +412,8 @@ class Call(Sending):
         template: str,
         *,
         queue: str = "default",
+        skills: Iterable[str] = (),
+        priority: int | None = None,
         purpose: Purpose | None = None,
         stage: Stage | None = None,
         hours: ir.Clock | None = None,
@@ -400,6 +427,22 @@ class Call(Sending):
         if not isinstance(queue, str) or not queue:  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
             raise LanguageError(f"queue= takes the name of a call-center queue, not {queue!r}")
         self.queue = queue
+        self.skills = _skills(skills)
+        if priority is not None and (type(priority) is not int or not 1 <= priority <= 9):
+            raise LanguageError(f"priority= takes a number from 1 (first) to 9, not {priority!r}")
+        self.priority = priority
+
+
+def _skills(skills: object) -> tuple[str, ...]:
+    found: object = (skills,) if isinstance(skills, str) else skills
+    names = tuple(cast("Iterable[object]", found)) if isinstance(found, Iterable) else (found,)
+    wrong = next((name for name in names if not isinstance(name, str) or not _SKILL.fullmatch(name)), None)
+    if wrong is not None:
+        raise LanguageError(f"skills= takes names of skills, not {wrong!r}", 'for example skills=("wine", "contracts")')
+    return tuple(sorted({str(name) for name in names}))
+
+
+_SKILL = re.compile(r"[\w.-]+(:[\w.-]+)?")
 
 
 class Letter(Sending):

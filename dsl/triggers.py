@@ -64,7 +64,15 @@ class Arrow:
 
 
 Reason = Literal[
-    "address missing", "no consent", "consent withdrawn", "suppressed", "journey off", "template", "capped", "failed"
+    "address missing",
+    "no consent",
+    "consent withdrawn",
+    "suppressed",
+    "journey off",
+    "template",
+    "capped",
+    "no capacity",
+    "failed",
 ]
 """Why a box sends nothing, as its message's row has it."""
 

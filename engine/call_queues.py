@@ -1,4 +1,4 @@
-"""Call tasks as lists: what is there by status, in the order of change, and each queue in numbers."""
+"""Call tasks as lists: what is there by status, in the order of change; each queue in numbers; what had to wait."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sqlalchemy.sql import ColumnElement
 
 from engine.call_tasks import LEASED, OPEN, claimable
 from engine.db import table
-from engine.tables import CallTask
+from engine.tables import CallDeferral, CallQueue, CallTask
 
-__all__ = ["Queue", "listed", "queues"]
+__all__ = ["Queue", "deferrals", "listed", "queues"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Queue:
     pending: int
     reserved: int
     assigned: int
+    wrapping: int
     completed: int
     withdrawn: int
     oldest_due_at: datetime | None
@@ -56,8 +57,8 @@ def listed(
 
 
 def queues(conn: Connection) -> list[Queue]:
-    """Each queue with its tasks by status."""
-    target = table(CallTask)
+    """Each queue with its tasks by status, also those that are declared and have none."""
+    target, declared = table(CallTask), table(CallQueue)
     lapsed = and_(target.c.status.in_(LEASED), target.c.lease_until <= datetime.now(UTC))
     each = select(
         target.c.queue,
@@ -68,15 +69,35 @@ def queues(conn: Connection) -> list[Queue]:
     ).subquery()  # grouped from outside: PostgreSQL takes two parameters of one value for two expressions
     by = (each.c.queue, each.c.status, each.c.lapsed, each.c.withdrawn)
     query = select(*by, func.count().label("n"), func.min(each.c.due_at).label("due")).group_by(*by)
-    counts: dict[str, dict[str, int]] = {}
+    none: dict[str, int] = dict.fromkeys((*OPEN, "completed", "withdrawn"), 0)
+    counts: dict[str, dict[str, int]] = {name: dict(none) for name in conn.execute(select(declared.c.name)).scalars()}
     due: dict[str, datetime] = {}
     for row in conn.execute(query):
         status = row.status if not row.lapsed else "withdrawn" if row.withdrawn else "pending"
-        of = counts.setdefault(row.queue, dict.fromkeys((*OPEN, "completed", "withdrawn"), 0))
+        of = counts.setdefault(row.queue, dict(none))
         of[status] = of.get(status, 0) + row.n
         if status == "pending":
             due[row.queue] = min(due.get(row.queue, row.due), row.due)
     return [Queue(name, **of, oldest_due_at=due.get(name)) for name, of in sorted(counts.items())]
+
+
+def deferrals(
+    conn: Connection,
+    *,
+    queue: str | None = None,
+    task_id: str | None = None,
+    before: int | None = None,
+    most: int = 100,
+) -> list[CallDeferral]:
+    """Tasks that were moved to a later slot, the newest move first."""
+    target = table(CallDeferral)
+    query = select(target).order_by(target.c.id.desc()).limit(most)
+    for column, value in ((target.c.queue, queue), (target.c.task_id, task_id)):
+        if value is not None:
+            query = query.where(column == value)
+    if before is not None:
+        query = query.where(target.c.id < before)
+    return [CallDeferral(**row) for row in conn.execute(query).mappings()]
 
 
 def _has_status(status: str) -> ColumnElement[bool]:

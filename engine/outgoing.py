@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
-__all__ = ["Channel", "Content", "Outgoing", "Receipt", "Recipient", "Send", "TrackedLink"]
+from engine.gate import No
+
+__all__ = ["Bounded", "Channel", "Content", "Outgoing", "Receipt", "Recipient", "Send", "TrackedLink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,12 @@ class Outgoing:
     queue: str = ""
     outcomes: Sequence[str] = ()
     """For a call task: the outcomes that its box has arrows for."""
+    skills: Sequence[str] = ()
+    """For a call task: what an agent must know who takes it."""
+    priority: int | None = None
+    """For a call task: 1 (first) to 9, where its box says so."""
+    substitute: bool = False
+    """For a call task: whether its box has something else for when there is no capacity."""
     journey_title: str = ""
 
 
@@ -126,4 +134,13 @@ class Channel(Protocol):
 
     def batch(self, run: str) -> AbstractAsyncContextManager[Send]:
         """Open what sends share (a connection, a print run named `run`), for the messages of one batch."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A channel that has no room for every message at once, as a call center has not."""
+
+    def full(self, conn: Connection, messages: Sequence[Outgoing]) -> dict[str, No]:
+        """Of messages that may go out, those that are not made since there is no room: by key, with the reason."""
         ...

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     letter_cost: int = Field(default=95_000, ge=0, description="What a letter costs, in thousandths of a cent")
     country: str = Field(default="FR", description="The project's country (ISO 3166), where a customer has none")
     currency: str = Field(default="EUR", description="Currency of orders (ISO 4217)")
+    order_value: int = Field(
+        default=3000, ge=0, description="What an order is taken to be worth, in cents, of a customer who has none yet"
+    )
     letter_sender: str = Field(
         default="Parcours\n1 rue du Parcours\n75001 Paris",
         description="Sender's address on letters, lines separated by line ends",

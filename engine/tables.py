@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Index, Integer, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Computed, DateTime, Index, Integer, UniqueConstraint, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import declared_attr
@@ -17,6 +17,10 @@ from sqlmodel import Field, SQLModel
 
 __all__ = [
     "ApiKey",
+    "CallAttempt",
+    "CallDeferral",
+    "CallEvent",
+    "CallQueue",
     "CallTask",
     "Cohort",
     "Consent",
@@ -44,6 +48,9 @@ __all__ = [
     "Step",
     "Suppression",
     "TemplateVersion",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookTry",
 ]
 
 
@@ -487,9 +494,18 @@ class Lease(Kept, table=True):
 
 
 class CallTask(Kept, table=True):
-    """A task of the call center: pending → reserved → assigned → completed, or withdrawn."""
+    """A task of the call center: pending → reserved → assigned → wrapping → completed, or withdrawn."""
 
-    __table_args__ = (Index("call_task_queue", "queue", "status", "priority", "due_at"),)
+    __table_args__ = (
+        Index("call_task_queue", "queue", "status", "rank", "due_at", "id"),
+        Index("call_task_changed", "updated_at", "id"),
+        Index(
+            "call_task_lease",
+            "lease_until",
+            sqlite_where=text("lease_until IS NOT NULL"),
+            postgresql_where=text("lease_until IS NOT NULL"),
+        ),
+    )
 
     id: str = Field(primary_key=True)
     """The message's key."""
@@ -501,6 +517,19 @@ class CallTask(Kept, table=True):
     status: str
     priority: int = 5
     """1 (first) to 9."""
+    value: int = Field(default=0, sa_column=Column(BIG, nullable=False, server_default="0"))
+    """What the call is expected to bring, in cents; of equal priorities the highest comes first."""
+    rank: int = Field(
+        default=None,
+        sa_column=Column(BIG, Computed("priority * 1000000000000 - value", persisted=True), nullable=False),
+    )
+    """The order in which agents get tasks: by priority, then by value. The database computes it, for its index."""
+    skills: list[str] = Field(default=None, sa_column=Column(JSON(), nullable=False, server_default="[]"))
+    """What an agent must know who takes it: the box's, and the customer's language as `language:fr`."""
+    zone: str | None = None
+    """The customer's time zone (IANA); null: the project's."""
+    country: str | None = None
+    language: str | None = None
     script: str
     """HTML, rendered for this customer."""
     title: str
@@ -510,11 +539,21 @@ class CallTask(Kept, table=True):
     created_at: datetime = _at()
     updated_at: datetime = _at()
     due_at: datetime = _at()
+    slot_at: datetime | None = _at(null=True)
+    """The beginning of the slot in which it has its place, where its queue has a capacity."""
+    not_before: datetime | None = _at(null=True)
+    """After an attempt or for a call back: no sooner than then."""
+    callback_at: datetime | None = _at(null=True)
+    """The time that she asked for: the task keeps it, whoever else is worth more."""
+    attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """Calls that were made for it, without the one that completed it."""
     worker: str | None = None
     lease_hash: str | None = None
     """sha256 of the lease token."""
     lease_until: datetime | None = _at(null=True)
     """Wall-clock time: an agent's minutes are not scaled."""
+    lapsed_at: datetime | None = _at(null=True)
+    """When it was noticed, and told, that the lease ran out."""
     outcome: str | None = None
     answers: dict[str, Any] | None = _json(null=True)
     notes: str | None = None
@@ -524,6 +563,134 @@ class CallTask(Kept, table=True):
     """When the journey withdrew it; a call under way then goes on, `assigned`, and its agent is told."""
     past_leases: list[dict[str, str]] | None = _json(null=True)
     """Leases that ran out, newest first, `{"hash", "worker"}`: their outcome still counts if nobody else finished."""
+
+
+class CallQueue(Kept, table=True):
+    """What a call center says of a queue: when it works, with how many agents, how often a customer is tried."""
+
+    name: str = Field(primary_key=True)
+    zone: str
+    country: str
+    shifts: list[dict[str, Any]] = _json()
+    """`{"days", "opens", "closes", "agents"}`, on the clock of `zone`; none: always open."""
+    holidays: bool
+    """Whether it works on public holidays of its country."""
+    slot_minutes: int
+    calls_per_agent: int
+    """In a slot."""
+    call_from: str
+    """No customer is rung before this time on her own clock …"""
+    call_until: str
+    """… nor from this one on."""
+    attempts: int
+    """Most calls for one task."""
+    retry_minutes: int
+    """After a call that reached nobody."""
+    planned_slot: datetime | None = _at(null=True)
+    """The slot that was running when the queue was planned last."""
+    updated_at: datetime = _at()
+
+
+class CallAttempt(Kept, table=True):
+    """A call that did not complete its task: nobody was reached, or she asked for another time."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    task_id: str = Field(index=True)
+    number: int
+    outcome: str
+    worker: str
+    lease_hash: str = Field(unique=True)
+    """Of the lease that it was made under: the same report again is no second attempt."""
+    at: datetime = _at()
+    next_at: datetime | None = _at(null=True)
+    """When the task is due again; null: this was the last attempt."""
+
+
+class CallDeferral(Kept, table=True):
+    """A task that was moved to a later slot, because."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    task_id: str = Field(index=True)
+    queue: str
+    from_at: datetime = _at()
+    to_at: datetime = _at()
+    reason: str
+    """`no capacity` when it came, or `outranked` by tasks that came later and count for more."""
+    priority: int
+    value: int = Field(sa_column=Column(BIG, nullable=False))
+    at: datetime = _at()
+
+
+class CallEvent(Kept, table=True):
+    """What happened to a call task, written in the transaction that did it: streams and webhooks tell it."""
+
+    __table_args__ = (Index("call_event_order", "xact", "seq"),)
+
+    seq: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    xact: int = Field(sa_column=Column(BIG, nullable=False))
+    """On PostgreSQL its transaction: a reader passes over what came before only once that is certain. 0 on SQLite."""
+    type: str
+    """`call_task.created`, `reserved`, `completed`, `withdrawn`, `expired`."""
+    task_id: str = Field(index=True)
+    queue: str
+    data: dict[str, Any] = _json()
+    """The task as it was: ids, status, times and outcome, nothing personal."""
+    at: datetime = _at()
+
+
+class Webhook(Kept, table=True):
+    """A subscription: which events are told to which address. Its times are wall-clock time."""
+
+    id: str = Field(primary_key=True)
+    url: str
+    events: list[str] = _json()
+    queue: str | None = None
+    """Only this queue's; null: every one's."""
+    secret: str
+    """Signs what is sent (`whsec_…`, Standard Webhooks): it is needed in the clear, and shown once."""
+    created_at: datetime = _at()
+    disabled_at: datetime | None = _at(null=True)
+    disabled_why: str | None = None
+
+
+class WebhookDelivery(Kept, table=True):
+    """An event on its way to a subscription. Written with the event, sent by a worker. Its times are wall-clock time."""
+
+    __table_args__ = (
+        Index(
+            "webhook_delivery_due",
+            "due_at",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("webhook_delivery_log", "webhook_id", "id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    webhook_id: str
+    message_id: str
+    """`webhook-id` on the wire: the same in every try, so that the receiver can drop repeats."""
+    type: str
+    body: str
+    """What is sent, to the byte: the signature is over it."""
+    status: str
+    """`pending`, `delivered`, `failed` (given up), `dropped` (the subscription is gone)."""
+    tries: int = 0
+    created_at: datetime = _at()
+    due_at: datetime = _at()
+    settled_at: datetime | None = _at(null=True)
+
+
+class WebhookTry(Kept, table=True):
+    """One call of a subscriber's address, and what came of it. Wall-clock time."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    delivery_id: int = Field(sa_column=Column(BIG, nullable=False, index=True))
+    at: datetime = _at()
+    status: int | None = None
+    """The HTTP status; null: no answer came."""
+    error: str | None = None
+    ms: int
 
 
 class Feed(Kept, table=True):

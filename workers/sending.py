@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
+from dsl.expression import Facts
 from dsl.ir import Action, Answer, State
 from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
@@ -27,7 +28,7 @@ from engine.db import Database, table
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
-from engine.outgoing import Channel, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Bounded, Channel, Outgoing, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.steps import Person
 from engine.tables import Customer
@@ -232,7 +233,7 @@ class Sending:
         """Make the messages, but for those who get none in any case; the gate is asked when they are reserved."""
         with self._database.read() as conn:
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
-        outcomes = _outcomes(state)
+        outcomes, substitute = _outcomes(state), _substitute(state)
         for mail in wave:
             key, status = mail.candidate.key, known.get(mail.candidate.key)
             address = mail.candidate.address
@@ -256,6 +257,9 @@ class Sending:
                 at=from_ms(self._clock.now_ms()),
                 queue=action.queue or "",
                 outcomes=outcomes,
+                skills=action.skills,
+                priority=action.priority,
+                substitute=substitute,
                 journey_title=chart.ir.title,
             )
 
@@ -272,6 +276,9 @@ class Sending:
                     detail = {"error": mail.receipt.detail}
                     refused[mail.candidate.key] = No("not_sent", "template", detail)
             ready = [mail for mail in open_ones if mail.candidate.key not in refused and mail.outgoing is not None]
+            if isinstance(channel, Bounded):
+                refused |= channel.full(conn, [mail.outgoing for mail in ready if mail.outgoing is not None])
+                ready = [mail for mail in ready if mail.candidate.key not in refused]
             messages.refuse(
                 conn,
                 [(m.candidate, refused[m.candidate.key]) for m in open_ones if m.candidate.key in refused],
@@ -364,7 +371,20 @@ def _plain(value: object) -> object:
 
 def _actions(state: State) -> tuple[Action, ...]:
     """What the box sends, its first action first."""
-    return (Action(cast("ChannelKind", state.kind), state.template or "", state.queue), *state.also)
+    kind = cast("ChannelKind", state.kind)
+    return (Action(kind, state.template or "", state.queue, state.skills, state.priority), *state.also)
+
+
+def _substitute(state: State) -> bool:
+    """Whether the box has an arrow for a call that finds no capacity."""
+    no_room = Facts(payload={"reason": "no capacity"})
+    return any(
+        isinstance(arrow.on, Answer)
+        and arrow.on.event == "call.not_sent"
+        and arrow.on.where is not None
+        and arrow.on.where.evaluate(no_room, from_ms(0))
+        for arrow in state.arrows
+    )
 
 
 def _outcomes(state: State) -> tuple[str, ...]:

@@ -22,12 +22,14 @@ from engine.links import Links
 from engine.settings import Settings
 from engine.templates import Templates
 from workers import lease
+from workers.calls import CallKeeper
 from workers.channels import channels
 from workers.cohort import CohortWorkflow
 from workers.dispatcher import Dispatcher
 from workers.entry import Entry
 from workers.perform import Performer
 from workers.registry import REGISTRY
+from workers.webhooks import Deliverer
 
 __all__ = ["connect", "run_worker"]
 
@@ -82,13 +84,18 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     )
     dispatcher = Dispatcher(settings, database, REGISTRY, client)
     entry = Entry(settings, database, REGISTRY, client)
+    deliverer = Deliverer(database)
+    keeper = CallKeeper(database, settings.clock)
     holder = f"{os.getpid()}-{token_hex(4)}"
     async with worker:
         await asyncio.gather(
             _loop("entry", entry.round, settings, database, holder, stop),
             _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
+            _loop("call tasks", keeper.round, settings, database, holder, stop),
+            _loop("webhooks", deliverer.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
+    await deliverer.close()
     database.close()
 
 

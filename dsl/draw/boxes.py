@@ -92,6 +92,10 @@ def _about(ir: IR, state: State) -> Iterable[tuple[str, str]]:
         yield "template", state.template
     if state.queue is not None:
         yield "queue", state.queue
+    if state.skills:
+        yield "skills", ", ".join(state.skills)
+    if state.priority is not None:
+        yield "priority", str(state.priority)
     for action in state.also:
         yield f"and {action.kind}", action.template + (f" ({action.queue})" if action.queue is not None else "")
     if state.kind in CHANNELS:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from engine import call_queues, call_tasks, events
+from engine import call_leases, call_queues, call_tasks, events
 from engine.db import Database, insert_new, table
 from engine.errors import Conflict, Gone, Invalid, NotFound
 from engine.tables import CallTask, Suppression
@@ -51,9 +51,9 @@ def lapse(db: Database) -> None:
         conn.execute(update(table(CallTask)).values(lease_until=datetime.now(UTC) - timedelta(seconds=1)))
 
 
-def claim_one(db: Database, worker: str = "ada") -> call_tasks.Claimed:
+def claim_one(db: Database, worker: str = "ada") -> call_leases.Claimed:
     with db.write() as conn:
-        (claimed,) = call_tasks.claim(conn, "retention", worker, 1, 120, NOW)
+        (claimed,) = call_leases.claim(conn, "retention", worker, 1, 120, NOW)
     return claimed
 
 
@@ -72,7 +72,7 @@ def test_K1_two_agents_never_claim_the_same_task(db: Database) -> None:
         mine: list[str] = []
         while True:
             with db.write() as conn:
-                claimed = call_tasks.claim(conn, "retention", f"agent {agent}", 7, 120, NOW)
+                claimed = call_leases.claim(conn, "retention", f"agent {agent}", 7, 120, NOW)
             if not claimed:
                 return mine
             mine += [one.task.id for one in claimed]
@@ -95,7 +95,7 @@ def test_claim_takes_the_first_by_priority_then_due_time_and_none_before_its_tim
         ],
     )
     with db.write() as conn:
-        claimed = call_tasks.claim(conn, "retention", "ada", 10, 120, NOW)
+        claimed = call_leases.claim(conn, "retention", "ada", 10, 120, NOW)
     assert [one.task.id for one in claimed] == ["3-1-0", "2-1-0", "1-1-0"]
     assert {one.task.status for one in claimed} == {"reserved"}
     assert claimed[0].lease_token not in str(claimed[0].task)
@@ -105,7 +105,7 @@ def test_K1_expiry_gives_the_task_back(db: Database) -> None:
     fill(db, [task("1-1-0")])
     first = claim_one(db)
     with db.write() as conn:
-        assert call_tasks.claim(conn, "retention", "bob", 1, 120, NOW) == []
+        assert call_leases.claim(conn, "retention", "bob", 1, 120, NOW) == []
     lapse(db)
     with db.read() as conn:
         assert [call_tasks.status_of(row) for row in call_queues.listed(conn, status="pending")] == ["pending"]
@@ -113,7 +113,7 @@ def test_K1_expiry_gives_the_task_back(db: Database) -> None:
     second = claim_one(db, "bob")
     assert second.task.id == first.task.id
     with db.write() as conn, pytest.raises(Conflict, match="not valid any more"):
-        call_tasks.heartbeat(conn, "1-1-0", first.lease_token, 120, NOW)
+        call_leases.heartbeat(conn, "1-1-0", first.lease_token, 120, NOW)
 
 
 def test_K1_an_outcome_after_expiry_is_accepted_if_nobody_else_finished(db: Database) -> None:
@@ -136,7 +136,7 @@ def test_completing_twice_is_one_outcome(db: Database) -> None:
     claimed = claim_one(db)
     for _ in range(3):
         with db.write() as conn:
-            call_tasks.accept_task(conn, "1-1-0", claimed.lease_token, 60, NOW) if not names(db) else None
+            call_leases.accept_task(conn, "1-1-0", claimed.lease_token, 60, NOW) if not names(db) else None
             call_tasks.complete(
                 conn, "1-1-0", claimed.lease_token, "interested", NOW, answers={"wants": "red"}, duration_s=61.5
             )
@@ -194,9 +194,9 @@ def test_K4_a_call_under_way_is_marked_and_not_taken_away(db: Database) -> None:
     fill(db, [task("1-1-0")])
     claimed = claim_one(db)
     with db.write() as conn:
-        call_tasks.accept_task(conn, "1-1-0", claimed.lease_token, 120, NOW)
+        call_leases.accept_task(conn, "1-1-0", claimed.lease_token, 120, NOW)
         assert call_tasks.withdraw(conn, [1], NOW) == []
-        beat = call_tasks.heartbeat(conn, "1-1-0", claimed.lease_token, 120, NOW)
+        beat = call_leases.heartbeat(conn, "1-1-0", claimed.lease_token, 120, NOW)
     assert (beat.status, beat.withdrawn_at) == ("assigned", NOW)
     with db.write() as conn:
         assert call_tasks.complete(conn, "1-1-0", claimed.lease_token, "refused", NOW).status == "completed"
@@ -205,14 +205,14 @@ def test_K4_a_call_under_way_is_marked_and_not_taken_away(db: Database) -> None:
 def test_K4_a_marked_call_that_is_given_back_or_forgotten_is_withdrawn(db: Database) -> None:
     fill(db, [task("1-1-0"), task("2-1-0")])
     with db.write() as conn:
-        first, second = call_tasks.claim(conn, "retention", "ada", 2, 120, NOW)
+        first, second = call_leases.claim(conn, "retention", "ada", 2, 120, NOW)
         for one in (first, second):
-            call_tasks.accept_task(conn, one.task.id, one.lease_token, 120, NOW)
+            call_leases.accept_task(conn, one.task.id, one.lease_token, 120, NOW)
         call_tasks.withdraw(conn, [1, 2], NOW)
-        assert call_tasks.release(conn, first.task.id, first.lease_token, NOW).status == "withdrawn"
+        assert call_leases.release(conn, first.task.id, first.lease_token, NOW).status == "withdrawn"
     lapse(db)
     with db.write() as conn:
-        assert call_tasks.claim(conn, "retention", "bob", 9, 120, NOW) == []
+        assert call_leases.claim(conn, "retention", "bob", 9, 120, NOW) == []
         assert call_tasks.status_of(call_tasks.get(conn, second.task.id)) == "withdrawn"
         assert call_queues.queues(conn)[0].withdrawn == 2
 
@@ -221,14 +221,14 @@ def test_a_task_given_back_can_be_claimed_at_once(db: Database) -> None:
     fill(db, [task("1-1-0")])
     claimed = claim_one(db)
     with db.write() as conn:
-        call_tasks.release(conn, "1-1-0", claimed.lease_token, NOW)
+        call_leases.release(conn, "1-1-0", claimed.lease_token, NOW)
     assert claim_one(db, "bob").task.worker == "bob"
 
 
 @pytest.mark.parametrize(("most", "seconds"), [(0, 60), (101, 60), (1, 0), (1, 4000)])
 def test_a_claim_out_of_bounds_is_refused(sqlite: Database, most: int, seconds: float) -> None:
     with sqlite.write() as conn, pytest.raises(Invalid, match="it must be 1 to"):
-        call_tasks.claim(conn, "retention", "ada", most, seconds, NOW)
+        call_leases.claim(conn, "retention", "ada", most, seconds, NOW)
 
 
 def test_listing_pages_by_change(db: Database) -> None:

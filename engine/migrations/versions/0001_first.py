@@ -49,13 +49,145 @@ def upgrade() -> None:
         sa.Column("completed_at", Moment(), nullable=True),
         sa.Column("withdrawn_at", Moment(), nullable=True),
         sa.Column("past_leases", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("value", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False),
+        sa.Column(
+            "rank",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            sa.Computed("priority * 1000000000000 - value", persisted=True),
+            nullable=False,
+        ),
+        sa.Column("skills", sa.JSON(), server_default="[]", nullable=False),
+        sa.Column("zone", sa.String(), nullable=True),
+        sa.Column("country", sa.String(), nullable=True),
+        sa.Column("language", sa.String(), nullable=True),
+        sa.Column("slot_at", Moment(), nullable=True),
+        sa.Column("not_before", Moment(), nullable=True),
+        sa.Column("callback_at", Moment(), nullable=True),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lapsed_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("call_task", schema=None) as batch_op:
-        batch_op.create_index("call_task_queue", ["queue", "status", "priority", "due_at"], unique=False)
+        batch_op.create_index(
+            "call_task_queue",
+            ["queue", "status", "rank", "due_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index("call_task_changed", ["updated_at", "id"], unique=False)
+        batch_op.create_index(
+            "call_task_lease",
+            ["lease_until"],
+            unique=False,
+            sqlite_where=sa.text("lease_until IS NOT NULL"),
+            postgresql_where=sa.text("lease_until IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_call_task_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_call_task_enrolment_id"), ["enrolment_id"], unique=False)
 
+    op.create_table(
+        "call_attempt",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("task_id", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("lease_hash", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("next_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("lease_hash"),
+    )
+    op.create_index(op.f("ix_call_attempt_task_id"), "call_attempt", ["task_id"], unique=False)
+    op.create_table(
+        "call_deferral",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("task_id", sa.String(), nullable=False),
+        sa.Column("queue", sa.String(), nullable=False),
+        sa.Column("from_at", Moment(), nullable=False),
+        sa.Column("to_at", Moment(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("value", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_call_deferral_task_id"), "call_deferral", ["task_id"], unique=False)
+    op.create_table(
+        "call_event",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("xact", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("task_id", sa.String(), nullable=False),
+        sa.Column("queue", sa.String(), nullable=False),
+        sa.Column("data", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index("call_event_order", "call_event", ["xact", "seq"], unique=False)
+    op.create_index(op.f("ix_call_event_task_id"), "call_event", ["task_id"], unique=False)
+    op.create_table(
+        "call_queue",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("zone", sa.String(), nullable=False),
+        sa.Column("country", sa.String(), nullable=False),
+        sa.Column("shifts", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("holidays", sa.Boolean(), nullable=False),
+        sa.Column("slot_minutes", sa.Integer(), nullable=False),
+        sa.Column("calls_per_agent", sa.Integer(), nullable=False),
+        sa.Column("call_from", sa.String(), nullable=False),
+        sa.Column("call_until", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("retry_minutes", sa.Integer(), nullable=False),
+        sa.Column("planned_slot", Moment(), nullable=True),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("events", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("queue", sa.String(), nullable=True),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("disabled_at", Moment(), nullable=True),
+        sa.Column("disabled_why", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("webhook_id", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("due_at", Moment(), nullable=False),
+        sa.Column("settled_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "webhook_delivery_due",
+        "webhook_delivery",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index("webhook_delivery_log", "webhook_delivery", ["webhook_id", "id"], unique=False)
+    op.create_table(
+        "webhook_try",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("ms", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_webhook_try_delivery_id"), "webhook_try", ["delivery_id"], unique=False)
     op.create_table(
         "cohort",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -580,7 +712,16 @@ def downgrade() -> None:
     with op.batch_alter_table("call_task", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_call_task_enrolment_id"))
         batch_op.drop_index(batch_op.f("ix_call_task_customer_id"))
+        batch_op.drop_index("call_task_lease")
+        batch_op.drop_index("call_task_changed")
         batch_op.drop_index("call_task_queue")
 
     op.drop_table("call_task")
+    op.drop_table("call_attempt")
+    op.drop_table("call_deferral")
+    op.drop_table("call_event")
+    op.drop_table("call_queue")
+    op.drop_table("webhook")
+    op.drop_table("webhook_delivery")
+    op.drop_table("webhook_try")
     op.drop_table("api_key")
