@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, http, journeys, keys
+from api.commands import data, explain, http, journeys, keys, knobs
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.simulate import simulate
@@ -44,7 +44,7 @@ def _gather() -> None:
     app.command()(explain.explain)
     app.command()(simulate)
     app.command()(backtest)
-    for command in (journeys.publish, journeys.on, journeys.off, journeys.where):
+    for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(keys.app, name="key")

@@ -177,6 +177,10 @@ class Journey(Kept, table=True):
     hash: str
     version: int
     on: bool = Field(default=False, sa_column_kwargs={"name": "is_on"})
+    code_hash: str
+    """The version that the code says; `hash` is another where knobs are turned."""
+    knobs: list[dict[str, Any]] = _json()
+    """The knobs as the code has them, with its values and bounds."""
     audience_read_at: datetime | None = _at(null=True)
     """The due time of the audience's last reading that was finished; by each customer's clock: the moment of that reading."""
 

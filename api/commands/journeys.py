@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from dsl.loading import Loaded
     from dsl.problems import JourneyError
     from engine.paths import Path as Way
+    from engine.tables import KnobChange
     from engine.templates import Template, Templates
 
-__all__ = ["check", "draw", "hash_", "off", "on", "publish", "show", "where"]
+__all__ = ["check", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
 
 At = Annotated[Path | None, typer.Argument(help="A journey file or a folder of them; default: PARCOURS_JOURNEYS.")]
 Only = Annotated[str | None, typer.Option("--journey", "-j", help="One journey of them, by its name.")]
@@ -77,7 +78,7 @@ def draw(
 
 def publish(path: At = None, journey: Only = None) -> None:
     """Check journeys, and make them the newest versions. Customers under way stay on theirs; the switch stays as it is."""
-    from engine import journeys
+    from engine import journeys, knob_changes
 
     loaded, problems = _load(path)
     wanted = _chosen(loaded, journey) if not problems else []
@@ -91,10 +92,26 @@ def publish(path: At = None, journey: Only = None) -> None:
     for each in wanted:
         with database.write() as conn:
             before = [row.hash for row in journeys.versions(conn, each.ir.name)]
-            made = journeys.publish(conn, each.ir, _who(), settings.clock.now(), _sources(templates, each.ir))
+            turned = {row.knob for row in knob_changes.newest(conn, each.ir.name).values() if row.value is not None}
+            made = journeys.publish(conn, each.ir, who(), settings.clock.now(), _sources(templates, each.ir))
+            changes = knob_changes.newest(conn, each.ir.name)
             switched = "on" if journeys.get(conn, each.ir.name).on else f"off: parcours on {each.ir.name}"
-        news = "as it was published before" if each.ir.hash in before else "new"
+        news = "as it was published before" if made.hash in before else "new"
         typer.echo(f"{each.ir.name}: version {made.version} ({news}), {switched}")
+        _print_turned(each.ir, {name: changes[name] for name in sorted(turned)})
+
+
+def _print_turned(ir: IR, turned: Mapping[str, KnobChange]) -> None:
+    """What became of the knobs that were turned before this publication."""
+    from engine.tuning import value_words
+
+    knobs = {knob.name: knob for knob in ir.knobs}
+    for name, change in turned.items():
+        if change.value is None:
+            typer.echo(f"  knob {name}: {change.why}; what was turned holds no longer")
+        else:
+            said = (value_words(knobs[name], value) for value in (change.value, knobs[name].value))
+            typer.echo("  knob {}: stays at {} (the code says {})".format(name, *said))
 
 
 def on(name: Name, why: Why = "") -> None:
@@ -205,9 +222,10 @@ def _attributes() -> list[str]:
 def _sources(templates: Templates, ir: IR) -> list[Template]:
     found: dict[str, Template] = {}
     for state in ir.states:
-        if state.template is not None:
-            for language in templates.languages(state.template, state.kind):
-                template = templates.find(state.template, state.kind, language)
+        sends = ((state.kind, state.template or ""), *((action.kind, action.template) for action in state.also))
+        for kind, ref in sends if state.channels else ():
+            for language in templates.languages(ref, kind):
+                template = templates.find(ref, kind, language)
                 found[template.hash] = template
     return list(found.values())
 
@@ -250,7 +268,7 @@ def _switch(name: str, why: str, *, on: bool) -> None:
 
     settings, database = _database()
     with database.write() as conn:
-        changed = journeys.switch(conn, name, on, _who(), why, settings.clock.now())
+        changed = journeys.switch(conn, name, on, who(), why, settings.clock.now())
     typer.echo(f"{name} is {'on' if on else 'off'}{'' if changed else ', as it was'}")
 
 
@@ -260,7 +278,8 @@ def _database():  # noqa: ANN202  # what it returns is imported only when a comm
     return open_database()
 
 
-def _who() -> str:
+def who() -> str:
+    """Who gives the command, as the system knows them."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from kit.command import parcours
 
 from engine import keys
 from engine.db import Database
@@ -45,22 +45,6 @@ def project(tmp_path: Path) -> Path:
         "Hello {{ customer.first_name }}, see {{ link('https://shop.example', 'shop') }}"
     )
     return tmp_path
-
-
-def parcours(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a project's folder."""
-    env = {
-        "PATH": os.environ["PATH"],
-        "PARCOURS_DATA": str(project / "var"),
-        "PARCOURS_JOURNEYS": str(project / "journeys"),
-        "COLUMNS": "160",
-        **environment,
-    }
-    program = [sys.executable, "-m", "api.command", *arguments]
-    root = str(Path(__file__).parents[2])
-    return subprocess.run(  # our own command
-        program, cwd=project, env={**env, "PYTHONPATH": root}, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 def test_help_is_quick_and_loads_nothing_heavy(project: Path) -> None:

@@ -350,6 +350,8 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.Column("code_hash", sa.String(), nullable=False),
+        sa.Column("knobs", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("audience_read_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
