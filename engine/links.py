@@ -72,10 +72,15 @@ class Links:
 
     def read_return_path(self, local: str) -> str:
         """The message's key, from the local part that a bounce came to."""
-        match = _RETURN.fullmatch(local.removeprefix("bounce+"))
-        if match is None or not hmac.compare_digest(match[2].lower(), self._fold("bounce", match[1])):
-            raise ForgedLink("this is not a return path of ours")
-        return match[1]
+        return self._read_address("bounce", local)
+
+    def reply_to(self, key: str) -> str:
+        """The local part that answers to this message go to: an answer finds its send, whatever her mailer drops."""
+        return f"reply+{key}={self._fold('reply', key)}"
+
+    def read_reply_to(self, local: str) -> str:
+        """The message's key, from the local part that an answer came to."""
+        return self._read_address("reply", local)
 
     def code(self, key: str) -> str:
         """A letter's answer code: ten characters without look-alikes."""
@@ -127,6 +132,15 @@ class Links:
 
     def _fold(self, *parts: str) -> str:
         return b32encode(self._mac(*parts)[:10]).decode().lower()
+
+    def _read_address(self, purpose: str, local: str) -> str:
+        start, _, rest = local.partition("+")
+        match = _RETURN.fullmatch(rest)
+        if start.lower() != purpose or match is None:
+            raise ForgedLink(f"this is no {purpose} address of ours")
+        if not hmac.compare_digest(match[2].lower(), self._fold(purpose, match[1])):
+            raise ForgedLink(f"the signature of this {purpose} address is not ours")
+        return match[1]
 
     def _token(self, purpose: str, key: str) -> str:
         return f"{key}.{self._sign(purpose, key)}"

@@ -81,6 +81,36 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = Field(default=SecretStr(""), description="SMTP password")
     smtp_tls: str = Field(default="none", description="none, starttls or tls")
     mail_from: str = Field(default="Parcours <hello@parcours.example>", description="Sender of e-mails")
+    mail_in_host: str = Field(default="127.0.0.1", description="Address that `parcours receiver` listens on for mail")
+    mail_in_port: int = Field(
+        default=2526, ge=0, le=65535, description="Its SMTP port; 0: `parcours up` starts no receiver"
+    )
+    mail_in_domain: str = Field(
+        default="", description="Domain that bounces and replies come back to; empty: the sender's own"
+    )
+    mail_in_size: int = Field(default=20_000_000, ge=1, description="Most bytes of a mail that comes in")
+    soft_bounces: int = Field(
+        default=5, ge=1, description="So many soft bounces of an address within the days below suppress it"
+    )
+    soft_bounce_days: float = Field(default=30.0, gt=0, description="Days in which soft bounces are counted together")
+    stray_days: float = Field(
+        default=90.0, gt=0, description="Days that a mail which belongs to no send is kept for somebody to look at"
+    )
+    scanner_seconds: float = Field(
+        default=2.0, ge=0, description="A click or open sooner after the send is a link scanner's, not hers"
+    )
+    ses_topics: str = Field(
+        default="", description="ARNs of the SNS topics that Amazon SES tells us by, separated by commas; empty: none"
+    )
+    sendgrid_key: str = Field(
+        default="", description="Verification key of SendGrid's signed event webhook; empty: it is not taken"
+    )
+    mailgun_key: SecretStr = Field(
+        default=SecretStr(""), description="Mailgun's webhook signing key; empty: its webhooks are not taken"
+    )
+    postmark_login: SecretStr = Field(
+        default=SecretStr(""), description="`user:password` that Postmark's webhooks carry; empty: they are not taken"
+    )
     sms_provider: str = Field(
         default="twilio",
         description="twilio (Twilio-shaped HTTP), or an Apprise URL with `{number}` where the recipient stands",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Computed, DateTime, Index, Integer, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Computed, DateTime, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import declared_attr
@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel
 
 __all__ = [
     "ApiKey",
+    "Bounce",
     "CallAttempt",
     "CallDeferral",
     "CallEvent",
@@ -39,6 +40,7 @@ __all__ = [
     "LateAnswer",
     "Lease",
     "Letter",
+    "MailTally",
     "Message",
     "MessageEvent",
     "Offer",
@@ -46,10 +48,12 @@ __all__ = [
     "Purchase",
     "QueuedEntry",
     "Step",
+    "StrayMail",
     "Suppression",
     "TemplateVersion",
     "Webhook",
     "WebhookDelivery",
+    "WebhookToken",
     "WebhookTry",
 ]
 
@@ -783,3 +787,61 @@ class ImportRun(Kept, table=True):
     """The size of the file of rejected rows, when these rows were kept."""
     updated_at: datetime = _at()
     finished_at: datetime | None = _at(null=True)
+
+
+class Bounce(Kept, table=True):
+    """A mail that did not arrive, and why: one row a send, whoever told of it."""
+
+    __table_args__ = (Index("bounce_address", "address", "at"),)
+
+    key: str = Field(primary_key=True)
+    """The message's key."""
+    address: str
+    kind: str
+    """`hard` (the address is dead), `soft` (counted), `undetermined` (not its doing)."""
+    proved: bool
+    """Whether the report proved that it is about this send; one that did not counts as soft."""
+    code: str | None = None
+    """The enhanced status code (RFC 3463)."""
+    detail: str | None = None
+    """The receiving server's words."""
+    source: str
+    at: datetime = _at()
+
+
+class StrayMail(Kept, table=True):
+    """A mail that came in and could not be put to a send: kept whole, with the reason, for a person to look at."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    sha256: str = Field(unique=True)
+    """Of the recipient and the mail: the same one again is no second."""
+    reason: str
+    source: str
+    sender: str
+    """The SMTP sender; empty: the null sender."""
+    recipient: str
+    subject: str
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    at: datetime = _at(index=True)
+    """Wall-clock time."""
+
+
+class MailTally(Kept, table=True):
+    """What was refused or passed over at the door for mail and providers' webhooks, counted by its reason."""
+
+    source: str = Field(primary_key=True)
+    reason: str = Field(primary_key=True)
+    count: int
+    first_at: datetime = _at()
+    last_at: datetime = _at()
+    """Wall-clock time, as `first_at`."""
+    example: str
+    """The newest: an address, an event's id."""
+
+
+class WebhookToken(Kept, table=True):
+    """A token that a provider signed a webhook with, once: a second webhook with it is a replay."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at(index=True)
+    """Wall-clock time; it is forgotten when the signature's time is too old to be taken anyway."""

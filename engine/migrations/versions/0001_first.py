@@ -23,6 +23,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash"),
     )
     op.create_table(
+        "bounce",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("proved", sa.Boolean(), nullable=False),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    with op.batch_alter_table("bounce", schema=None) as batch_op:
+        batch_op.create_index("bounce_address", ["address", "at"], unique=False)
+
+    op.create_table(
         "call_task",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("customer_id", sa.String(), nullable=False),
@@ -433,6 +448,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_letter_customer_id"), ["customer_id"], unique=False)
 
     op.create_table(
+        "mail_tally",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("first_at", Moment(), nullable=False),
+        sa.Column("last_at", Moment(), nullable=False),
+        sa.Column("example", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "reason"),
+    )
+    op.create_table(
         "message",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -562,6 +587,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_step_event_seq"), ["event_seq"], unique=False)
 
     op.create_table(
+        "stray_mail",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sha256"),
+    )
+    with op.batch_alter_table("stray_mail", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_stray_mail_at"), ["at"], unique=False)
+
+    op.create_table(
         "suppression",
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
@@ -580,6 +622,14 @@ def upgrade() -> None:
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
+    op.create_table(
+        "webhook_token",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("webhook_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_token_at"), ["at"], unique=False)
 
     op.create_table(
         "exposure",
@@ -616,8 +666,16 @@ def downgrade() -> None:
         batch_op.drop_index("exposure_customer")
 
     op.drop_table("exposure")
+    with op.batch_alter_table("webhook_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_token_at"))
+
+    op.drop_table("webhook_token")
     op.drop_table("template_version")
     op.drop_table("suppression")
+    with op.batch_alter_table("stray_mail", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_stray_mail_at"))
+
+    op.drop_table("stray_mail")
     with op.batch_alter_table("step", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_step_event_seq"))
 
@@ -651,6 +709,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_message_reserved_at"))
 
     op.drop_table("message")
+    op.drop_table("mail_tally")
     with op.batch_alter_table("letter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_letter_customer_id"))
 
@@ -726,4 +785,8 @@ def downgrade() -> None:
     op.drop_table("webhook")
     op.drop_table("webhook_delivery")
     op.drop_table("webhook_try")
+    with op.batch_alter_table("bounce", schema=None) as batch_op:
+        batch_op.drop_index("bounce_address")
+
+    op.drop_table("bounce")
     op.drop_table("api_key")
