@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
-__all__ = ["Channel", "Content", "Outgoing", "Receipt", "Recipient", "Send", "TrackedLink"]
+__all__ = ["Channel", "Closing", "Content", "Outgoing", "Paced", "Receipt", "Recipient", "Send", "TrackedLink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,32 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
+    bounced: bool = False
+    """With `rejected`: nobody is reached at this address, so it is never written to again (behaviour S5)."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A Send whose provider takes so much at a time (lines, a rate): each mail waits for its turn before it is sent.
+
+    What must be so when the provider is called (consent, the key) is looked at when the turn has come, not before the wait.
+    """
+
+    async def __call__(self, message: Outgoing) -> Receipt: ...
+
+    def turn(self, *, planned: bool) -> AbstractAsyncContextManager[Send]:
+        """Wait for a place. `planned`: a mass send, which lets others pass (behaviour S6)."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A channel that keeps something open from batch to batch."""
+
+    async def close(self) -> None: ...
 
 
 class Channel(Protocol):
