@@ -12,7 +12,18 @@ from sqlalchemy import Connection
 
 from engine.gate import No
 
-__all__ = ["Bounded", "Channel", "Content", "Outgoing", "Receipt", "Recipient", "Send", "TrackedLink"]
+__all__ = [
+    "Bounded",
+    "Channel",
+    "Closing",
+    "Content",
+    "Outgoing",
+    "Paced",
+    "Receipt",
+    "Recipient",
+    "Send",
+    "TrackedLink",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +111,32 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
+    bounced: bool = False
+    """With `rejected`: nobody is reached at this address, so it is never written to again (behaviour S5)."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A Send whose provider takes so much at a time (lines, a rate): each mail waits for its turn before it is sent.
+
+    What must be so when the provider is called (consent, the key) is looked at when the turn has come, not before the wait.
+    """
+
+    async def __call__(self, message: Outgoing) -> Receipt: ...
+
+    def turn(self, *, planned: bool) -> AbstractAsyncContextManager[Send]:
+        """Wait for a place. `planned`: a mass send, which lets others pass (behaviour S6)."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A channel that keeps something open from batch to batch."""
+
+    async def close(self) -> None: ...
 
 
 class Channel(Protocol):

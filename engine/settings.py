@@ -9,6 +9,7 @@ import secrets
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -79,7 +80,18 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=2525, description="SMTP port; the local sink listens here under `parcours up`")
     smtp_user: str = Field(default="", description="SMTP user name; empty: no login")
     smtp_password: SecretStr = Field(default=SecretStr(""), description="SMTP password")
-    smtp_tls: str = Field(default="none", description="none, starttls or tls")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field(default="none", description="none, starttls or tls")
+    smtp_connections: int = Field(default=8, ge=1, le=100, description="Connections to the SMTP server, per worker")
+    smtp_rate: float = Field(
+        default=0.0,
+        ge=0,
+        description="Most mails a second, of all workers together; 0: as many as the server takes",
+    )
+    smtp_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds that the SMTP server has for a reply; ten times as many for the one after a mail's text",
+    )
     mail_from: str = Field(default="Parcours <hello@parcours.example>", description="Sender of e-mails")
     mail_in_host: str = Field(default="127.0.0.1", description="Address that `parcours receiver` listens on for mail")
     mail_in_port: int = Field(

@@ -45,6 +45,7 @@ __all__ = [
     "MessageEvent",
     "Offer",
     "OfferVersion",
+    "Pace",
     "Purchase",
     "QueuedEntry",
     "Step",
@@ -499,6 +500,16 @@ class Lease(Kept, table=True):
     holder: str
     expires_at: datetime = _at()
     """Wall-clock time, not journey time."""
+
+
+class Pace(Kept, table=True):
+    """How fast a provider is called by all workers together: until when its rate is given out (`engine.pace`)."""
+
+    name: str = Field(primary_key=True)
+    until: float
+    """Seconds since 1970, by the database's clock."""
+    planned_until: float
+    """The same, of the share that mass sends may have."""
 
 
 class CallTask(Kept, table=True):

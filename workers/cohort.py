@@ -17,6 +17,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 
+from dsl.ir import IR
 from dsl.step import (
     ACTING,
     ENDED,
@@ -46,7 +47,7 @@ from engine.clock import Clock
 from workers.batch import Batch, Item, Outcome
 from workers.registry import REGISTRY
 
-__all__ = ["CohortWorkflow", "fresh_input", "newcomers"]
+__all__ = ["CohortWorkflow", "fresh_input", "newcomers", "planned_queue", "queue_of"]
 
 _SIDE_BY_SIDE = 4  # batches of one cohort under way at once
 _RETRY = RetryPolicy(
@@ -59,6 +60,16 @@ _KINDS = {Send: "send", Measure: "measure", Decide: "decide"}
 
 Work = tuple[str, int, tuple[int, ...]]
 """What items of one batch share: kind, state, arrows."""
+
+
+def planned_queue(queue: str) -> str:
+    """The task queue of mass sends, beside a worker's own: they have places of their own, and take nobody else's."""
+    return f"{queue}-planned"
+
+
+def queue_of(ir: IR, queue: str) -> str:
+    """Where a journey's batches are performed: who has just done something is not to wait behind a campaign (behaviour S6)."""
+    return planned_queue(queue) if ir.entry.kind == "audience" else queue
 
 
 def fresh_input(
@@ -282,8 +293,9 @@ class CohortWorkflow:
         answer: dict[str, Any] = await workflow.execute_activity(
             "perform",
             batch.to_wire(),
+            task_queue=queue_of(self._chart.ir, workflow.info().task_queue),
             result_type=dict,
-            start_to_close_timeout=timedelta(minutes=30),
+            start_to_close_timeout=timedelta(hours=6),  # a slow rate takes its time; its beats say that it lives
             heartbeat_timeout=timedelta(seconds=10),
             retry_policy=_RETRY,
             summary=summary,

@@ -28,11 +28,12 @@ from engine.db import Database, table
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
-from engine.outgoing import Bounded, Channel, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Bounded, Channel, Outgoing, Paced, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.steps import Person
 from engine.tables import Customer
 from workers.batch import Batch, Item
+from workers.flow import Flow, Ready, Sent
 
 __all__ = ["Sending"]
 
@@ -59,6 +60,13 @@ class _Tally:
     deferred: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     receipts: list[tuple[str, Receipt]] = field(default_factory=list[tuple[str, Receipt]])
 
+    def note(self, position: int, receipt: Receipt) -> None:
+        """What the receipt means for the member."""
+        if receipt.status == "rejected":
+            self.not_sent.append(position)
+        elif receipt.status == "deferred":
+            self.deferred.append((position, receipt.retry_after or _AGAIN))
+
 
 class Sending:
     """Sends batches' messages. One for each worker process."""
@@ -68,6 +76,7 @@ class Sending:
         self._database = database
         self._channels = channels
         self._clock = settings.clock
+        self._flow = Flow(database, settings.clock)
 
     async def send(
         self, batch: Batch, chart: Chart, who: Mapping[int, Person]
@@ -141,11 +150,26 @@ class Sending:
         run = f"{chart.ir.name}-{state.name}-{batch.at}-{batch.items[0].enrolment_id}"
         run += f"-{number}" if number else ""
         async with channel.batch(run) as send:
-            for wave in chunked(mails, size):
-                await asyncio.to_thread(self._render, channel, state, action, chart, wave)
-                ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
-                for turn, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
-                    await self._call(channel, send, group, tally, just_asked=turn == 0)
+            stream = (
+                self._flow.through(send, min(channel.at_once, len(mails)), planned=chart.ir.entry.kind == "audience")
+                if isinstance(send, Paced)
+                else None
+            )
+            try:
+                for wave in chunked(mails, size):
+                    await asyncio.to_thread(self._render, channel, state, action, chart, wave)
+                    ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
+                    if stream is not None:
+                        await stream.add([Ready(m.position, m.candidate, m.outgoing) for m in ready if m.outgoing])
+                        continue
+                    for turn, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
+                        await self._call(channel, send, group, tally, just_asked=turn == 0)
+                if stream is not None:
+                    _tell(tally, await stream.finish())
+            except BaseException:
+                if stream is not None:
+                    await stream.stop()
+                raise
             await asyncio.to_thread(self._settle, tally)
         return tally
 
@@ -316,10 +340,7 @@ class Sending:
         receipts = await asyncio.gather(*(send(mail.outgoing) for mail in going if mail.outgoing is not None))
         for mail, receipt in zip(going, receipts, strict=True):
             tally.receipts.append((mail.candidate.key, receipt))
-            if receipt.status == "rejected":
-                tally.not_sent.append(mail.position)
-            elif receipt.status == "deferred":
-                tally.deferred.append((mail.position, receipt.retry_after or _AGAIN))
+            tally.note(mail.position, receipt)
 
     def _last_look(
         self, channel: Channel, candidates: Sequence[Candidate], tally: _Tally
@@ -349,6 +370,14 @@ class Sending:
     def _settle(self, tally: _Tally) -> None:
         with self._database.write() as conn:
             messages.settle(conn, tally.receipts, self._clock.now())
+
+
+def _tell(tally: _Tally, sent: Sequence[Sent]) -> None:
+    for each in sent:
+        if each.no is not None:
+            tally.not_sent.append(each.position)
+        elif each.receipt is not None:
+            tally.note(each.position, each.receipt)
 
 
 def _context(mail: _Mail) -> dict[str, Any]:

@@ -530,6 +530,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_offer_version_offer"), ["offer"], unique=False)
 
     op.create_table(
+        "pace",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("planned_until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "purchase",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("order_id", sa.String(), nullable=False),
@@ -714,6 +721,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_letter_customer_id"))
 
     op.drop_table("letter")
+    op.drop_table("pace")
     op.drop_table("lease")
     op.drop_table("late_answer")
     with op.batch_alter_table("knob_change", schema=None) as batch_op:

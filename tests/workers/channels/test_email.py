@@ -39,7 +39,7 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
 
 @pytest.fixture
 def mail(settings: Settings, templates: Templates, links: Links, sink: Sink) -> EmailChannel:
-    return EmailChannel(settings.model_copy(update={"smtp_port": sink.port}), templates, links)
+    return EmailChannel(settings.model_copy(update={"smtp_port": sink.port, "smtp_connections": 1}), templates, links)
 
 
 async def send(channel: EmailChannel, *outgoing: Outgoing) -> list[Receipt]:
