@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from engine.gate import No
 
 __all__ = [
     "Bounded",
+    "CarriedFile",
     "Channel",
     "Closing",
     "Content",
@@ -53,6 +54,17 @@ class TrackedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedFile:
+    """A file in a mail. `content_id` is what `cid:` links name; attachments have none."""
+
+    name: str
+    type: str
+    hash: str
+    content_id: str = ""
+    data: bytes = field(default=b"", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """A rendered message. `title` is an e-mail's subject, an item's or a task's title; unused parts are empty."""
 
@@ -66,6 +78,8 @@ class Content:
     code: str = ""
     """A letter's answer code."""
     links: tuple[TrackedLink, ...] = ()
+    files: tuple[CarriedFile, ...] = ()
+    """What a mail carries: pictures that stand in it, and attachments."""
     template: str = ""
     template_hash: str = ""
     hash: str = ""

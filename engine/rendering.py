@@ -21,19 +21,24 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing as unnamed
 
 from engine.context import Fields, facts_of, suggest
+from engine.files import CarriedFiles, FileProblem
+from engine.html_mail import compile_html, plain_text
 from engine.links import Links
 from engine.mjml import MjmlError, compile_mjml
 from engine.outgoing import Content, Recipient, TrackedLink
 from engine.templates import Template, TemplateError, Templates
 from engine.words import words
 
-__all__ = ["HTML", "NAMES", "PLAIN", "Collected", "Renderer", "compile_template", "names_for", "syntax"]
+__all__ = ["HTML", "MAIL_NAMES", "NAMES", "PLAIN", "Collected", "Renderer", "compile_template", "names_for", "syntax"]
 
 NAMES = (
     "customer", "orders", "journey", "brand", "money", "date", "today", "link", "words", "unsubscribe_url",
-    "preferences_url", "feed_url", "open_pixel_url",
+    "preferences_url", "feed_url", "open_pixel_url", "image", "attach",
 )  # fmt: skip
 """The names that a Jinja template may use."""
+
+MAIL_NAMES = ("image", "attach")
+"""Those that mails alone have: nothing else carries files."""
 
 _PIXEL = (
     '<img src="{{ open_pixel_url }}" width="1" height="1" alt="" '
@@ -151,6 +156,9 @@ class Renderer:
         """One message. Raises TemplateError with file and line."""
         template = self.templates.find(ref, channel, recipient.language)
         names, collected = names_for(self.templates, self.links, recipient, template.language, key, facts)
+        carried = CarriedFiles(self.templates, ref)
+        if channel == "email":
+            names.update(image=carried.image, attach=carried.attach)
         if channel == "call":
             for name in ("link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url"):
                 del names[name]
@@ -161,12 +169,17 @@ class Renderer:
             text = _tidy(compiled.text.render(names)) if compiled.text else ""
         except Exception as error:  # a template is a program of somebody else's: anything may be raised
             raise located(template, names, error) from error
-        digest = sha256(f"{title}\0{page}\0{text}".encode()).hexdigest()
+        if channel == "email" and not text:
+            text = plain_text(page)
+        files = carried.all
+        said = "\0".join((title, page, text, *(f"{each.hash} {each.name}" for each in files)))
+        digest = sha256(said.encode()).hexdigest()
         return Content(
             title=title,
             html=page,
             text=text,
             links=collected.all,
+            files=files,
             template=ref,
             template_hash=template.hash,
             hash=digest,
@@ -188,8 +201,11 @@ def compile_template(template: Template) -> _Compiled:
     try:
         HTML.parse(template.source)  # errors here have the lines of the author's file
         if template.channel == "email":
-            mail = compile_mjml(template.source, _PIXEL)
-            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), PLAIN.from_string(mail.text))
+            made = compile_html if template.ending == "html" else compile_mjml
+            mail = made(template.source, _PIXEL)
+            text = mail.text if template.plain is None else _own_text(template.plain)
+            plain = PLAIN.from_string(text) if text else None
+            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain)
         if template.channel == "sms":
             return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(template.source))
         title = _TITLE.search(template.source)
@@ -205,6 +221,15 @@ def compile_template(template: Template) -> _Compiled:
         opened = f" (opened at {template.where(error.opened)})" if error.opened else ""
         tag = re.search(r"</?[\w-]+", str(error))
         raise TemplateError(f"{error}{opened}", *template.at(error.line), word=tag[0] if tag else "") from error
+
+
+def _own_text(plain: Template) -> str:
+    """The author's text part; what is wrong in it is told with its own lines."""
+    try:
+        HTML.parse(plain.source)
+    except TemplateSyntaxError as error:
+        raise syntax(plain, error) from error
+    return plain.source
 
 
 _BLOCK = re.compile(r"\{%[-+]?\s*(end)?(if|for|filter|call|macro|with|autoescape)\b")
@@ -232,18 +257,28 @@ def syntax(template: Template, error: TemplateSyntaxError) -> TemplateError:
 
 def located(template: Template, names: Mapping[str, Any], error: Exception) -> TemplateError:
     """The error with the author's file and line: the source itself is rendered once more, for its line numbers."""
-    line = 1
+    line = _failing(template, names)
+    if not line and template.plain is not None:
+        template, line = template.plain, _failing(template.plain, names)
+    code = "J161" if isinstance(error, UndefinedError) else error.code if isinstance(error, FileProblem) else "J167"
+    word = re.search(r"'([^']+)'", str(error))
+    message, hint = (error.message, error.help) if isinstance(error, TemplateError) else (str(error), "")
+    return TemplateError(message, *template.at(line or 1), code=code, word=word[1] if word else "", help=hint)
+
+
+def _failing(template: Template, names: Mapping[str, Any]) -> int:
+    """The line in which the source fails; 0: it does not."""
+    line = 0
     try:
         HTML.from_string(template.source).render(names)
     except Exception as again:  # noqa: BLE001  # as above
+        line = 1
         trace = again.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == "<template>":
                 line = trace.tb_lineno
             trace = trace.tb_next
-    code = "J161" if isinstance(error, UndefinedError) else "J167"
-    word = re.search(r"'([^']+)'", str(error))
-    return TemplateError(str(error), *template.at(line), code=code, word=word[1] if word else "")
+    return line
 
 
 _BLANKS = re.compile(r"[ \t]+(?=\n)")

@@ -15,11 +15,12 @@ R = TypeVar("R")
 class Gathering(Generic[T, R]):
     """`work` is called in a thread with all that has come up meanwhile, and gives a result for each, in their order.
 
-    Where it fails, it has failed for all of them.
+    Where it fails, it has failed for all of them. `pause`: seconds in which more may come, before each call.
     """
 
-    def __init__(self, work: Callable[[Sequence[T]], Sequence[R]]) -> None:
+    def __init__(self, work: Callable[[Sequence[T]], Sequence[R]], pause: float = 0.0) -> None:
         self._work = work
+        self._pause = pause
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -34,6 +35,8 @@ class Gathering(Generic[T, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if self._pause:
+                    await asyncio.sleep(self._pause)
                 asked, self._waiting = self._waiting, []
                 try:
                     results = await asyncio.to_thread(self._work, [item for item, _ in asked])
