@@ -218,7 +218,9 @@ def send_again(conn: Connection, webhook_id: str, delivery_id: int) -> WebhookDe
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0  # a port that is none raises
+        fits = (
+            parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        )  # a port that is none raises
     except ValueError:
         fits = False
     if not fits or len(url) > 2000 or not url.isprintable() or " " in url:
