@@ -146,6 +146,7 @@ def test_tries_have_longer_and_longer_pauses_until_it_is_given_up(db: Database) 
         hook = webhooks.subscribe(conn, "http://a.example/", [], NAMES, None)
     make(db, task("1-1-0"))
     pauses: list[float] = []
+    row = None
     for number in range(len(webhooks.PAUSES) + 1):
         with db.write() as conn:
             ((_, delivery),) = webhooks.due(conn, 10)
@@ -154,6 +155,7 @@ def test_tries_have_longer_and_longer_pauses_until_it_is_given_up(db: Database) 
             pauses.append((row.due_at - datetime.now(UTC)).total_seconds())
             assert webhooks.due(conn, 10) == []
             conn.execute(update(table(WebhookDelivery)).values(due_at=datetime.now(UTC) - timedelta(seconds=1)))
+    assert row is not None
     assert row.status == "failed"
     for pause, wanted in zip(pauses, webhooks.PAUSES, strict=False):
         assert wanted - 5 < pause <= wanted * 1.2

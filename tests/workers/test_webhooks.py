@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +27,7 @@ Got = list[tuple[dict[str, str], bytes]]
 
 
 @contextmanager
-def receiver(answer: Callable[[int], int], headers: dict[str, str] | None = None) -> Iterator[tuple[str, Got]]:
+def receiver(answer: Callable[[int], int], headers: dict[str, str] | None = None) -> Generator[tuple[str, Got]]:
     """An HTTP server on loopback that answers its n-th call (from 1) as told, and keeps what it got."""
     got: Got = []
 
