@@ -13,6 +13,7 @@ from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
 from api.routes import (
+    agent,
     call_leases,
     call_queues,
     call_results,
@@ -73,6 +74,7 @@ _ROUTERS = tuple(
         health,
         docs,
         sink,
+        agent,
     )
 )
 _TAGS = {

@@ -53,10 +53,11 @@ def words(language: str | None) -> tuple[str, Mapping[str, str]]:
     return code, _WORDS[code]
 
 
-def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page of `api/pages`, with a strict policy: no script, nothing from elsewhere."""
+def page(template: str, status: int = 200, *, script: bool = False, **values: Any) -> HTMLResponse:
+    """A page of `api/pages`, with a strict policy: nothing from elsewhere, and no script but one of our own where it has one."""
     html = _environment().get_template(template).render(values)
-    return HTMLResponse(html, status, {**PRIVATE, "Content-Security-Policy": _POLICY})
+    policy = f"{_POLICY}; script-src 'self'; connect-src 'self'" if script else _POLICY
+    return HTMLResponse(html, status, {**PRIVATE, "Content-Security-Policy": policy})
 
 
 @cache

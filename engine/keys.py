@@ -17,7 +17,7 @@ from engine.db import Database, insert_new, table
 from engine.errors import Invalid, NotFound
 from engine.tables import ApiKey
 
-__all__ = ["SCOPES", "Caller", "authenticate", "create", "every", "revoke"]
+__all__ = ["SCOPES", "Caller", "authenticate", "create", "every", "hashed", "holder", "revoke"]
 
 SCOPES: dict[str, str] = {
     "ingest": "send events in",
@@ -52,7 +52,7 @@ def create(database: Database, name: str, scopes: Sequence[str]) -> str:
         raise Invalid("name", name, "a key needs a name, so that it can be told from others")
     key = f"pk_{secrets.token_urlsafe(32)}"
     row = {
-        "hash": _hash(key),
+        "hash": hashed(key),
         "prefix": key[:PREFIX],
         "name": name,
         "scopes": sorted(set(scopes)),
@@ -65,8 +65,12 @@ def create(database: Database, name: str, scopes: Sequence[str]) -> str:
 
 def authenticate(database: Database, key: str) -> Caller | None:
     """Who the key's holder is, or None: unknown or revoked. Notes the use, at most once a minute."""
+    return holder(database, hashed(key))
+
+
+def holder(database: Database, digest: str) -> Caller | None:
+    """As `authenticate`, by what is kept of a key: for who has shown it before."""
     target = table(ApiKey)
-    digest = _hash(key)
     with database.read() as conn:
         row = conn.execute(select(target).where(target.c.hash == digest, target.c.revoked_at.is_(None))).first()
     if row is None:
@@ -100,5 +104,6 @@ def revoke(database: Database, which: str) -> ApiKey:
     return fits[0]
 
 
-def _hash(key: str) -> str:
+def hashed(key: str) -> str:
+    """What is kept of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -22,6 +22,12 @@ def api(
     settings, database = open_database()
     app = create_app(settings, database)
     try:
-        uvicorn.run(app, host=host or settings.host, port=settings.port if port is None else port, server_header=False)
+        uvicorn.run(
+            app,
+            host=host or settings.host,
+            port=settings.port if port is None else port,
+            server_header=False,
+            timeout_graceful_shutdown=5,  # streams have no end of their own
+        )
     finally:
         database.close()

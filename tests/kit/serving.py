@@ -44,11 +44,13 @@ def serving(app: Any) -> Generator[Served]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         served = Served(app, f"http://127.0.0.1:{listener.getsockname()[1]}")
-        server = uvicorn.Server(uvicorn.Config(served, log_level="error", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(served, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:
             time.sleep(0.01)
-        yield served
-        server.should_exit = True
-        thread.join(30)
+        try:
+            yield served
+        finally:
+            server.should_exit = True
+            thread.join(30)
