@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, http, journeys, keys, knobs
+from api.commands import data, explain, http, journeys, keys, knobs, mail
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.simulate import simulate
@@ -31,7 +31,7 @@ app = typer.Typer(
     help="Parcours: customer journeys as code, durable on Temporal.",
 )
 
-_ELSEWHERE = {"api.commands.serve": ("up", "worker", "local"), "api.commands.demo": ("demo",)}
+_ELSEWHERE = {"api.commands.serve": ("up", "worker", "local", "receiver"), "api.commands.demo": ("demo",)}
 _INTERRUPTED = 130
 _TROUBLE = {"diff": 2}
 """The exit code for something wrong, where it isn't 1: that says "they differ"."""
@@ -48,6 +48,7 @@ def _gather() -> None:
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(keys.app, name="key")
+    app.add_typer(mail.app, name="mail")
     app.command()(http.api)
     for module, names in _ELSEWHERE.items():
         if find_spec(module) is not None:

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
         default="", description="Domain that bounces and replies come back to; empty: the sender's own"
     )
     mail_in_size: int = Field(default=20_000_000, ge=1, description="Most bytes of a mail that comes in")
+    mail_in_tls: str = Field(
+        default="", description="PEM file with its certificate and key, for STARTTLS; empty: it offers none"
+    )
     soft_bounces: int = Field(
         default=5, ge=1, description="So many soft bounces of an address within the days below suppress it"
     )

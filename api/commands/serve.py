@@ -1,4 +1,4 @@
-"""`parcours worker`, `parcours local` and `parcours up`: the processes that run, and all of them at once."""
+"""`parcours worker`, `parcours local`, `parcours receiver` and `parcours up`: the processes that run, and all at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from engine.settings import Settings
 
-__all__ = ["local", "up", "worker"]
+__all__ = ["local", "receiver", "up", "worker"]
 
 Work = Callable[[Settings, asyncio.Event], Coroutine[None, None, None]]
 
@@ -31,10 +31,16 @@ def local() -> None:
     asyncio.run(_until_told(_local))
 
 
+def receiver() -> None:
+    """Run the receiver: a mail server for what comes back, bounces, complaints and replies (PARCOURS_MAIL_IN_…)."""
+    _log()
+    asyncio.run(_until_told(_receiver))
+
+
 def up(
     temporal_ui: Annotated[int, typer.Option(help="Port of Temporal's own pages; 0: none.")] = 8233,
 ) -> None:
-    """Start everything on this machine, and stay: Temporal, worker, API, mail sink, SMS gateway. Ctrl-C ends it all."""
+    """Start everything on this machine, and stay: Temporal, worker, API, mail sink and receiver, SMS gateway. Ctrl-C ends it all."""
     from rich.console import Console
 
     console = Console()
@@ -45,11 +51,13 @@ def up(
         from api.stack import Stack
 
         with console.status("starting Temporal, worker and API …"):
-            stack = Stack(settings, say=console.print, ui_port=temporal_ui or None)
+            stack = Stack(settings, say=console.print, ui_port=temporal_ui or None, receives=settings.mail_in_port != 0)
             await stack.start()
         try:
             console.print(f"[bold]Parcours is up.[/] API and its documentation: {stack.api_url}/docs")
             console.print(f"Mail that it sends: {stack.api_url}/sink    data: {settings.data.resolve()}")
+            if settings.mail_in_port:
+                console.print(f"Mail that comes back: SMTP on {settings.mail_in_host}:{settings.mail_in_port}")
             if temporal_ui:
                 console.print(f"Temporal's pages: http://127.0.0.1:{temporal_ui}")
             console.print(
@@ -94,3 +102,14 @@ async def _local(settings: Settings, stop: asyncio.Event) -> None:
         server.should_exit = True
         await serving
         told.cancel()
+
+
+async def _receiver(settings: Settings, stop: asyncio.Event) -> None:
+    from engine.db import Database
+    from workers.receiver import Receiver
+
+    database = Database(settings.database_url)
+    await asyncio.to_thread(database.migrate)
+    with Receiver(settings, database):
+        await stop.wait()
+    database.close()

@@ -107,5 +107,5 @@ class Door:
     def _stray(
         self, conn: Connection, raw: bytes, reason: str, sender: str | None, recipient: str, source: str
     ) -> Taken:
-        new = strays.keep(conn, raw, reason, source=source, sender=sender, recipient=recipient, days=self._days)
-        return Taken("stray" if new else "repeat", reason)
+        strays.keep(conn, raw, reason, source=source, sender=sender, recipient=recipient, days=self._days)
+        return Taken("stray", reason)

@@ -5,7 +5,7 @@ Every saying is an event under its own id, `email.bounced` or one that no arrow 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ Outcome = Literal["kept", "repeat", "passed over", "unknown"]
 
 _WENT_OUT = ("reserved", "sending", "deferred", "sent", "delivered", "unknown", "failed")
 _ON_ITS_WAY = ("reserved", "sending", "deferred", "sent", "unknown")
+_ONCE = {"delivered", "bounced", "complained"}
 _TOLD = {"delivered", "delayed", "complained", "replied", "auto_replied", "unsubscribed"}
 """What stands in a message's time-line by its own name; a bounce is `failed`, opens and clicks are events alone."""
 
@@ -53,23 +54,14 @@ class Keeping:
         if event.what == "clicked" and row.links:
             return "passed over"
         now = self.clock.now()
+        if event.what in _ONCE:  # whoever tells of it, and by how many ways
+            event = replace(event, id=f"{row.key}:{event.what}")
         new = bool(accept(conn, [_incoming(event, row.customer_id, row.key, self._when(event, row, now))], now))
         if event.what == "bounced":  # also for a repeat: the second word may be the stronger one
             self._bounced(conn, event, row, now, new=new)
         if not new:
             return "repeat"
-        if event.what in _TOLD:
-            _log(conn, row.key, event.what, _words(event), now)
-        match event.what:
-            case "delivered":
-                _settle(conn, row, "delivered", None, None, now)
-            case "complained":
-                consent.suppress(conn, "email", row.address, "complaint", event.source, now)
-                consent.withdraw(conn, row.customer_id, "email", "marketing", "complaint", now, row.key)
-            case "unsubscribed":
-                consent.withdraw(conn, row.customer_id, "email", "marketing", "unsubscribe mail", now, row.key)
-            case _:
-                pass
+        _follow(conn, event, row, now)
         return "kept"
 
     def _bounced(self, conn: Connection, event: MailEvent, row: Any, now: datetime, *, new: bool) -> None:
@@ -115,6 +107,22 @@ class Keeping:
         if event.at is None:
             return now
         return max(min(from_ms(self.clock.at(to_ms(event.at))), now), min(row.reserved_at, now))
+
+
+def _follow(conn: Connection, event: MailEvent, row: Any, now: datetime) -> None:
+    """The message's time-line and status, and what else follows but from bounces."""
+    if event.what in _TOLD:
+        _log(conn, row.key, event.what, _words(event), now)
+    match event.what:
+        case "delivered":
+            _settle(conn, row, "delivered", None, None, now)
+        case "complained":
+            consent.suppress(conn, "email", row.address, "complaint", event.source, now)
+            consent.withdraw(conn, row.customer_id, "email", "marketing", "complaint", now, row.key)
+        case "unsubscribed":
+            consent.withdraw(conn, row.customer_id, "email", "marketing", "unsubscribe mail", now, row.key)
+        case _:
+            pass
 
 
 def _send(conn: Connection, event: MailEvent) -> Any:

@@ -88,7 +88,7 @@ class Reader:
         report = next((each for each in reports if each.what == "bounced"), reports[0])
         event = MailEvent(
             report.what,
-            f"{evidence.key}:{report.what}" + ("" if report.what != "delayed" else f":{mark}"),
+            mark,
             source,
             evidence.key,
             evidence.signed,
@@ -107,10 +107,9 @@ class Reader:
         if evidence is None or not evidence.signed:
             return Stray("a complaint in which nothing is signed by us")
         what: What = "unsubscribed" if complaint.feedback in _OPT_OUT else "complained"
-        one = f"{evidence.key}:complained" if what == "complained" else mark
         words = f"{complaint.feedback}, told by {complaint.agent}" if complaint.agent else complaint.feedback
         return [
-            MailEvent(what, one, source, evidence.key, signed=True, recipient=complaint.recipient, detail=words[:200])
+            MailEvent(what, mark, source, evidence.key, signed=True, recipient=complaint.recipient, detail=words[:200])
         ]
 
     def _unsubscribed(
