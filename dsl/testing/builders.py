@@ -11,7 +11,19 @@ from typing import Any, Final
 
 from dsl.times import Duration, days
 
-__all__ = ["NOON", "Person", "click", "consent", "customer", "opening", "order", "ordered", "orders", "purchase", "reply"]
+__all__ = [
+    "NOON",
+    "Person",
+    "click",
+    "consent",
+    "customer",
+    "opening",
+    "order",
+    "ordered",
+    "orders",
+    "purchase",
+    "reply",
+]
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """When a walk begins unless it says otherwise: a Monday."""

@@ -167,4 +167,11 @@ def _fewest(found: Mapping[object, Found]) -> Iterator[Path]:
         if not left.keys().isdisjoint(shows[id(walked)]):
             left = {what: None for what in left if what not in shows[id(walked)]}
             chosen.append(walked)
-    yield from sorted((Path(walked) for walked in chosen), key=lambda path: path.arrows)
+    longest = [walked for walked in chosen if not any(_goes_on(other, walked) for other in chosen)]
+    yield from sorted((Path(walked) for walked in longest), key=lambda path: path.arrows)
+
+
+def _goes_on(longer: Found, shorter: Found) -> bool:
+    """Whether one walk is the beginning of the other."""
+    count = len(shorter.moves)
+    return len(longer.moves) > count and longer.start == shorter.start and longer.moves[:count] == shorter.moves

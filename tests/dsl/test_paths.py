@@ -393,7 +393,7 @@ def test_A3_what_no_walk_takes_is_told_with_its_reason() -> None:
         "thirds: 25 % → done: another share leads to the same box",
     ]
     assert lines(found)[:2] == [
-        "# barred: 4 of 11 arrows, in 4 walks",
+        "# barred: 4 of 11 arrows, in 3 walks",
         f"# not taken · {SHUT}",
     ]
 
