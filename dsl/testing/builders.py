@@ -11,7 +11,19 @@ from typing import Any, Final
 
 from dsl.times import Duration, days
 
-__all__ = ["NOON", "Person", "click", "customer", "opening", "order", "ordered", "orders", "purchase", "reply"]
+__all__ = [
+    "NOON",
+    "Person",
+    "click",
+    "consent",
+    "customer",
+    "opening",
+    "order",
+    "ordered",
+    "orders",
+    "purchase",
+    "reply",
+]
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """When a walk begins unless it says otherwise: a Monday."""
@@ -108,6 +120,11 @@ def purchase(
     return {
         "order_id": order_id, "total": total, "category": category, "product": product, "quantity": quantity, **own,
     }  # fmt: skip
+
+
+def consent(channel: str = "email", purpose: str = "marketing") -> dict[str, Any]:
+    """The payload of `Consent.withdrawn` and `Consent.granted`."""
+    return {"channel": channel, "purpose": purpose}
 
 
 def click(link: str = "shop", url: str = "https://shop.example/") -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dsl import Consent, Email, Shop
-from dsl.testing import Walk, walk
+from dsl.testing import Walk, untaken, walk
+from dsl.testing.goldens import Goldens
+from dsl.testing.paths import paths
 from journeys.reorder import Reorder, bought_coffee
 
 NOON = datetime(2017, 10, 2, 12, tzinfo=UTC)
@@ -39,8 +41,14 @@ def walks() -> list[Walk]:
     ]
 
 
-def test_every_arrow_is_taken(untaken: Callable[[Iterable[Walk]], set[tuple[str, str, str]]]) -> None:
-    assert untaken(walks()) == set()
+def test_every_arrow_is_taken() -> None:
+    assert untaken(walks()) == []
+
+
+def test_its_generated_paths_take_every_arrow_and_are_as_reviewed(goldens: Goldens) -> None:
+    found = paths(Reorder)
+    assert found.missed == ()
+    goldens.paths(found)
 
 
 @pytest.mark.parametrize(("every", "waits"), [(14, 14), (2, 5), (80, 45)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from dsl import Call, Consent, Email, Letter, Shop, Sms
 from dsl.facts import facts
-from dsl.testing import Walk, walk
+from dsl.testing import Walk, untaken, walk
+from dsl.testing.goldens import Goldens
+from dsl.testing.paths import paths
 from journeys.win_back import WinBack, no_full_basket, regular
 
 FRENCH = {"country": "FR"}
@@ -56,8 +57,14 @@ def walks() -> list[Walk]:
     return found
 
 
-def test_every_arrow_is_taken(untaken: Callable[[Iterable[Walk]], set[tuple[str, str, str]]]) -> None:
-    assert untaken(walks()) == set()
+def test_every_arrow_is_taken() -> None:
+    assert untaken(walks()) == []
+
+
+def test_its_generated_paths_take_every_arrow_and_are_as_reviewed(goldens: Goldens) -> None:
+    found = paths(WinBack)
+    assert found.missed == ()
+    goldens.paths(found)
 
 
 def test_only_where_we_deliver() -> None:
