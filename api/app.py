@@ -24,6 +24,7 @@ from api.routes import (
     letters,
     links,
     messages,
+    shares,
     sink,
     sms,
 )
@@ -52,6 +53,7 @@ _ROUTERS = tuple(
         customers,
         journeys,
         knobs,
+        shares,
         call_tasks,
         messages,
         links,
