@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -301,9 +301,20 @@ def _print_way(way: Way) -> None:
     for step in way.steps:
         by = step.cause if step.event is None else f"{step.cause}: {step.event.name}"
         sent = [f"{m.channel} {m.status}{f': {m.reason}' if m.reason else ''}" for m in step.messages]
-        values = [f"{name} = {value}" for name, value in (step.detail or {}).items()]
+        values = list(_why(step.detail or {}))
         told = (f"{step.at:%Y-%m-%d %H:%M}", step.state, "\n".join([by, *values]), "\n".join(sent))
         table.add_row(*(Text(cell) for cell in told))
     console.print(table)
     for late in way.late:
         console.print(Text(f"{late.at:%Y-%m-%d %H:%M}  {late.event.name} moved nothing: {late.reason}"))
+
+
+def _why(detail: Mapping[str, Any]) -> Iterator[str]:
+    """What a step was decided on, a line each."""
+    for name, value in detail.items():
+        if name == "learned":
+            for arm in value["arms"]:
+                said = f"{arm['successes']} of {arm['trials']:g} reached the goal, share {arm['share']:.0%}"
+                yield f"{arm['to']}: {said}, drawn {arm['drawn']:.3f}"
+        else:
+            yield f"{name} = {value}"

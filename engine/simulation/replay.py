@@ -262,11 +262,10 @@ class _Walker:
 
     def _decide(self, arrows: tuple[int, ...], now: int) -> Generator[_Ask, _Told, tuple[bool, ...]]:
         """What was decided then, if it was asked within the hour; else what the facts of that moment say."""
+        if self.replay.chart.arrows[arrows[0]].guard is None:
+            return self._learned(arrows)
         known: dict[int, bool] = {}
         for arrow in arrows:
-            if self.replay.chart.arrows[arrow].guard is None:  # a learned share: the lot that fell to her then
-                known[arrow] = self.replay.ir.arrows[arrow].to in self.of.path
-                continue
             sentence = self.replay.guard(arrow).sentence()
             near = [(abs(at - now), holds) for at, said, holds in self.of.decisions if said == sentence]
             if near and min(near)[0] <= _HOUR:
@@ -276,6 +275,14 @@ class _Walker:
             told = yield _Ask(False, unknown, now)
             known |= dict(zip(unknown, map(bool, told), strict=True))
         return tuple(known[arrow] for arrow in arrows)
+
+    def _learned(self, arrows: tuple[int, ...]) -> tuple[bool, ...]:
+        """Where shares are learned: the lot that fell to her then; if she was at none of these boxes, an even one."""
+        been = {self.replay.old_names.get(box, box) for box in self.of.path}
+        fell = [arrow for arrow in arrows if self.replay.ir.arrows[arrow].to in been]
+        if not fell:
+            fell = [Random(f"{self.of.id}/{arrows[0]}").choice(arrows)]  # noqa: S311  # dice, no secrets
+        return tuple(arrow in fell for arrow in arrows)
 
     def _waits(
         self, arrows: tuple[int, ...], since: int, now: int

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from dsl.expression import Facts
-from dsl.ir import IR
+from dsl.ir import IR, Learned
 from dsl.localtime import zone_of
 from dsl.planning import Place, measured, moment_of, over
 from dsl.step import (
@@ -35,7 +35,7 @@ from dsl.step import (
     step,
 )
 from dsl.step import enter as enter_chart
-from engine import enrolments, facts, tables
+from engine import enrolments, facts, learned, tables
 from engine.clock import to_ms
 from engine.db import Database, insert_new, table, upsert
 from engine.events import Incoming, accept
@@ -151,6 +151,11 @@ class Recorder:
         record(conn, self.chart, [Moved(member.id, rows, late)], self.people, to_ms(self.now))
         answer: Event | None = None
         match asked:
+            case Decide() if isinstance(self.chart.arrows[asked.arrows[0]].on, Learned):
+                box = self.ir.states[asked.state].name
+                fell = learned.decide(self.ir, box, learned.arms(conn, self.ir, box, self.now), member.id)
+                explain(conn, [(member.id, member.seq, fell.detail)])
+                answer = Decided(tuple(self.chart.arrows[arrow].to == fell.to for arrow in asked.arrows))
             case Decide():
                 guards = [guard for arrow in asked.arrows if (guard := self.chart.arrows[arrow].guard) is not None]
                 decided = facts.decide(conn, guards, [customer], self.now)[customer]
