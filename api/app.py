@@ -12,7 +12,21 @@ from fastapi.routing import APIRoute
 from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
-from api.routes import call_tasks, customers, docs, feeds, health, ingest, journeys, letters, links, messages, sink, sms
+from api.routes import (
+    call_tasks,
+    customers,
+    docs,
+    feeds,
+    health,
+    ingest,
+    journeys,
+    letters,
+    links,
+    messages,
+    print_runs,
+    sink,
+    sms,
+)
 from api.state import State
 from engine.db import Database
 from engine.keys import SCOPES
@@ -33,7 +47,21 @@ which value, and the way out.
 """
 _ROUTERS = tuple(
     module.router
-    for module in (ingest, customers, journeys, call_tasks, messages, links, letters, feeds, sms, health, docs, sink)
+    for module in (
+        ingest,
+        customers,
+        journeys,
+        call_tasks,
+        messages,
+        links,
+        print_runs,
+        letters,
+        feeds,
+        sms,
+        health,
+        docs,
+        sink,
+    )
 )
 _TAGS = {
     "events": "What happened: in, in the form of Segment's and RudderStack's clients; and out.",
@@ -42,7 +70,7 @@ _TAGS = {
     "call tasks": "The call center's tasks.",
     "messages": "What was sent, or not, and why.",
     "links": "What customers press; the token is signed, no key is needed.",
-    "letters": "Answers to letters; no key is needed.",
+    "letters": "Print runs and letters; and answers to them, for which no key is needed.",
     "feeds": "Personal feeds; the address is the secret.",
     "sms": "Webhooks of the SMS gateway; they are signed.",
     "health": "For load balancers.",

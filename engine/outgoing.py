@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sqlalchemy import Connection
 
-__all__ = ["Channel", "Content", "Outgoing", "Receipt", "Recipient", "Send", "TrackedLink"]
+__all__ = ["Channel", "Content", "Outgoing", "Paper", "Receipt", "Recipient", "Send", "TrackedLink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,13 @@ class Content:
     """A letter's address lines, as printed."""
     code: str = ""
     """A letter's answer code."""
+    data: Mapping[str, Any] | None = None
+    """What a letter's template is given: a run sets many letters at once, after their cut-off."""
+    country: str = ""
+    postcode: str = ""
+    """What a letter is sorted by for postage."""
+    missing: str = ""
+    """Characters of the customer's own that a letter can't show."""
     links: tuple[TrackedLink, ...] = ()
     template: str = ""
     template_hash: str = ""
@@ -126,4 +133,17 @@ class Channel(Protocol):
 
     def batch(self, run: str) -> AbstractAsyncContextManager[Send]:
         """Open what sends share (a connection, a print run named `run`), for the messages of one batch."""
+        ...
+
+
+@runtime_checkable
+class Paper(Protocol):
+    """What a channel of printed matter does besides: its messages are composed singly, and tried together."""
+
+    def lacks(self, recipient: Recipient) -> str:
+        """Why `address` gave none."""
+        ...
+
+    def proof(self, messages: Sequence[Outgoing]) -> Mapping[str, str]:
+        """The messages that can't be printed, by key, and why. CPU only, in a thread."""
         ...
