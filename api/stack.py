@@ -195,5 +195,6 @@ def _works(database: Database) -> bool:
     """Whether some worker holds the leases of dispatching and entry."""
     rows = table(Lease)
     with database.read() as conn:
-        held = conn.execute(select(func.count()).select_from(rows).where(rows.c.expires_at > datetime.now(UTC)))
+        both = rows.c.name.in_(("dispatcher", "entry")), rows.c.expires_at > datetime.now(UTC)
+        held = conn.execute(select(func.count()).select_from(rows).where(*both))
         return held.scalar_one() >= 2

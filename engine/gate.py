@@ -18,7 +18,7 @@ from engine.enrolments import chunked
 from engine.holdout import HELD_OUT
 from engine.tables import Consent, Enrolment, Journey, Suppression
 
-__all__ = ["Candidate", "No", "held_out", "judge"]
+__all__ = ["Candidate", "No", "held_out", "judge", "said_no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Candidate:
     purpose: str
     address: str | None
     """In the channel's normal form; None: missing."""
+    lacks: str = ""
+    """Why there is none, where the channel says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ def judge(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
             break
         refused.update(rule(conn, left))
     return refused
+
+
+def said_no(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    """Of messages that were let out before, and are not handed over yet: those that the customer has said no to since."""
+    refused = _suppressed(conn, candidates)
+    return refused | _consent(conn, [candidate for candidate in candidates if candidate.key not in refused])
 
 
 def held_out(candidate: Candidate) -> bool:
@@ -95,7 +103,11 @@ def _held_out(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No
 
 def _address(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
     del conn
-    return {c.key: No("not_sent", "address missing", {"channel": c.channel}) for c in candidates if c.address is None}
+    return {
+        c.key: No("not_sent", "address missing", {"channel": c.channel} | ({"lacks": c.lacks} if c.lacks else {}))
+        for c in candidates
+        if c.address is None
+    }
 
 
 _NEVER = select(table(Suppression)).where(

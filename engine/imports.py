@@ -1,4 +1,4 @@
-"""Bulk import from CSV and Parquet: customers, consents, orders, exposures and outcomes.
+"""Bulk import from CSV and Parquet: customers, consents, orders, exposures, outcomes and returned letters.
 
 Every row has its id, so reading a file again adds nothing; a reading that was killed goes on where it stopped. A row that
 can't be used is set aside with its reason; the others go in.
@@ -15,6 +15,7 @@ from engine.importing.customers import CustomerRows
 from engine.importing.exposures import ExposureRows
 from engine.importing.orders import OrderRows
 from engine.importing.outcomes import OutcomeRows
+from engine.importing.returns import ReturnRows
 from engine.importing.run import Imported, Layout, Progress, read_file
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "import_exposures",
     "import_orders",
     "import_outcomes",
+    "import_returns",
 ]
 
 
@@ -84,3 +86,15 @@ def import_outcomes(
 ) -> Imported:
     """Read events: see OutcomeRows. Raises BadFile."""
     return read_file(database, path, OutcomeRows(now, zone, history=history), now, layout, progress)
+
+
+def import_returns(
+    database: Database,
+    path: Path,
+    now: datetime,
+    zone: str,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read letters that came back: see ReturnRows. Raises BadFile."""
+    return read_file(database, path, ReturnRows(database, now, zone), now, layout, progress)

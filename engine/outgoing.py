@@ -20,6 +20,7 @@ __all__ = [
     "Content",
     "Outgoing",
     "Paced",
+    "Paper",
     "Receipt",
     "Recipient",
     "Send",
@@ -77,6 +78,13 @@ class Content:
     """A letter's address lines, as printed."""
     code: str = ""
     """A letter's answer code."""
+    data: Mapping[str, Any] | None = None
+    """What a letter's template is given: a run sets many letters at once, after their cut-off."""
+    country: str = ""
+    postcode: str = ""
+    """What a letter is sorted by for postage."""
+    missing: str = ""
+    """Characters of the customer's own that a letter can't show."""
     links: tuple[TrackedLink, ...] = ()
     files: tuple[CarriedFile, ...] = ()
     """What a mail carries: pictures that stand in it, and attachments."""
@@ -191,4 +199,17 @@ class Bounded(Protocol):
 
     def full(self, conn: Connection, messages: Sequence[Outgoing]) -> dict[str, No]:
         """Of messages that may go out, those that are not made since there is no room: by key, with the reason."""
+        ...
+
+
+@runtime_checkable
+class Paper(Protocol):
+    """What a channel of printed matter does besides: its messages are composed singly, and tried together."""
+
+    def lacks(self, recipient: Recipient) -> str:
+        """Why `address` gave none."""
+        ...
+
+    def proof(self, messages: Sequence[Outgoing]) -> Mapping[str, str]:
+        """The messages that can't be printed, by key, and why. CPU only, in a thread."""
         ...

@@ -147,6 +147,23 @@ class Settings(BaseSettings):
         default="Parcours\n1 rue du Parcours\n75001 Paris",
         description="Sender's address on letters, lines separated by line ends",
     )
+    letter_cutoff: str = Field(
+        default="16:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When the day's print run is closed (HH:MM in the project's zone); a letter can be withdrawn until then",
+    )
+    letter_layout: str = Field(
+        default="country",
+        pattern="^(country|DIN|FR)$",
+        description="Where a letter's window is: DIN (5008 form B, left), FR (right), or country: FR for mail to France, else DIN",
+    )
+    letter_provider: str = Field(
+        default="outbox",
+        description="Who prints: outbox (a folder for each run), or the base URL of a Lob-shaped API",
+    )
+    letter_token: SecretStr = Field(
+        default=SecretStr("parcours-local"), description="Key of the Lob-shaped API; verifies its webhooks too"
+    )
 
     @property
     def database_url(self) -> str:

@@ -32,6 +32,8 @@ __all__ = [
     "Exposure",
     "Feed",
     "FeedItem",
+    "FeedPost",
+    "FeedSource",
     "ImportRun",
     "Journey",
     "JourneyToggle",
@@ -46,8 +48,12 @@ __all__ = [
     "Offer",
     "OfferVersion",
     "Pace",
+    "PrintRun",
     "Purchase",
     "QueuedEntry",
+    "SegmentFeed",
+    "SegmentItem",
+    "SegmentToken",
     "Step",
     "StrayMail",
     "Suppression",
@@ -735,23 +741,135 @@ class FeedItem(Kept, table=True):
     withdrawn_at: datetime | None = _at(null=True)
 
 
+class SegmentFeed(Kept, table=True):
+    """A feed of the operator's: one secret address for all who may read it."""
+
+    name: str = Field(primary_key=True)
+    title: str
+    description: str = ""
+    segment: dict[str, Any] | None = _json(null=True)
+    """The predicate that says whom it is for; null: for everybody."""
+    generation: int = 0
+    """How often its address was changed."""
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(null=True)
+
+
+class SegmentToken(Kept, table=True):
+    """An address that a segment feed has or had: the token is kept as its sha256."""
+
+    token_hash: str = Field(primary_key=True)
+    feed: str = Field(index=True)
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(null=True)
+
+
+class SegmentItem(Kept, table=True):
+    """An item of a segment feed. Its guid never changes."""
+
+    feed: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    """The poster's own, unique in its feed."""
+    guid: str
+    title: str
+    html: str
+    link: str
+    at: datetime = _at()
+    updated_at: datetime = _at()
+    withdrawn_at: datetime | None = _at(null=True)
+
+
+class FeedSource(Kept, table=True):
+    """A feed of somebody's that is read: its posts are for templates, and an event for whom it concerns."""
+
+    name: str = Field(primary_key=True)
+    """Also the family of its event: `blog` makes `blog.posted`."""
+    url: str
+    segment: dict[str, Any] | None = _json(null=True)
+    """The predicate that says whose event a new post is; null: nobody's."""
+    minutes: int
+    """Between two readings."""
+    etag: str | None = None
+    last_modified: str | None = None
+    next_at: datetime = _at(index=True)
+    """Wall-clock time, as the web's."""
+    read_at: datetime | None = _at(null=True)
+    """When it was last read without a fault; null: never, so what it holds then is not new."""
+    failures: int = 0
+    """In a row."""
+    error: str | None = None
+    created_at: datetime = _at()
+
+
+class FeedPost(Kept, table=True):
+    """A post of a feed that is read, cleaned: no script, no markup but a few plain tags."""
+
+    source: str = Field(primary_key=True)
+    guid: str = Field(primary_key=True)
+    url: str
+    title: str
+    html: str
+    text: str
+    picture: str = ""
+    tags: list[str] = _json()
+    published_at: datetime = _at()
+    found_at: datetime = _at()
+
+
 class Letter(Kept, table=True):
-    """A piece on paper: its answer code, and the print run that it went out with."""
+    """A piece on paper: open until its run's cut-off, then handed over with it; or withdrawn before."""
+
+    __table_args__ = (Index("letter_run", "run", "status"),)
 
     key: str = Field(primary_key=True)
     """The message's key."""
     code: str = Field(unique=True)
     """Short, typed by hand from the paper: no vowels, no look-alikes."""
     customer_id: str = Field(index=True)
+    enrolment_id: int = Field(sa_column=Column(BIG, nullable=False, index=True))
     run: str
-    file: str
-    pages: int
-    sha256: str
+    """The print run, named by its cut-off."""
+    status: str
+    """`open`, `closed` (its run is being printed), `handed over`, `withdrawn`, `failed`, `returned`."""
+    reason: str | None = None
+    """Why it was withdrawn, failed, or came back."""
+    template_hash: str
+    data: dict[str, Any] = _json()
+    """What its template is given: with both, the same bytes are made again."""
     lines: list[str] = _json()
     """The address lines as printed."""
     country: str
+    postcode: str
+    missing: str = ""
+    """Characters of the customer's own that the letter can't show, and leaves out."""
     at: datetime = _at()
+    file: str | None = None
+    """In the run's folder; with the place in it, once it was printed."""
+    sequence: int | None = None
+    first_page: int | None = None
+    pages: int | None = None
+    provider_id: str | None = None
+    """The print provider's own, where one takes letters singly."""
+    settled_at: datetime | None = _at(null=True)
+    """When it was handed over, withdrawn, or failed."""
     answered_at: datetime | None = _at(null=True)
+    returned_at: datetime | None = _at(null=True)
+
+
+class PrintRun(Kept, table=True):
+    """Letters that are printed together: open until the cut-off, closed then, and handed over."""
+
+    name: str = Field(primary_key=True)
+    """The cut-off on the project's clocks: `2026-03-02-1600`."""
+    status: str
+    """`open`, `closed`, `handed over`."""
+    cut_off_at: datetime = _at(index=True)
+    closed_at: datetime | None = _at(null=True)
+    handed_at: datetime | None = _at(null=True)
+    letters: int = 0
+    pages: int = 0
+    files: list[dict[str, Any]] | None = _json(null=True)
+    """`[{"name", "letters", "pages", "sha256"}]`, and the manifest."""
 
 
 class ApiKey(Kept, table=True):

@@ -220,8 +220,9 @@ class Templates:
         path = self.folder / f"{ref}.{language}.{ending}"
         reader = _Reader(self.folder)
         if channel == "letter":
-            reader.add_shared("letter.typ")
-            reader.line(_LAYOUT_ENDS, "letter.typ", 0)
+            for layout in ("letter.typ", "catalogue.typ", "frame.typ"):
+                reader.add_shared(layout)
+            reader.line(_LAYOUT_ENDS, "parcours/frame.typ", 0)
         reader.add(path, path.relative_to(self.folder).as_posix())
         source = "\n".join(reader.lines) + "\n"
         hashed = f"{channel}\0{language}\0{source}"

@@ -28,7 +28,7 @@ from engine.db import Database, table
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
-from engine.outgoing import Bounded, Channel, Outgoing, Paced, Receipt, Recipient, Send
+from engine.outgoing import Bounded, Channel, Outgoing, Paced, Paper, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.steps import Person
 from engine.tables import Customer
@@ -199,7 +199,7 @@ class Sending:
             mails.append(
                 _Mail(
                     position,
-                    self._candidate(item, state, action.kind, number, chart, person, channel.address(recipient)),
+                    self._candidate(item, state, number, chart, person, channel, recipient),
                     recipient,
                     {
                         "orders": bought.get(person.customer_id),
@@ -237,8 +237,9 @@ class Sending:
 
     @staticmethod
     def _candidate(  # a message's row has as many columns
-        item: Item, state: State, kind: str, number: int, chart: Chart, person: Person, address: str | None
+        item: Item, state: State, number: int, chart: Chart, person: Person, channel: Channel, recipient: Recipient
     ) -> Candidate:
+        address = channel.address(recipient)
         return Candidate(
             key=messages.message_key(item.enrolment_id, item.visit, number),
             enrolment_id=item.enrolment_id,
@@ -248,9 +249,10 @@ class Sending:
             state=state.name,
             visit=item.visit,
             arm=person.arm,
-            channel=kind,
+            channel=channel.name,
             purpose=state.purpose or chart.ir.purpose,
             address=address,
+            lacks=channel.lacks(recipient) if address is None and isinstance(channel, Paper) else "",
         )
 
     def _render(self, channel: Channel, state: State, action: Action, chart: Chart, wave: Sequence[_Mail]) -> None:
@@ -286,6 +288,11 @@ class Sending:
                 substitute=substitute,
                 journey_title=chart.ir.title,
             )
+        if isinstance(channel, Paper):
+            wrong = channel.proof([mail.outgoing for mail in wave if mail.outgoing is not None])
+            for mail in wave:
+                if mail.candidate.key in wrong:
+                    mail.outgoing, mail.receipt = None, Receipt("rejected", detail=wrong[mail.candidate.key][:500])
 
     def _reserve(self, channel: Channel, wave: Sequence[_Mail], tally: _Tally) -> list[_Mail]:
         """Settle the wave before, ask the gate, and reserve this one's keys, in one transaction; returns who is sent to."""

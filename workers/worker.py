@@ -29,6 +29,7 @@ from workers.cohort import CohortWorkflow, planned_queue
 from workers.dispatcher import Dispatcher
 from workers.entry import Entry
 from workers.perform import Performer
+from workers.printing import Printing
 from workers.registry import REGISTRY
 from workers.webhooks import Deliverer
 
@@ -94,6 +95,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     entry = Entry(settings, database, REGISTRY, client)
     deliverer = Deliverer(database)
     keeper = CallKeeper(database, settings.clock)
+    printing = Printing(settings, database)
     holder = f"{os.getpid()}-{token_hex(4)}"
     async with worker, campaigns:
         await asyncio.gather(
@@ -101,6 +103,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
             _loop("call tasks", keeper.round, settings, database, holder, stop),
             _loop("webhooks", deliverer.round, settings, database, holder, stop),
+            _loop("printing", printing.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
     await deliverer.close()

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Import customers, consents, orders, exposures and outcomes from files.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Import customers, consents, orders, exposures, outcomes and returned letters from files.",
+)
 
 File = Annotated[
     Path, typer.Argument(help="A CSV file (comma, semicolon or tab; its first line names the columns) or Parquet.")
@@ -110,6 +113,21 @@ def outcomes(
         return import_outcomes(database, file, now, zone, layout, progress, history=history)
 
     _run(file, encoding, column, others, read, "events")
+
+
+@app.command()
+def returns(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
+    """Read letters that came back. Columns: letter_id or code; reason, at. No letter goes to these customers any more.
+
+    Reading a file again changes nothing. Broken rows go to FILE.rejected.csv.
+    """
+
+    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
+        from engine.imports import import_returns
+
+        return import_returns(database, file, now, zone, layout, progress)
+
+    _run(file, encoding, column, others, read, "returned letters")
 
 
 def _run(file: Path, encoding: str, columns: list[str] | None, others: bool, read: _Read, what: str) -> None:

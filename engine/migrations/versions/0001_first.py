@@ -429,23 +429,118 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "feed_post",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("guid", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("html", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("picture", sa.String(), nullable=False),
+        sa.Column("tags", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("published_at", Moment(), nullable=False),
+        sa.Column("found_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "guid"),
+    )
+    op.create_table(
+        "feed_source",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("segment", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("etag", sa.String(), nullable=True),
+        sa.Column("last_modified", sa.String(), nullable=True),
+        sa.Column("next_at", Moment(), nullable=False),
+        sa.Column("read_at", Moment(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("feed_source", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_feed_source_next_at"), ["next_at"], unique=False)
+
+    op.create_table(
         "letter",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("run", sa.String(), nullable=False),
-        sa.Column("file", sa.String(), nullable=False),
-        sa.Column("pages", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("template_hash", sa.String(), nullable=False),
+        sa.Column("data", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("lines", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("country", sa.String(), nullable=False),
+        sa.Column("postcode", sa.String(), nullable=False),
+        sa.Column("missing", sa.String(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
+        sa.Column("file", sa.String(), nullable=True),
+        sa.Column("sequence", sa.Integer(), nullable=True),
+        sa.Column("first_page", sa.Integer(), nullable=True),
+        sa.Column("pages", sa.Integer(), nullable=True),
+        sa.Column("provider_id", sa.String(), nullable=True),
+        sa.Column("settled_at", Moment(), nullable=True),
         sa.Column("answered_at", Moment(), nullable=True),
+        sa.Column("returned_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("code"),
     )
     with op.batch_alter_table("letter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_letter_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_letter_enrolment_id"), ["enrolment_id"], unique=False)
+        batch_op.create_index("letter_run", ["run", "status"], unique=False)
+
+    op.create_table(
+        "print_run",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("cut_off_at", Moment(), nullable=False),
+        sa.Column("closed_at", Moment(), nullable=True),
+        sa.Column("handed_at", Moment(), nullable=True),
+        sa.Column("letters", sa.Integer(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("files", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("print_run", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_print_run_cut_off_at"), ["cut_off_at"], unique=False)
+
+    op.create_table(
+        "segment_feed",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=False),
+        sa.Column("segment", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "segment_item",
+        sa.Column("feed", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("guid", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("html", sa.String(), nullable=False),
+        sa.Column("link", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("withdrawn_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("feed", "id"),
+    )
+    op.create_table(
+        "segment_token",
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("feed", sa.String(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    with op.batch_alter_table("segment_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_segment_token_feed"), ["feed"], unique=False)
 
     op.create_table(
         "mail_tally",
@@ -717,11 +812,28 @@ def downgrade() -> None:
 
     op.drop_table("message")
     op.drop_table("mail_tally")
+    with op.batch_alter_table("segment_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_segment_token_feed"))
+
+    op.drop_table("segment_token")
+    op.drop_table("segment_item")
+    op.drop_table("segment_feed")
+    with op.batch_alter_table("print_run", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_print_run_cut_off_at"))
+
+    op.drop_table("print_run")
     with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.drop_index("letter_run")
+        batch_op.drop_index(batch_op.f("ix_letter_enrolment_id"))
         batch_op.drop_index(batch_op.f("ix_letter_customer_id"))
 
     op.drop_table("letter")
     op.drop_table("pace")
+    with op.batch_alter_table("feed_source", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_feed_source_next_at"))
+
+    op.drop_table("feed_source")
+    op.drop_table("feed_post")
     op.drop_table("lease")
     op.drop_table("late_answer")
     with op.batch_alter_table("knob_change", schema=None) as batch_op:
