@@ -336,7 +336,7 @@ async def test_K6_a_letter_that_came_back_suppresses_the_address_and_the_next_is
     assert done.rejected_file is not None
     reasons = [row["reason"] for row in returns.rejected(done.rejected_file)]
     assert reasons[0].startswith("the row names no letter")
-    assert reasons[3].startswith("a letter can't have come back in the future")
+    assert reasons[3].startswith("a return can't be of the future")
     assert [(row.status, row.reason) for row in (desk.letter("ann"), desk.letter("ben"))] == [
         ("returned", "moved away"),
         ("returned", "undeliverable"),
