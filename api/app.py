@@ -23,9 +23,11 @@ from api.routes import (
     journeys,
     letters,
     links,
+    media,
     messages,
     sink,
     sms,
+    sms_generic,
 )
 from api.state import State
 from engine.db import Database
@@ -55,9 +57,11 @@ _ROUTERS = tuple(
         call_tasks,
         messages,
         links,
+        media,
         letters,
         feeds,
         sms,
+        sms_generic,
         health,
         docs,
         sink,

@@ -51,7 +51,13 @@ class Content:
     lines: tuple[str, ...] = ()
     """A letter's address lines, as printed."""
     code: str = ""
-    """A letter's answer code."""
+    """Its answer code, where it shows one: every letter does."""
+    media: str = ""
+    """The address of a text message's picture."""
+    sender: str = ""
+    """What it is sent from, where there may be several: an SMS's number."""
+    cost: int = 0
+    """What it will cost, as far as that is known before: thousandths of a cent."""
     links: tuple[TrackedLink, ...] = ()
     template: str = ""
     template_hash: str = ""
@@ -92,6 +98,8 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
+    dead: str | None = None
+    """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2 import Template as JinjaTemplate
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing as unnamed
 
@@ -24,6 +25,7 @@ from engine.context import Fields, facts_of, suggest
 from engine.links import Links
 from engine.mjml import MjmlError, compile_mjml
 from engine.outgoing import Content, Recipient, TrackedLink
+from engine.sms import front
 from engine.templates import Template, TemplateError, Templates
 from engine.words import words
 
@@ -31,7 +33,7 @@ __all__ = ["HTML", "NAMES", "PLAIN", "Collected", "Renderer", "compile_template"
 
 NAMES = (
     "customer", "orders", "journey", "brand", "money", "date", "today", "link", "words", "unsubscribe_url",
-    "preferences_url", "feed_url", "open_pixel_url",
+    "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url",
 )  # fmt: skip
 """The names that a Jinja template may use."""
 
@@ -128,6 +130,8 @@ def names_for(
         "preferences_url": unsubscribe,
         "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
         "open_pixel_url": links.open_pixel(key),
+        "code": links.show_code(links.code(key)),
+        "answer_url": links.letter(links.code(key)),
     }, collected
 
 
@@ -136,6 +140,9 @@ class _Compiled:
     title: JinjaTemplate
     html: JinjaTemplate | None
     text: JinjaTemplate | None
+    media: JinjaTemplate | None = None
+    coded: bool = False
+    """Whether it shows the message's answer code."""
 
 
 class Renderer:
@@ -152,13 +159,22 @@ class Renderer:
         template = self.templates.find(ref, channel, recipient.language)
         names, collected = names_for(self.templates, self.links, recipient, template.language, key, facts)
         if channel == "call":
-            for name in ("link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url"):
+            for name in (
+                "link",
+                "unsubscribe_url",
+                "preferences_url",
+                "feed_url",
+                "open_pixel_url",
+                "code",
+                "answer_url",
+            ):
                 del names[name]
         compiled = self._compile(template)
         try:
             title = " ".join(compiled.title.render(names).split())
             page = compiled.html.render(names) if compiled.html else ""
             text = _tidy(compiled.text.render(names)) if compiled.text else ""
+            media = compiled.media.render(names).strip() if compiled.media else ""
         except Exception as error:  # a template is a program of somebody else's: anything may be raised
             raise located(template, names, error) from error
         digest = sha256(f"{title}\0{page}\0{text}".encode()).hexdigest()
@@ -167,6 +183,8 @@ class Renderer:
             html=page,
             text=text,
             links=collected.all,
+            media=media,
+            code=self.links.code(key) if compiled.coded else "",
             template=ref,
             template_hash=template.hash,
             hash=digest,
@@ -186,19 +204,24 @@ class Renderer:
 def compile_template(template: Template) -> _Compiled:
     """Jinja's templates of a message's parts. Raises TemplateError with file and line."""
     try:
-        HTML.parse(template.source)  # errors here have the lines of the author's file
+        tree = HTML.parse(template.source)  # errors here have the lines of the author's file
+        coded = bool({"code", "answer_url"} & find_undeclared_variables(tree))
         if template.channel == "email":
             mail = compile_mjml(template.source, _PIXEL)
-            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), PLAIN.from_string(mail.text))
+            parts = PLAIN.from_string(mail.subject), HTML.from_string(mail.html), PLAIN.from_string(mail.text)
+            return _Compiled(*parts, coded=coded)
         if template.channel == "sms":
-            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(template.source))
+            media, text = front(template)
+            picture = PLAIN.from_string(media) if media else None
+            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(text), picture, coded)
         title = _TITLE.search(template.source)
         if title is None:
             text = f"a {template.channel} template begins with <title>…</title>"
             raise TemplateError(text, *template.at(1), code="J166")
         body = template.source[: title.start()] + template.source[title.end() :]
         pixel = _PIXEL if template.channel == "feed" else ""
-        return _Compiled(PLAIN.from_string(unescape(title[1])), HTML.from_string(body.strip() + pixel), None)
+        page = HTML.from_string(body.strip() + pixel)
+        return _Compiled(PLAIN.from_string(unescape(title[1])), page, None, coded=coded)
     except TemplateSyntaxError as error:
         raise syntax(template, error) from error
     except MjmlError as error:

@@ -28,6 +28,7 @@ from workers.dispatcher import Dispatcher
 from workers.entry import Entry
 from workers.perform import Performer
 from workers.registry import REGISTRY
+from workers.settling import Settler
 
 __all__ = ["connect", "run_worker"]
 
@@ -82,11 +83,13 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     )
     dispatcher = Dispatcher(settings, database, REGISTRY, client)
     entry = Entry(settings, database, REGISTRY, client)
+    settler = Settler(settings, database, ways["sms"])
     holder = f"{os.getpid()}-{token_hex(4)}"
     async with worker:
         await asyncio.gather(
             _loop("entry", entry.round, settings, database, holder, stop),
             _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
+            _loop("settler", settler.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
     database.close()
