@@ -72,7 +72,7 @@ class Settler:
                 if found is not None:
                     detail = f"looked up: the provider has it, {found.status}"
                     receipts.append((doubt.asked.key, Receipt("sent", found.provider_id, detail, doubt.cost)))
-                elif doubt.since < self._clock.now() - _GIVEN_UP:
+                elif doubt.since < self._clock.now() - _GIVEN_UP * self._clock.scale:
                     receipts.append(
                         (doubt.asked.key, Receipt("rejected", detail="looked up: the provider never took it"))
                     )
@@ -87,7 +87,7 @@ class Settler:
                 rows.c.channel == "sms",
                 rows.c.status == "unknown",
                 rows.c.provider_id.is_(None),
-                rows.c.reserved_at > self._clock.now() - _OLDEST,
+                rows.c.reserved_at > self._clock.now() - _OLDEST * self._clock.scale,
             )
             .order_by(rows.c.reserved_at)
             .limit(_AT_ONCE)
