@@ -13,6 +13,7 @@ from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
 from api.routes import (
+    answers,
     call_tasks,
     cloudevents,
     customers,
@@ -52,6 +53,7 @@ _ROUTERS = tuple(
     for module in (
         ingest,
         cloudevents,
+        answers,
         customers,
         journeys,
         call_tasks,
