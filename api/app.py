@@ -14,6 +14,7 @@ from api.errors import RESPONSES, install
 from api.intake import Intake
 from api.routes import (
     agent,
+    answers,
     call_leases,
     call_queues,
     call_results,
@@ -29,11 +30,13 @@ from api.routes import (
     knobs,
     letters,
     links,
+    media,
     messages,
     print_runs,
     shares,
     sink,
     sms,
+    sms_generic,
     webhooks,
 )
 from api.state import State
@@ -58,6 +61,8 @@ _ROUTERS = tuple(
     module.router
     for module in (
         ingest,
+        cloudevents,
+        answers,
         customers,
         journeys,
         call_stream,
@@ -66,15 +71,16 @@ _ROUTERS = tuple(
         call_leases,
         call_queues,
         webhooks,
-        cloudevents,
         knobs,
         shares,
         messages,
         links,
         print_runs,
+        media,
         letters,
         feeds,
         sms,
+        sms_generic,
         health,
         docs,
         sink,

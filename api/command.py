@@ -18,6 +18,7 @@ from api.commands import data, explain, http, journeys, keys, knobs, mail
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.simulate import simulate
+from api.commands.texts import sms
 from engine.errors import EngineError
 
 __all__ = ["app", "main"]
@@ -42,6 +43,7 @@ def _gather() -> None:
         app.command()(command)
     app.command("hash")(journeys.hash_)
     app.command()(explain.explain)
+    app.command()(sms)
     app.command()(simulate)
     app.command()(backtest)
     for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):

@@ -15,7 +15,7 @@ from threading import Lock
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from api.segment import Read
-from engine import customers, events
+from engine import answers, customers, events
 from engine.db import Database
 
 __all__ = ["Keeper"]
@@ -93,3 +93,6 @@ class Keeper:
             ]
             customers.put_new_or_changed(conn, profiles, now)
             customers.add_purchases(conn, [line for each in fresh for line in each.lines])
+            orders = [each.event.payload for each in fresh if each.event.name == "shop.purchased"]
+            if orders:
+                answers.redeem(conn, orders, now)

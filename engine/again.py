@@ -17,6 +17,7 @@ from engine.letters import Letters
 from engine.links import Links
 from engine.outgoing import Content, Recipient
 from engine.rendering import Renderer
+from engine.sms import finished, picture_address
 from engine.tables import Journey, Message, TemplateVersion
 from engine.templates import Template, Templates
 
@@ -76,6 +77,10 @@ def made_again(
         content = letters.render(recipient, row.name, message.key, facts)
     else:
         content = Renderer(stored, links).render(message.channel, recipient, row.name, message.key, facts)
+    if message.channel == "sms":
+        picture = picture_address(content.media, row.name, links.media)
+        both = [finished(content, picture, as_link=as_link) for as_link in (False, True)]
+        content = next((made for made in both if made.hash == message.content_hash), both[0])
     return Again(content, content.hash == message.content_hash)
 
 

@@ -10,6 +10,7 @@ import hmac
 import re
 from base64 import b32encode, urlsafe_b64encode
 from hashlib import sha256
+from urllib.parse import quote
 
 __all__ = ["ForgedLink", "Links"]
 
@@ -107,6 +108,15 @@ class Links:
         if len(code) != _CODE or not set(code) <= set(_ALPHABET):
             raise ForgedLink(f"a code has {_CODE} characters of {_ALPHABET}, like CDFHJ-23456")
         return code
+
+    def media(self, name: str) -> str:
+        """The address of a picture of the templates' folder: for the provider of an MMS to fetch, and for nobody to guess."""
+        return f"{self.public_url}/m/{self._sign('media', name)}/{quote(name)}"
+
+    def read_media(self, signature: str, name: str) -> str:
+        """The picture's name, from `/m/{signature}/{name}`."""
+        self._verify(signature, "media", name)
+        return name
 
     def feed_token(self, customer_id: str, generation: int = 0) -> str:
         """The 43 characters that name a customer's feed, and tell nothing about her."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
+from engine import consent
 from engine.db import insert_new, table
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
@@ -83,6 +84,9 @@ def reserve(
             "context": dict(context),
             "content_hash": message.content.hash,
             "links": [{"name": link.name, "url": link.url} for link in message.content.links],
+            "code": message.content.code or None,
+            "sender": message.content.sender or None,
+            "cost": message.content.cost,
             "settled_at": None if status == "reserved" else now,
         }
         for candidate, message, context in wanted
@@ -130,6 +134,12 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
         ],
     )
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
+    message = table(Message)
+    for key, receipt in receipts:
+        if receipt.dead is not None:
+            row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
+            if row is not None and row.address is not None:
+                consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
 
 
 def calling(conn: Connection, keys: Sequence[str]) -> set[str]:

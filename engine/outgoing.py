@@ -77,7 +77,7 @@ class Content:
     lines: tuple[str, ...] = ()
     """A letter's address lines, as printed."""
     code: str = ""
-    """A letter's answer code."""
+    """Its answer code, where it shows one: every letter does."""
     data: Mapping[str, Any] | None = None
     """What a letter's template is given: a run sets many letters at once, after their cut-off."""
     country: str = ""
@@ -85,6 +85,12 @@ class Content:
     """What a letter is sorted by for postage."""
     missing: str = ""
     """Characters of the customer's own that a letter can't show."""
+    media: str = ""
+    """The address of a text message's picture."""
+    sender: str = ""
+    """What it is sent from, where there may be several: an SMS's number."""
+    cost: int = 0
+    """What it will cost, as far as that is known before: thousandths of a cent."""
     links: tuple[TrackedLink, ...] = ()
     files: tuple[CarriedFile, ...] = ()
     """What a mail carries: pictures that stand in it, and attachments."""
@@ -133,8 +139,8 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
-    bounced: bool = False
-    """With `rejected`: nobody is reached at this address, so it is never written to again (behaviour S5)."""
+    dead: str | None = None
+    """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]

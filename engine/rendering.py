@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2 import Template as JinjaTemplate
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing as unnamed
 
@@ -26,6 +27,7 @@ from engine.html_mail import compile_html, plain_text
 from engine.links import Links
 from engine.mjml import MjmlError, compile_mjml
 from engine.outgoing import Content, Recipient, TrackedLink
+from engine.sms import front
 from engine.templates import Template, TemplateError, Templates
 from engine.words import words
 
@@ -33,7 +35,7 @@ __all__ = ["HTML", "MAIL_NAMES", "NAMES", "PLAIN", "Collected", "Renderer", "com
 
 NAMES = (
     "customer", "orders", "journey", "brand", "money", "date", "today", "link", "words", "unsubscribe_url",
-    "preferences_url", "feed_url", "open_pixel_url", "image", "attach",
+    "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url", "image", "attach",
 )  # fmt: skip
 """The names that a Jinja template may use."""
 
@@ -133,6 +135,8 @@ def names_for(
         "preferences_url": unsubscribe,
         "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
         "open_pixel_url": links.open_pixel(key),
+        "code": links.show_code(links.code(key)),
+        "answer_url": links.letter(links.code(key)),
     }, collected
 
 
@@ -141,6 +145,9 @@ class _Compiled:
     title: JinjaTemplate
     html: JinjaTemplate | None
     text: JinjaTemplate | None
+    media: JinjaTemplate | None = None
+    coded: bool = False
+    """Whether it shows the message's answer code."""
 
 
 class Renderer:
@@ -160,13 +167,22 @@ class Renderer:
         if channel == "email":
             names.update(image=carried.image, attach=carried.attach)
         if channel == "call":
-            for name in ("link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url"):
+            for name in (
+                "link",
+                "unsubscribe_url",
+                "preferences_url",
+                "feed_url",
+                "open_pixel_url",
+                "code",
+                "answer_url",
+            ):
                 del names[name]
         compiled = self._compile(template)
         try:
             title = " ".join(compiled.title.render(names).split())
             page = compiled.html.render(names) if compiled.html else ""
             text = _tidy(compiled.text.render(names)) if compiled.text else ""
+            media = compiled.media.render(names).strip() if compiled.media else ""
         except Exception as error:  # a template is a program of somebody else's: anything may be raised
             raise located(template, names, error) from error
         if channel == "email" and not text:
@@ -180,6 +196,8 @@ class Renderer:
             text=text,
             links=collected.all,
             files=files,
+            media=media,
+            code=self.links.code(key) if compiled.coded else "",
             template=ref,
             template_hash=template.hash,
             hash=digest,
@@ -199,22 +217,26 @@ class Renderer:
 def compile_template(template: Template) -> _Compiled:
     """Jinja's templates of a message's parts. Raises TemplateError with file and line."""
     try:
-        HTML.parse(template.source)  # errors here have the lines of the author's file
+        tree = HTML.parse(template.source)  # errors here have the lines of the author's file
+        coded = bool({"code", "answer_url"} & find_undeclared_variables(tree))
         if template.channel == "email":
             made = compile_html if template.ending == "html" else compile_mjml
             mail = made(template.source, _PIXEL)
             text = mail.text if template.plain is None else _own_text(template.plain)
             plain = PLAIN.from_string(text) if text else None
-            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain)
+            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain, coded=coded)
         if template.channel == "sms":
-            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(template.source))
+            media, text = front(template)
+            picture = PLAIN.from_string(media) if media else None
+            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(text), picture, coded)
         title = _TITLE.search(template.source)
         if title is None:
             text = f"a {template.channel} template begins with <title>…</title>"
             raise TemplateError(text, *template.at(1), code="J166")
         body = template.source[: title.start()] + template.source[title.end() :]
         pixel = _PIXEL if template.channel == "feed" else ""
-        return _Compiled(PLAIN.from_string(unescape(title[1])), HTML.from_string(body.strip() + pixel), None)
+        page = HTML.from_string(body.strip() + pixel)
+        return _Compiled(PLAIN.from_string(unescape(title[1])), page, None, coded=coded)
     except TemplateSyntaxError as error:
         raise syntax(template, error) from error
     except MjmlError as error:

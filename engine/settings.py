@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.clock import Clock, to_ms
+from engine.prefixes import Prefixes
 
 __all__ = ["Settings"]
 
@@ -128,15 +129,28 @@ class Settings(BaseSettings):
     )
     sms_provider: str = Field(
         default="twilio",
-        description="twilio (Twilio-shaped HTTP), or an Apprise URL with `{number}` where the recipient stands",
+        description="twilio (Twilio-shaped HTTP), generic (signed JSON), or an Apprise URL with `{number}` where the recipient stands",
     )
-    sms_url: str = Field(default="http://127.0.0.1:8025", description="Base URL of the Twilio-shaped SMS provider")
+    sms_url: str = Field(
+        default="http://127.0.0.1:8025",
+        description="Base URL of the Twilio-shaped SMS provider; the generic one's own URL",
+    )
     sms_account: str = Field(default="ACparcours", description="Account id at the SMS provider")
     sms_token: SecretStr = Field(
         default=SecretStr("parcours-local"), description="Secret of the SMS provider; verifies its webhooks too"
     )
-    sms_from: str = Field(default="+33700000000", description="Sender number of SMS")
+    sms_from: str = Field(
+        default="+33700000000",
+        description="Sender of SMS; several by where they go: `+33700000000 49=+4915112345678`",
+    )
     sms_cost: int = Field(default=4500, ge=0, description="What a segment of an SMS costs, in thousandths of a cent")
+    sms_prices: str = Field(
+        default="", description="… and where it costs other than that, by how a number begins: `49=7500 1=790`"
+    )
+    sms_mms: str = Field(
+        default="",
+        description="Where a picture goes as MMS, and what one costs, by how a number begins: `1=2000`; elsewhere it is a link",
+    )
     letter_cost: int = Field(default=95_000, ge=0, description="What a letter costs, in thousandths of a cent")
     country: str = Field(default="FR", description="The project's country (ISO 3166), where a customer has none")
     currency: str = Field(default="EUR", description="Currency of orders (ISO 4217)")
@@ -164,6 +178,20 @@ class Settings(BaseSettings):
     letter_token: SecretStr = Field(
         default=SecretStr("parcours-local"), description="Key of the Lob-shaped API; verifies its webhooks too"
     )
+
+    @field_validator("sms_prices", "sms_mms")
+    @classmethod
+    def _prices(cls, text: str) -> str:
+        for value in Prefixes(text).values():
+            if not value.isdecimal():
+                raise ValueError(f"{value!r} is no price in whole thousandths of a cent")
+        return text
+
+    @field_validator("sms_from")
+    @classmethod
+    def _senders(cls, text: str) -> str:
+        Prefixes(text)
+        return text
 
     @property
     def database_url(self) -> str:

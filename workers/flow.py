@@ -10,11 +10,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from engine import consent, gate, messages
+from engine import gate, messages
 from engine.clock import Clock
 from engine.db import Database
 from engine.gate import Candidate, No
@@ -72,7 +71,6 @@ class Flow:
         candidates = [each.candidate for each in asked if each.receipt is None]
         with self._database.write() as conn:
             messages.settle(conn, [(candidate.key, receipt) for candidate, receipt in receipts], now)
-            self._suppress(conn, receipts)
             refused = gate.judge(conn, candidates) if candidates else {}
             messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
             taken = messages.calling(conn, [c.key for c in candidates if c.key not in refused])
@@ -83,12 +81,6 @@ class Flow:
             if each.receipt is None:
                 taken.discard(key)  # two attempts at one batch may ask in one transaction: one gets it
         return found
-
-    def _suppress(self, conn: Connection, receipts: Sequence[tuple[Candidate, Receipt]]) -> None:
-        """Nobody is there: no journey writes to that address again (behaviour S5)."""
-        for candidate, receipt in receipts:
-            if receipt.bounced and candidate.address:
-                consent.suppress(conn, candidate.channel, candidate.address, "bounced", "smtp", self._clock.now())
 
 
 class Stream:

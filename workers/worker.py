@@ -31,6 +31,7 @@ from workers.entry import Entry
 from workers.perform import Performer
 from workers.printing import Printing
 from workers.registry import REGISTRY
+from workers.settling import Settler
 from workers.webhooks import Deliverer
 
 __all__ = ["connect", "run_worker"]
@@ -96,6 +97,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     deliverer = Deliverer(database)
     keeper = CallKeeper(database, settings.clock)
     printing = Printing(settings, database)
+    settler = Settler(settings, database, ways["sms"])
     holder = f"{os.getpid()}-{token_hex(4)}"
     async with worker, campaigns:
         await asyncio.gather(
@@ -104,6 +106,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             _loop("call tasks", keeper.round, settings, database, holder, stop),
             _loop("webhooks", deliverer.round, settings, database, holder, stop),
             _loop("printing", printing.round, settings, database, holder, stop),
+            _loop("settler", settler.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
     await deliverer.close()

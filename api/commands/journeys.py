@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.tables import KnobChange
     from engine.templates import Template, Templates
 
-__all__ = ["check", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
+__all__ = ["check", "checked", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
 
 At = Annotated[Path | None, typer.Argument(help="A journey file or a folder of them; default: PARCOURS_JOURNEYS.")]
 Only = Annotated[str | None, typer.Option("--journey", "-j", help="One journey of them, by its name.")]
@@ -29,6 +29,9 @@ def check(path: At = None) -> None:
     """Check journeys and their templates: every rule, with file, line and a way out. Exit code 1 if something is wrong."""
     loaded, problems = _load(path)
     problems += _template_problems(path, loaded)
+    remarks = _remarks(path, loaded)
+    if remarks:
+        _print(remarks)
     if problems:
         count = _print(problems)
         typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; parcours explain CODE says more", err=True)
@@ -166,12 +169,17 @@ def _print(problems: Sequence[JourneyError]) -> int:
     return len(found)
 
 
-def _sound(path: Path | None, journey: str | None) -> list[IR]:
+def checked(path: Path | None) -> list[Loaded]:
+    """The journeys that are there; if something is wrong with one, it is printed, and the command ends."""
     loaded, problems = _load(path)
     if problems:
         _print(problems)
         raise typer.Exit(1)
-    return [each.ir for each in _chosen(loaded, journey)]
+    return loaded
+
+
+def _sound(path: Path | None, journey: str | None) -> list[IR]:
+    return [each.ir for each in _chosen(checked(path), journey)]
 
 
 def _chosen(loaded: Sequence[Loaded], journey: str | None) -> list[Loaded]:
@@ -200,9 +208,20 @@ def _template_problems(path: Path | None, loaded: Sequence[Loaded]) -> list[Jour
     if not loaded:
         return []
     from engine.checking import check_templates, uses_of
+    from engine.sms_check import sms_problems
 
     templates, known = _templates(path), _attributes()
-    return [problem for each in loaded for problem in check_templates(templates, uses_of(each), known)]
+    uses = [uses_of(each) for each in loaded]
+    found = [problem for each in uses for problem in check_templates(templates, each, known)]
+    return [*found, *sms_problems(templates, [use for each in uses for use in each])]
+
+
+def _remarks(path: Path | None, loaded: Sequence[Loaded]) -> list[JourneyError]:
+    """What is not wrong, and costs money: letters that make a text message two."""
+    from engine.checking import uses_of
+    from engine.sms_check import sms_remarks
+
+    return sms_remarks(_templates(path), [use for each in loaded for use in uses_of(each)]) if loaded else []
 
 
 def _attributes() -> list[str]:

@@ -26,7 +26,7 @@ def waiting(sqlite: Database) -> Database:
     """Two calls wait; the first is Zoé's, who got a mail last week."""
     now = datetime.now(UTC) - timedelta(minutes=1)
     times: dict[str, Any] = {"created_at": now, "updated_at": now, "due_at": now}
-    person = {
+    person: dict[str, Any] = {
         "id": "4711",
         "first_name": "Zoé",
         "last_name": "<b>Lefèvre</b>",

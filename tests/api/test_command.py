@@ -81,6 +81,20 @@ def test_from_check_to_where(project: Path) -> None:
     assert "never in" in parcours(project, "where", "1").stdout
 
 
+def test_a_text_message_is_priced_and_its_wide_letters_told(project: Path) -> None:
+    template = project / "journeys" / "hello" / "text.en.txt"
+    assert "1 message" in parcours(project, "sms").stdout
+    template.write_text("La fête, {{ customer.first_name }}" + " encore" * 10)
+    checked = parcours(project, "check")
+    assert (checked.returncode, "nothing is wrong" in checked.stdout) == (0, True)  # a warning refuses nothing
+    assert "warning: 'ê' is no letter of GSM's alphabet" in checked.stderr
+    assert "text.en.txt:1:5" in checked.stderr
+    told = parcours(project, "sms", "--text", "--to", "+4915123456789", PARCOURS_SMS_PRICES="49=7500").stdout
+    assert "86 characters  UCS-2  2 messages  0.1500 EUR to +4915123456789" in told
+    assert "    La fête, Camille encore" in told
+    assert "PARCOURS_SMS_PRICES" in parcours(project, "sms", PARCOURS_SMS_PRICES="49=cheap").stderr
+
+
 def test_a_key_is_printed_once_and_works(project: Path) -> None:
     key = parcours(project, "key", "create", "shop", "-s", "ingest,read").stdout.strip()
     database = Database(Settings(data=project / "var").database_url)

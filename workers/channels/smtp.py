@@ -256,7 +256,7 @@ def _judged(command: str, reply: _Reply) -> Receipt:
     if reply.code >= _PERMANENT and not ours:
         found = _ENHANCED.search(reply.text)
         nobody = _NOBODY.fullmatch(found[0]) is not None if found else reply.code in _NOBODY_PLAIN
-        return Receipt("rejected", detail=str(reply), bounced=command == "RCPT" and nobody)
+        return Receipt("rejected", detail=str(reply), dead="bounced" if command == "RCPT" and nobody else None)
     wait = _RETRY_OURS if reply.code >= _PERMANENT else _asked(reply.text)
     return Receipt("deferred", detail=str(reply), retry_after=wait)
 

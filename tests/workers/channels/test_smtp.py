@@ -65,7 +65,7 @@ async def test_a_refused_recipient_leaves_the_line_as_it_was(extensions: tuple[s
         line = line_to(port)
         refused, taken = await send(line), await send(line)
         await line.close()
-    assert (refused.status, refused.bounced, refused.detail) == ("rejected", True, "550 5.1.1 no such user")
+    assert (refused.status, refused.dead, refused.detail) == ("rejected", "bounced", "550 5.1.1 no such user")
     assert taken.status == "sent"
     assert [text for text in manners.taken if text != b".\r\n"] == manners.taken, "an empty mail was handed over"
     assert manners.connections == 1
@@ -104,7 +104,7 @@ async def test_what_a_reply_means(command: str, reply: str, status: str, bounced
         line = line_to(port)
         receipt, after = await send(line), await send(line)
         await line.close()
-    assert (receipt.status, receipt.bounced, receipt.retry_after) == (status, bounced, wait)
+    assert (receipt.status, receipt.dead is not None, receipt.retry_after) == (status, bounced, wait)
     assert receipt.detail == reply
     assert after.status == "sent"
     assert len(manners.taken) == 1
