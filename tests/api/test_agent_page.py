@@ -26,7 +26,7 @@ def waiting(sqlite: Database) -> Database:
     """Two calls wait; the first is Zoé's, who got a mail last week."""
     now = datetime.now(UTC) - timedelta(minutes=1)
     times: dict[str, Any] = {"created_at": now, "updated_at": now, "due_at": now}
-    person = {
+    person: dict[str, Any] = {
         "id": "4711",
         "first_name": "Zoé",
         "last_name": "<b>Lefèvre</b>",
@@ -130,10 +130,16 @@ async def test_K4_the_page_says_that_the_customer_has_left(browser: httpx.AsyncC
     page = await press(browser, await sign_in(browser, waiting), "next", queue="retention")
     page = await press(browser, page, "accept")
     beat = {"x-csrf-token": token(page)}
-    assert (await browser.post("/agent/call/heartbeat", headers=beat)).json() == {"status": "assigned", "withdrawn": False}
+    assert (await browser.post("/agent/call/heartbeat", headers=beat)).json() == {
+        "status": "assigned",
+        "withdrawn": False,
+    }
     with waiting.write() as conn:
         call_tasks.withdraw(conn, ["8-1-0"], datetime.now(UTC))
-    assert (await browser.post("/agent/call/heartbeat", headers=beat)).json() == {"status": "assigned", "withdrawn": True}
+    assert (await browser.post("/agent/call/heartbeat", headers=beat)).json() == {
+        "status": "assigned",
+        "withdrawn": True,
+    }
     assert 'role="alert" hidden' not in (await browser.get("/agent")).text
     page = await press(browser, page, "finish", outcome="refused")
     page = await press(browser, page, "next", queue="retention")
