@@ -44,7 +44,7 @@ class Listener:
         self._params = {"queue": queue} if queue else {}
         self._wanted = 0
         self._enough = threading.Event()
-        self._over = False
+        self.over = False
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
         assert self.began.wait(60)
@@ -57,7 +57,7 @@ class Listener:
         return [(kind, data["data"]["id"]) for _, kind, data in self.events]
 
     def stop(self) -> None:
-        self._over = True
+        self.over = True
         self._thread.join(60)
         self._http.close()
 
@@ -75,7 +75,7 @@ class Listener:
                     fields = {}
                     if self._wanted and len(self.events) >= self._wanted:
                         self._enough.set()
-                if self._over:
+                if self.over:
                     return
 
 
@@ -97,7 +97,7 @@ def test_the_stream_tells_what_happens_and_goes_on_where_it_broke_off(db: Databa
     make(db, task("1-1-0", due_at=now), task("2-1-0", queue="other", due_at=now), now=now)
     assert first.until(2) == [("call_task.created", "1-1-0"), ("call_task.created", "2-1-0")], "and not the one before"
     last = first.events[-1][0]
-    first._over = True
+    first.over = True
     claimed = claim_one(db, now=now)
     first.until(3)
     first.stop()
@@ -114,7 +114,7 @@ def test_the_stream_tells_what_happens_and_goes_on_where_it_broke_off(db: Databa
     other = Listener(url, key, after=last, queue="other")
     assert other.until(1) == [("call_task.withdrawn", "2-1-0")]
     for one in (second, other):
-        one._over = True
+        one.over = True
     make(db, task("3-1-0", queue="other"), now=now)  # a last word, on which they go
     for one in (second, other):
         one.stop()
