@@ -98,12 +98,12 @@ def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: 
     if outcome == CALLBACK and outcome not in task.outcomes:
         return _call_back(conn, cells, task, who, now)
     call_outcomes.check(outcome, task.outcomes)
+    said = {"answers": _answers(cells), "notes": _text(cells, "notes"), "duration_s": _seconds(cells)}
     if task.status == "completed":
         if task.outcome == outcome:
             return False
         raise call_tasks.finished(task)
     _free(task)
-    said = {"answers": _answers(cells), "notes": _text(cells, "notes"), "duration_s": _seconds(cells)}
     call_tasks.finish(conn, task, who, task.lease_hash, outcome, said, now)
     return True
 

@@ -195,7 +195,8 @@ def _detail(conn: Connection, rules: Rules, now: datetime) -> QueueDetail:
     names = QueueIn.model_fields.keys() - {"shifts"}
     loads = call_capacity.load(conn, rules, now, _SLOTS) if rules.limited else []
     return QueueDetail(
-        **{name: getattr(rules, name) for name in names},
+        **{name: getattr(rules, name) or None for name in names & {"zone", "country"}},
+        **{name: getattr(rules, name) for name in names - {"zone", "country"}},
         shifts=[ShiftIn(**shift) for shift in shifts],
         name=rules.name,
         declared=rules.declared,

@@ -99,3 +99,16 @@ async def task(engine: Engine) -> None:
     await engine.until(lambda: [m for m in engine.messages("4711") if m.status == "sent"])
     engine.tell("email.clicked", "4711", key=engine.messages("4711")[-1].key)
     await engine.until(lambda: engine.rows(CallTask))
+
+
+@pytest.fixture
+async def three_tasks(task: None, engine: Engine) -> None:
+    """Two more customers have clicked after her: their calls come after hers."""
+    del task
+    (ir,) = (found.ir for found in load(engine.settings.journeys) if found.ir.name == "win_back")
+    for number, customer in enumerate(("4713", "4714"), 2):  # who are not held out
+        engine.customers(customer, phone="+33612345679")
+        engine.enter(ir, customer)
+        await engine.until(lambda customer=customer: [m for m in engine.messages(customer) if m.status == "sent"])
+        engine.tell("email.clicked", customer, key=engine.messages(customer)[-1].key)
+        await engine.until(lambda number=number: len(engine.rows(CallTask)) == number)

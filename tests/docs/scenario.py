@@ -31,7 +31,7 @@ import httpx
 __all__ = ["ROOT", "Block", "Scenario", "blocks", "documents", "fits"]
 
 ROOT = Path(__file__).parents[2]
-ANSWERED = {"TASK": "id", "LEASE": "lease_token", "MESSAGE": "key"}
+ANSWERED = {"TASK": "id", "LEASE": "lease_token", "MESSAGE": "key", "HOOK": "id"}
 """Names of shell variables, and the field of an answer that each stands for."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -21,6 +21,8 @@ SKIPPED = {
     "parcours worker": "it stays up; these tests run a worker in their own process",
     "export PARCOURS_DATABASE": "needs a PostgreSQL at a fixed address; the engine's tests run on one",
     "export TEMPORAL_ADDRESS": "needs a cluster",
+    "curl -sN": "the stream stays open; tests/api listens to it",
+    "PARCOURS_KEY=$KEY python dialer.py": "it asks at the terminal; tests/workers lets the file work a queue",
     "export PARCOURS_SECRET": "goes with the two above",
 }
 """Commands that are not run, by how they begin, each with the reason."""
@@ -58,7 +60,7 @@ async def test_marketer(folder: Path, http: httpx.AsyncClient) -> None:
     await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "marketer.md")
 
 
-@pytest.mark.usefixtures("task")
+@pytest.mark.usefixtures("three_tasks")
 async def test_call_center(folder: Path, http: httpx.AsyncClient, engine: Engine) -> None:
     await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "call-center.md")
     await engine.until(lambda: engine.at("4711") == "won")  # the outcome has moved her
