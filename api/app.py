@@ -12,10 +12,25 @@ from fastapi.routing import APIRoute
 from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
-from api.routes import call_tasks, customers, docs, feeds, health, ingest, journeys, letters, links, messages, sink, sms
+from api.routes import (
+    call_tasks,
+    customers,
+    docs,
+    email,
+    feeds,
+    health,
+    ingest,
+    journeys,
+    letters,
+    links,
+    messages,
+    sink,
+    sms,
+)
 from api.state import State
 from engine.db import Database
 from engine.keys import SCOPES
+from engine.mail.desk import Desk
 from engine.settings import Settings
 
 __all__ = ["create_app"]
@@ -33,7 +48,21 @@ which value, and the way out.
 """
 _ROUTERS = tuple(
     module.router
-    for module in (ingest, customers, journeys, call_tasks, messages, links, letters, feeds, sms, health, docs, sink)
+    for module in (
+        ingest,
+        customers,
+        journeys,
+        call_tasks,
+        messages,
+        links,
+        letters,
+        feeds,
+        sms,
+        email,
+        health,
+        docs,
+        sink,
+    )
 )
 _TAGS = {
     "events": "What happened: in, in the form of Segment's and RudderStack's clients; and out.",
@@ -45,6 +74,7 @@ _TAGS = {
     "letters": "Answers to letters; no key is needed.",
     "feeds": "Personal feeds; the address is the secret.",
     "sms": "Webhooks of the SMS gateway; they are signed.",
+    "e-mail": "Webhooks of e-mail providers; they are signed.",
     "health": "For load balancers.",
 }
 
@@ -63,6 +93,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parcours = State.of(settings, database)
+    app.state.email = Desk.of(settings)
     app.add_middleware(Intake)
     install(app)
     for router in _ROUTERS:
