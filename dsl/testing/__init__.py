@@ -8,7 +8,7 @@
 reviewed, and `pytest --journey-coverage` tells which arrows no test takes.
 """
 
-from dsl.testing.builders import NOON, Person, click, customer, opening, order, orders, purchase, reply
+from dsl.testing.builders import NOON, Person, bounce, click, customer, opening, order, orders, purchase, reply
 from dsl.testing.driver import Message, Step
 from dsl.testing.walk import Walk, walk
 
@@ -18,6 +18,7 @@ __all__ = [
     "Person",
     "Step",
     "Walk",
+    "bounce",
     "click",
     "customer",
     "opening",

@@ -55,7 +55,7 @@ class Keeping:
             return "passed over"
         now = self.clock.now()
         if event.what in _ONCE:  # whoever tells of it, and by how many ways
-            event = replace(event, id=f"{row.key}:{event.what}")
+            event = replace(event, id=row.key)
         new = bool(accept(conn, [_incoming(event, row.customer_id, row.key, self._when(event, row, now))], now))
         if event.what == "bounced":  # also for a repeat: the second word may be the stronger one
             self._bounced(conn, event, row, now, new=new)
@@ -183,7 +183,9 @@ def _incoming(event: MailEvent, customer: str, key: str | None, at: datetime) ->
         payload |= {"kind": event.kind or "undetermined", "code": event.code or "", "diagnostic": event.detail or ""}
     elif event.detail:
         payload.setdefault("detail", event.detail)
-    return Incoming(f"{OWN}email:{event.id}", f"email.{event.what}", at, customer, key, payload, event.source)
+    return Incoming(
+        f"{OWN}email:{event.what}:{event.id}", f"email.{event.what}", at, customer, key, payload, event.source
+    )
 
 
 def _words(event: MailEvent) -> str | None:
