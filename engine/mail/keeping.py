@@ -26,6 +26,8 @@ Outcome = Literal["kept", "repeat", "passed over", "unknown"]
 
 _WENT_OUT = ("reserved", "sending", "deferred", "sent", "delivered", "unknown", "failed")
 _ON_ITS_WAY = ("reserved", "sending", "deferred", "sent", "unknown")
+_PROVIDERS = {"ses", "sendgrid", "mailgun", "postmark"}
+_LONGEST_ID = 200
 _ONCE = {"delivered", "bounced", "complained"}
 _TOLD = {"delivered", "delayed", "complained", "replied", "auto_replied", "unsubscribed"}
 """What stands in a message's time-line by its own name; a bounce is `failed`, opens and clicks are events alone."""
@@ -120,7 +122,8 @@ def _follow(conn: Connection, event: MailEvent, row: Any, now: datetime) -> None
             consent.suppress(conn, "email", row.address, "complaint", event.source, now)
             consent.withdraw(conn, row.customer_id, "email", "marketing", "complaint", now, row.key)
         case "unsubscribed":
-            consent.withdraw(conn, row.customer_id, "email", "marketing", "unsubscribe mail", now, row.key)
+            by = event.source if event.source in _PROVIDERS else "unsubscribe mail"
+            consent.withdraw(conn, row.customer_id, "email", "marketing", by, now, row.key)
         case _:
             pass
 
