@@ -23,6 +23,7 @@ from api.routes import (
     cloudevents,
     customers,
     docs,
+    email,
     feeds,
     health,
     ingest,
@@ -42,6 +43,7 @@ from api.routes import (
 from api.state import State
 from engine.db import Database
 from engine.keys import SCOPES
+from engine.mail.desk import Desk
 from engine.settings import Settings
 
 __all__ = ["create_app"]
@@ -85,6 +87,7 @@ _ROUTERS = tuple(
         docs,
         sink,
         agent,
+        email,
     )
 )
 _TAGS = {
@@ -98,6 +101,7 @@ _TAGS = {
     "letters": "Print runs and letters; and answers to them, for which no key is needed.",
     "feeds": "Personal feeds; the address is the secret.",
     "sms": "Webhooks of the SMS gateway; they are signed.",
+    "e-mail": "Webhooks of e-mail providers; they are signed.",
     "health": "For load balancers.",
 }
 
@@ -116,6 +120,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parcours = State.of(settings, database)
+    app.state.email = Desk.of(settings)
     app.add_middleware(Intake)
     install(app)
     for router in _ROUTERS:

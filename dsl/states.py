@@ -340,15 +340,15 @@ class Email(Sending):
     delivered = Answered(name="email.delivered")
     """The receiving server took it."""
     opened = Answered(name="email.opened")
-    """Its picture was loaded. Mail programs do that by themselves, too: `clicked` says more."""
+    """Its picture was loaded, maybe through a provider's proxy; `.by_human()` if no proxy hides who looked. `clicked` says more."""
     clicked = Answered(name="email.clicked")
     """One of its links was followed; `.link("name")` for one of them."""
     replied = Answered(name="email.replied")
-    """She wrote back."""
+    """She wrote back; a machine's reply is none. `.keyword("YES")`, `.matching("oui|yes")`."""
     answered = Answered(name="email.answered")
     """The code that it showed came back: typed, told on the phone, redeemed in an order, given at a till."""
     bounced = Answered(name="email.bounced")
-    """The address took no mail, for good."""
+    """It did not arrive, and won't. `.where(Bounce.kind == "hard")` if the address is dead."""
     complained = Answered(name="email.complained")
     """She called it spam."""
     not_sent = NotSent(name="email.not_sent")

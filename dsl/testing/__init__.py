@@ -8,7 +8,7 @@
 reviewed, and `pytest --journey-coverage` tells which arrows no test takes (`dsl.testing.plugin`).
 """
 
-from dsl.testing.builders import NOON, Person, click, consent, customer, opening, order, orders, purchase, reply
+from dsl.testing.builders import NOON, Person, bounce, click, consent, customer, opening, order, orders, purchase, reply
 from dsl.testing.coverage import untaken
 from dsl.testing.driver import Message, Step
 from dsl.testing.walk import Walk, walk
@@ -19,6 +19,7 @@ __all__ = [
     "Person",
     "Step",
     "Walk",
+    "bounce",
     "click",
     "consent",
     "customer",

@@ -14,6 +14,7 @@ from dsl.times import Duration, days
 __all__ = [
     "NOON",
     "Person",
+    "bounce",
     "click",
     "consent",
     "customer",
@@ -140,3 +141,8 @@ def opening(*, human: bool = True) -> dict[str, Any]:
 def reply(text: str) -> dict[str, Any]:
     """The payload of a reply: what was written, and its first word in capitals."""
     return {"text": text, "keyword": text.split(maxsplit=1)[0].upper() if text.split() else ""}
+
+
+def bounce(kind: str = "hard", *, code: str = "5.1.1", diagnostic: str = "550 5.1.1 no such user") -> dict[str, Any]:
+    """The payload of a mail that did not arrive: `hard`, `soft` or `undetermined`."""
+    return {"kind": kind, "code": code, "diagnostic": diagnostic}

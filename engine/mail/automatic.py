@@ -37,7 +37,7 @@ _CHALLENGE = re.compile(
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"^(?:auto(?:matic(?:ally)?)?[\s:-]+(?:re(?:ply|sponse)\b)?|autoreply|auto-?reply|out of (?:the )?office|ooo\b|"
+    r"^(?:auto(?:matic)?[\s_-]*(?:reply|response|answer)\b|auto\s*:|automatically generated|out of (?:the )?office|ooo\b|"
     r"away from (?:the )?office|"
     r"on vacation|vacation (?:reply|response)|réponse automatique|reponse automatique|absence du bureau|message d'absence|absent\b|"
     r"abwesenheits|abwesend|automatische (?:antwort|rückmeldung)|respuesta automática|respuesta automatica|fuera de (?:la )?oficina|"

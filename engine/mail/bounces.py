@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.message import Message
 from typing import Any, Literal
 
@@ -16,8 +18,11 @@ from engine.mail.message import Mail, enclosed, header
 __all__ = ["Report", "read_report", "read_unusual"]
 
 _flufl: Any = flufl.bounce  # it has no types
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs a traceback for junk, which is everyday
 _STATUS = re.compile(r"\d\.\d{1,3}\.\d{1,3}")
+_ASCII = bytes(range(128)) + b"?" * 128
 _WORDS = 4000
+_NESTED = 200
 _SHOWN = 300
 
 
@@ -50,8 +55,11 @@ def read_report(mail: Mail) -> list[Report]:
 
 def read_unusual(mail: Mail) -> Report | None:
     """The report in a bounce of a form of its own; None if none can be read in it."""
+    if mail.raw.count(b"multipart/") > _NESTED:
+        return None
     try:
-        temporary, permanent = _flufl.all_failures(mail.message)
+        # a header with a byte above 127 is an object that its detectors don't know
+        temporary, permanent = _flufl.all_failures(message_from_bytes(mail.raw.translate(_ASCII)))
     except Exception:  # noqa: BLE001  # its detectors trip over junk in every way
         return None
     found = sorted(permanent) or sorted(temporary)

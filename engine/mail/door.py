@@ -39,7 +39,7 @@ class Door:
         sender = parseaddr(settings.mail_from)[1].lower()
         self._own, _, domain = sender.rpartition("@")
         self.domain = (settings.mail_in_domain or domain).lower()
-        self.domains = frozenset({self.domain, domain})
+        self.domains = frozenset(filter(None, (self.domain, domain)))
         self._links = Links(settings.public_url, settings.signing_key())
         self._reader = Reader(self._links, self.domains)
         self._keeping = Keeping.of(settings)

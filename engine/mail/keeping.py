@@ -26,6 +26,8 @@ Outcome = Literal["kept", "repeat", "passed over", "unknown"]
 
 _WENT_OUT = ("reserved", "sending", "deferred", "sent", "delivered", "unknown", "failed")
 _ON_ITS_WAY = ("reserved", "sending", "deferred", "sent", "unknown")
+_PROVIDERS = {"ses", "sendgrid", "mailgun", "postmark"}
+_LONGEST_ID = 200
 _ONCE = {"delivered", "bounced", "complained"}
 _TOLD = {"delivered", "delayed", "complained", "replied", "auto_replied", "unsubscribed"}
 """What stands in a message's time-line by its own name; a bounce is `failed`, opens and clicks are events alone."""
@@ -55,7 +57,7 @@ class Keeping:
             return "passed over"
         now = self.clock.now()
         if event.what in _ONCE:  # whoever tells of it, and by how many ways
-            event = replace(event, id=f"{row.key}:{event.what}")
+            event = replace(event, id=row.key)
         new = bool(accept(conn, [_incoming(event, row.customer_id, row.key, self._when(event, row, now))], now))
         if event.what == "bounced":  # also for a repeat: the second word may be the stronger one
             self._bounced(conn, event, row, now, new=new)
@@ -120,7 +122,8 @@ def _follow(conn: Connection, event: MailEvent, row: Any, now: datetime) -> None
             consent.suppress(conn, "email", row.address, "complaint", event.source, now)
             consent.withdraw(conn, row.customer_id, "email", "marketing", "complaint", now, row.key)
         case "unsubscribed":
-            consent.withdraw(conn, row.customer_id, "email", "marketing", "unsubscribe mail", now, row.key)
+            by = event.source if event.source in _PROVIDERS else "unsubscribe mail"
+            consent.withdraw(conn, row.customer_id, "email", "marketing", by, now, row.key)
         case _:
             pass
 
@@ -183,7 +186,9 @@ def _incoming(event: MailEvent, customer: str, key: str | None, at: datetime) ->
         payload |= {"kind": event.kind or "undetermined", "code": event.code or "", "diagnostic": event.detail or ""}
     elif event.detail:
         payload.setdefault("detail", event.detail)
-    return Incoming(f"{OWN}email:{event.id}", f"email.{event.what}", at, customer, key, payload, event.source)
+    return Incoming(
+        f"{OWN}email:{event.what}:{event.id}", f"email.{event.what}", at, customer, key, payload, event.source
+    )
 
 
 def _words(event: MailEvent) -> str | None:

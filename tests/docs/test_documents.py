@@ -18,6 +18,7 @@ SKIPPED = {
     ". .venv/bin/activate": "the tests have their own path",
     "parcours up": "it stays up; tests/api runs the stack",
     "parcours api": "it stays up; the API's tests run the app",
+    "parcours receiver": "it stays up; tests/api/test_mail_command.py runs it",
     "parcours worker": "it stays up; these tests run a worker in their own process",
     "export PARCOURS_DATABASE": "needs a PostgreSQL at a fixed address; the engine's tests run on one",
     "export TEMPORAL_ADDRESS": "needs a cluster",

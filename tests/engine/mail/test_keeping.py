@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from engine.mail import strays
 from engine.mail.door import Door, Taken
 from engine.mail.event import MailEvent
 from engine.mail.keeping import Keeping
+from engine.mail.providers.mailgun import first_time
 from engine.settings import Settings
 from engine.tables import Bounce, Message, MessageEvent, Suppression
 
@@ -328,3 +330,50 @@ def test_times_of_the_wall_clock_are_kept_between_the_send_and_now(db: Database,
     assert abs(moments[0] - half) < timedelta(milliseconds=1)
     assert abs(moments[1] - (NOW - timedelta(hours=2))) < timedelta(milliseconds=1)
     assert NOW <= moments[2] <= datetime.now(UTC)
+
+
+def test_a_bounce_that_comes_by_many_ways_at_once_is_kept_once(
+    db: Database, links: Links, settings: Settings, take: Callable[..., Taken]
+) -> None:
+    sent(db, "1-1-0")
+
+    def by_mail(_: int) -> str:
+        return take(postfix("1-1-0", verp(links)), verp(links)).status
+
+    def by_webhook(number: int) -> str:
+        said = MailEvent("bounced", f"sg:{number}", "sendgrid", "1-1-0", signed=True, kind="hard", code="5.1.1")
+        with db.write() as conn:
+            return Keeping.of(settings).keep(conn, said)
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = [*pool.map(by_mail, range(3)), *pool.map(by_webhook, range(3))]
+    assert sorted(outcomes) == ["kept", *["repeat"] * 5]
+    assert names(db) == ["email.bounced"]
+    assert (line(db), suppressed(db)) == (["failed"], [(ZOE, "hard bounce")])
+
+
+def test_a_softer_word_does_not_take_back_a_harder_one_and_the_harder_one_comes_through(
+    db: Database, settings: Settings
+) -> None:
+    sent(db, "1-1-0")
+    soft = MailEvent("bounced", "a", "ses", "1-1-0", signed=True, kind="soft", code="5.2.2")
+    for said in (soft, replace(soft, id="b", kind="hard", code="5.1.1"), replace(soft, id="c")):
+        with db.write() as conn:
+            Keeping.of(settings).keep(conn, said)
+    rows = table(Bounce)
+    with db.read() as conn:
+        assert [(row.kind, row.code) for row in conn.execute(select(rows))] == [("hard", "5.1.1")]
+    assert suppressed(db) == [(ZOE, "hard bounce")]
+    assert len(told(db)) == 1
+
+
+def test_ids_as_long_as_a_provider_likes_fit(db: Database, settings: Settings) -> None:
+    sent(db, "1-1-0")
+    said = MailEvent("opened", "x" * 4000, "postmark", "1-1-0", signed=True)
+    with db.write() as conn:
+        assert [Keeping.of(settings).keep(conn, said) for _ in range(2)] == ["kept", "repeat"]
+
+
+def test_a_token_of_mailgun_is_taken_once(db: Database) -> None:
+    with db.write() as conn:
+        assert [first_time(conn, token) for token in ("a", "b", "a")] == [True, True, False]

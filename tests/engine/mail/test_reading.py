@@ -145,8 +145,9 @@ def test_R12_a_machines_reply_is_never_an_answer(headers: str, subject: str) -> 
 def test_the_null_sender_is_a_machine_and_no_auto_submitted_is_a_person() -> None:
     raw = reply("Yes", answers=f"{KEY}@parcours.example")
     assert one(raw, OWN, "").what == "auto_replied"
-    raw = reply("Yes", answers=f"{KEY}@parcours.example", headers="Auto-Submitted: no\n")
-    assert one(raw, OWN, "zoe@example.com").what == "replied"
+    for headers, subject in (("Auto-Submitted: no\n", "Re: x"), ("", "Auto insurance?"), ("", "Automatic watches")):
+        raw = reply("Yes", answers=f"{KEY}@parcours.example", headers=headers, subject=subject)
+        assert one(raw, OWN, "zoe@example.com").what == "replied"
 
 
 def test_a_mail_to_unsubscribe_names_its_send_by_the_token_in_its_subject() -> None:
