@@ -12,7 +12,21 @@ from fastapi.routing import APIRoute
 from api.auth import Need
 from api.errors import RESPONSES, install
 from api.intake import Intake
-from api.routes import call_tasks, customers, docs, feeds, health, ingest, journeys, letters, links, messages, sink, sms
+from api.routes import (
+    call_tasks,
+    customers,
+    docs,
+    feeds,
+    health,
+    ingest,
+    journeys,
+    letters,
+    links,
+    messages,
+    preview,
+    sink,
+    sms,
+)
 from api.state import State
 from engine.db import Database
 from engine.keys import SCOPES
@@ -33,7 +47,21 @@ which value, and the way out.
 """
 _ROUTERS = tuple(
     module.router
-    for module in (ingest, customers, journeys, call_tasks, messages, links, letters, feeds, sms, health, docs, sink)
+    for module in (
+        ingest,
+        customers,
+        journeys,
+        preview,
+        call_tasks,
+        messages,
+        links,
+        letters,
+        feeds,
+        sms,
+        health,
+        docs,
+        sink,
+    )
 )
 _TAGS = {
     "events": "What happened: in, in the form of Segment's and RudderStack's clients; and out.",

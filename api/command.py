@@ -17,6 +17,7 @@ import typer
 from api.commands import data, explain, http, journeys, keys
 from api.commands.backtest import backtest
 from api.commands.diff import diff
+from api.commands.preview import preview
 from api.commands.simulate import simulate
 from engine.errors import EngineError
 
@@ -41,6 +42,7 @@ def _gather() -> None:
     for command in (journeys.check, journeys.show, journeys.draw, diff):
         app.command()(command)
     app.command("hash")(journeys.hash_)
+    app.command()(preview)
     app.command()(explain.explain)
     app.command()(simulate)
     app.command()(backtest)
