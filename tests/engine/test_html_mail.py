@@ -20,7 +20,9 @@ from engine.tables import TemplateVersion
 from engine.templates import TemplateError, Templates
 
 LINKS = Links("https://journeys.example", b"a key")
-PIXEL = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+PIXEL = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -250,7 +252,9 @@ def test_mistakes_in_the_text_part_have_its_lines(templates: Templates, write: W
     assert found == "J165 win/mail.en.txt:1: a marketing mail's text part needs the way out too"
 
 
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "{{ 7*7 }}", "jq0x", "<!--jq0x-->"])
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "{{ 7*7 }}", "jq0x", "<!--jq0x-->"]
+)
 def test_customers_text_stays_inert_in_html(templates: Templates, name: str) -> None:
     content = render(templates, her=replace(SAMPLE, first_name=name))
     assert "<script" not in content.html
