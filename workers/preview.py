@@ -39,6 +39,8 @@ class Preview:
     channel: str
     content: Content
     outgoing: Outgoing
+    tracked: str = ""
+    """Its text as it is sent: tracked links are longer than what is shown."""
 
     def page(self) -> str:
         """As HTML, with its pictures in it; a text message and a letter have none."""
@@ -54,8 +56,9 @@ class Preview:
         """As text: the mail's text part below its headers, a text message with what it costs in segments."""
         content = self.content
         if self.channel == "sms":
-            count = segments(content.text)
-            return f"{content.text}\n\n--\n{len(content.text)} letters, {count} segment{'s' if count != 1 else ''}\n"
+            count = segments(self.tracked)
+            sent = f"{len(self.tracked)} letters, {count} segment{'s' if count != 1 else ''}"
+            return f"{content.text}\n\n--\n{sent}, with its links as they are sent\n"
         if self.channel == "letter":
             return "\n".join(content.lines) + f"\n\n{content.pages} page{'s' if content.pages != 1 else ''}\n"
         attached = "".join(f"Attached: {file.name}\n" for file in content.files if not file.content_id)
@@ -92,13 +95,14 @@ class Previews:
         if language is not None:
             recipient = replace(recipient, language=language)
         way = self._channels[kind]
-        key = f"test-{token_hex(8)}"
-        content = self._inert(way.render(recipient, template, key, known | {"now": now}), recipient, key, known)
+        key = f"t-{token_hex(6)}"
+        made = way.render(recipient, template, key, known | {"now": now})
+        content = self._inert(made, recipient, key, known)
         outgoing = Outgoing(
             key=key, channel=kind, enrolment_id=0, journey=ir.name, state=state.name, purpose=state.purpose or ir.purpose or "",
             recipient=recipient, address=_address(way, recipient), content=content, at=now, journey_title=ir.title,
         )  # fmt: skip
-        return Preview(kind, content, outgoing)
+        return Preview(kind, content, outgoing, made.text)
 
     def mail(self, preview: Preview) -> bytes:
         """The mail's bytes, as a file that mail programs open."""

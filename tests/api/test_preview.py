@@ -139,7 +139,7 @@ async def test_a_preview_is_the_mail_without_what_counts(
             "hello",
             {"channel": "sms"},
             "text/plain",
-            b"Spring, Camille: https://shop.example/\n\n--\n38 letters, 1 segment",
+            b"Spring, Camille: https://shop.example/\n\n--\n",
         ),
         ("item", {}, "text/html", b"<p>Camille</p>"),
         ("card", {"customer": "4711"}, "application/pdf", b"%PDF"),
@@ -279,7 +279,9 @@ def test_the_command_writes_what_it_is_asked_for(settings: Settings, sink: Sink,
     assert mail["Subject"] == "Printemps, Camille"
     assert preview(settings, "Spring.card", "-o", "card.pdf").returncode == 0
     assert (folder / "card.pdf").read_bytes().startswith(b"%PDF")
-    assert "38 letters, 1 segment" in preview(settings, "Spring.hello", "--channel", "sms").stdout
+    text = preview(settings, "Spring.hello", "--channel", "sms").stdout
+    tracked = len("Spring, Camille: ") + len(Links(settings.public_url, b"x").click("t-0123456789ab", 0))
+    assert text.endswith(f"\n--\n{tracked} letters, 1 segment, with its links as they are sent\n")
     sent = preview(settings, "Spring.hello", "--send-to", "ada@shop.example")
     assert sent.stdout.startswith("ada@shop.example: sent, 250")
     assert len(list(messages(sink.folder))) == 1
