@@ -49,7 +49,10 @@ class Settings(BaseSettings):
         default="normal",
         description="SQLite's `synchronous` of the embedded Temporal server: normal, or full (safe in a power cut)",
     )
-    task_queue: str = Field(default="parcours", description="Temporal task queue of the workers")
+    task_queue: str = Field(
+        default="parcours",
+        description="Temporal task queue of the workers; campaigns have one beside it, with `-planned`",
+    )
     cohort_size: int = Field(default=500, ge=1, le=2000, description="Most customers in one workflow")
     batch_size: int = Field(default=250, ge=1, le=2000, description="Most customers in one activity")
     tick: float = Field(default=0.25, gt=0, description="Seconds between two looks for new events and entries")

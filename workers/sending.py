@@ -159,9 +159,9 @@ class Sending:
                         await self._call(channel, send, group, tally, just_asked=turn == 0)
                 if stream is not None:
                     _tell(tally, await stream.finish())
-            except BaseException:
+            except BaseException as error:
                 if stream is not None:
-                    await stream.stop()
+                    await stream.stop(error)
                 raise
             await asyncio.to_thread(self._settle, tally)
         return tally
