@@ -33,6 +33,7 @@ from api.routes import (
     links,
     media,
     messages,
+    preview,
     print_runs,
     shares,
     sink,
@@ -88,6 +89,7 @@ _ROUTERS = tuple(
         sink,
         agent,
         email,
+        preview,
     )
 )
 _TAGS = {

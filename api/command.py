@@ -17,6 +17,7 @@ import typer
 from api.commands import data, explain, http, journeys, keys, knobs, mail, queues
 from api.commands.backtest import backtest
 from api.commands.diff import diff
+from api.commands.preview import preview
 from api.commands.simulate import simulate
 from api.commands.texts import sms
 from engine.errors import EngineError
@@ -42,6 +43,7 @@ def _gather() -> None:
     for command in (journeys.check, journeys.show, journeys.draw, diff):
         app.command()(command)
     app.command("hash")(journeys.hash_)
+    app.command()(preview)
     app.command()(explain.explain)
     app.command()(sms)
     app.command()(simulate)

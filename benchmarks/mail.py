@@ -179,8 +179,14 @@ def _entered(database: Database) -> tuple[list[Batch], Registry]:
     registry.add(chart(ir))
     now = datetime.now(UTC)
     people = [f"c{number}" for number in range(MAILS)]
-    row: dict[str, Any] = {"first_name": "Ada", "last_name": "Lefèvre", "attributes": {}, "created_at": now, "updated_at": now}
-    word = {"channel": "email", "purpose": "marketing", "granted": True, "at": now, "source": "bench"}
+    row: dict[str, Any] = {
+        "first_name": "Ada",
+        "last_name": "Lefèvre",
+        "attributes": {},
+        "created_at": now,
+        "updated_at": now,
+    }
+    word: dict[str, Any] = {"channel": "email", "purpose": "marketing", "granted": True, "at": now, "source": "bench"}
     with database.write() as conn:
         conn.execute(insert(table(Customer)), [row | {"id": c, "email": f"{c}@example.com"} for c in people])
         conn.execute(insert(table(Consent)), [word | {"customer_id": c} for c in people])

@@ -58,6 +58,9 @@ CODES: Final = {
     "J166": "a template without a title or a text",
     "J167": "a template that fails for a customer",
     "J168": "a click on a link that the template doesn't have",
+    "J169": "a file that a mail is to carry and can't",
+    "J170": "a marketing mail that doesn't say who sends it",
+    "J171": "a mail that is cut off",
 }
 """Every code, stable, with what it stands for."""
 

@@ -14,7 +14,7 @@ from inscriptis import get_text  # pyright: ignore[reportMissingTypeStubs]
 from inscriptis.css_profiles import CSS_PROFILES  # pyright: ignore[reportMissingTypeStubs]
 from inscriptis.model.config import ParserConfig  # pyright: ignore[reportMissingTypeStubs]
 
-from engine.mjml import JINJA, CompiledMail, short_lines
+from engine.mjml import JINJA, CompiledMail, short_lines, whole_tables
 
 __all__ = ["compile_html", "plain_text"]
 
@@ -47,7 +47,7 @@ def compile_html(source: str, pixel: str) -> CompiledMail:
     preheader = _PREHEADER.search(protected)
     if preheader is not None:
         protected = protected[: preheader.start()] + protected[preheader.end() :]
-    page = _INLINER.inline(protected)
+    page = _INLINER.inline(whole_tables(protected))
     if preheader is not None:
         page = _BODY.sub(lambda body: body[0] + _HIDDEN.format(preheader[2]), page, count=1)
     page = page.replace("</body>", f"{pixel}</body>", 1)

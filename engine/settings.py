@@ -50,7 +50,10 @@ class Settings(BaseSettings):
         default="normal",
         description="SQLite's `synchronous` of the embedded Temporal server: normal, or full (safe in a power cut)",
     )
-    task_queue: str = Field(default="parcours", description="Temporal task queue of the workers")
+    task_queue: str = Field(
+        default="parcours",
+        description="Temporal task queue of the workers; campaigns have one beside it, with `-planned`",
+    )
     cohort_size: int = Field(default=500, ge=1, le=2000, description="Most customers in one workflow")
     batch_size: int = Field(default=250, ge=1, le=2000, description="Most customers in one activity")
     history_events: int = Field(

@@ -231,7 +231,8 @@ class Templates:
             hashed += f"\0{plain.source}"
         digest = sha256(hashed.encode()).hexdigest()
         template = Template(ref, channel, language, source, digest, ending, plain, tuple(reader.origins))
-        return template, (*reader.stamps, *beside)
+        before = [_stamp(path.with_suffix(f".{usual}"))] if ending != (usual := EXTENSIONS[channel]) else []
+        return template, (*reader.stamps, *beside, *before)
 
     def _plain(self, path: Path, ref: str, language: str) -> tuple[Template | None, tuple[Stamp, ...]]:
         """The author's own text part, if there is one; and the stamp, so that one that is written later is seen."""

@@ -23,6 +23,7 @@ from workers.gathering import Gathering
 __all__ = ["Flow", "Ready", "Sent"]
 
 _PLENTY = 50  # messages that are ready: the next wave can wait
+_LAST = 5.0  # seconds for calls under way when a batch is called off
 _PAUSE = 0.002  # seconds: a transaction costs about as much, whether one looks or eight
 
 
@@ -109,25 +110,26 @@ class Stream:
 
     async def finish(self) -> list[Sent]:
         """Wait until all are sent and written down; what became of each. Raises what went wrong, when all calls are over."""
-        await self._end()
+        await self._end(None)
         if self._broken is not None:
             raise self._broken
         return self._done
 
-    async def stop(self) -> None:
-        """Send nothing more; let the calls under way come to their end, and write them down."""
-        self._broken = self._broken or asyncio.CancelledError()
-        await self._end()
+    async def stop(self, why: BaseException) -> None:
+        """Send nothing more; let the calls under way come to their end, and write them down.
 
-    async def _end(self) -> None:
+        Where the batch itself is called off, they have a few seconds for that: what is in a call then stays unknown.
+        """
+        self._broken = self._broken or why
+        await self._end(_LAST if isinstance(why, asyncio.CancelledError) else None)
+
+    async def _end(self, patience: float | None) -> None:
         for _ in self._runners:
             self._queue.put_nowait(None)
-        try:
-            await asyncio.gather(*self._runners)
-        except asyncio.CancelledError:  # the batch was given up: what is in a call now stays unknown
-            for runner in self._runners:
-                runner.cancel()
-            raise
+        _, late = await asyncio.wait(self._runners, timeout=patience)
+        for runner in late:
+            runner.cancel()
+        await asyncio.gather(*self._runners, return_exceptions=True)
         for outcome in await asyncio.gather(*self._kept, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 self._broken = self._broken or outcome

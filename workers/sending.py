@@ -14,8 +14,6 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
-
 from dsl.expression import Facts
 from dsl.ir import Action, Answer, State
 from dsl.ir import Channel as ChannelKind
@@ -24,20 +22,19 @@ from dsl.planning import Place, may_send
 from dsl.step import Chart
 from engine import customers, facts, feeds, gate, messages
 from engine.clock import from_ms
-from engine.db import Database, table
+from engine.db import Database
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
 from engine.outgoing import Bounded, Channel, Outgoing, Paced, Paper, Receipt, Recipient, Send
+from engine.recipients import read_recipients
 from engine.settings import Settings
 from engine.steps import Person
-from engine.tables import Customer
 from workers.batch import Batch, Item
 from workers.flow import Flow, Ready, Sent
 
 __all__ = ["Sending"]
 
-_READ = tuple(column for column in table(Customer).c if column.name not in {"created_at", "updated_at"})
 _WAVE = 250  # messages that are rendered and reserved together: a few seconds of sending, at most
 _AGAIN = 60.0  # seconds before another try where the provider names none
 
@@ -166,9 +163,9 @@ class Sending:
                         await self._call(channel, send, group, tally, just_asked=turn == 0)
                 if stream is not None:
                     _tell(tally, await stream.finish())
-            except BaseException:
+            except BaseException as error:
                 if stream is not None:
-                    await stream.stop()
+                    await stream.stop(error)
                 raise
             await asyncio.to_thread(self._settle, tally)
         return tally
@@ -187,7 +184,7 @@ class Sending:
         channel = self._channels[action.kind]
         ids = sorted({who[item.enrolment_id].customer_id for _, item in going})
         with self._database.read() as conn:
-            recipients = self._recipients(conn, ids, chart.ir.zone)
+            recipients = read_recipients(conn, ids, self._settings, chart.ir.zone)
             speaks = channel.speaks_of(action.template, "orders")
             bought = facts.orders_summary(conn, ids, self._clock.now()) if speaks else {}
             rotated = feeds.generations(conn, ids)
@@ -209,27 +206,6 @@ class Sending:
                 )
             )
         return mails
-
-    def _recipients(self, conn: Connection, ids: Sequence[str], zone: str | None) -> dict[str, Recipient]:
-        rows = table(Customer)
-        found: dict[str, Recipient] = {}
-        for piece in chunked(ids):
-            for row in conn.execute(select(*_READ).where(rows.c.id.in_(piece))):
-                found[row.id] = Recipient(
-                    id=row.id,
-                    language=row.language or self._settings.language,
-                    zone=row.zone or zone or self._settings.zone,
-                    first_name=row.first_name or "",
-                    last_name=row.last_name or "",
-                    email=row.email,
-                    phone=row.phone,
-                    address=row.address,
-                    postcode=row.postcode,
-                    city=row.city,
-                    country=row.country,
-                    attributes=row.attributes,
-                )
-        return found
 
     def _stranger(self, customer_id: str) -> Recipient:
         """A customer whose row is gone (erased): no address, so nothing is sent, and the row says so."""

@@ -36,6 +36,7 @@ def check(path: At = None) -> None:
         count = _print(problems)
         typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; parcours explain CODE says more", err=True)
         raise typer.Exit(1)
+    _warn(loaded)
     for each in loaded:
         arrows = sum(len(state.arrows) for state in each.ir.states) + len(each.ir.anywhere)
         typer.echo(
@@ -90,6 +91,7 @@ def publish(path: At = None, journey: Only = None) -> None:
         _print(problems)
         typer.echo("nothing was published", err=True)
         raise typer.Exit(1)
+    _warn(wanted)
     templates = _templates(path)
     settings, database = _database()
     for each in wanted:
@@ -222,6 +224,22 @@ def _remarks(path: Path | None, loaded: Sequence[Loaded]) -> list[JourneyError]:
     from engine.sms_check import sms_remarks
 
     return sms_remarks(_templates(path), [use for each in loaded for use in uses_of(each)]) if loaded else []
+
+
+def _warn(loaded: Sequence[Loaded]) -> None:
+    """What is no fault of the journeys, and will keep marketing mails from arriving all the same."""
+    from engine.checking import uses_of
+    from engine.mail_lint import plain_address
+    from engine.settings import Settings
+
+    url = Settings().public_url
+    mails = any(use.channel == "email" and use.purpose == "marketing" for each in loaded for use in uses_of(each))
+    if mails and plain_address(url):
+        typer.echo(
+            f"warning: PARCOURS_PUBLIC_URL is {url}: one-click unsubscribing is by https alone (RFC 8058),"
+            " and large mailbox providers turn down marketing mails without it",
+            err=True,
+        )
 
 
 def _attributes() -> list[str]:

@@ -69,11 +69,17 @@ class EmailChannel:
         del run
         yield _Mails(self)
 
-    async def hand_over(self, line: SmtpLine, message: Outgoing) -> Receipt:
+    async def hand_over(self, line: SmtpLine, message: Outgoing, *, test: bool = False) -> Receipt:
         """Send one mail over a line."""
-        raw = mail_bytes(message, self._sender, self._links)
+        raw = mail_bytes(message, self._sender, self._links, test=test)
         path = f"{self._links.return_path(message.key)}@{self._sender.domain}"
         return await line.send(path, message.address, raw, f"{message.key}@{self._sender.domain}")
+
+    async def send_test(self, message: Outgoing) -> Receipt:
+        """Send a mail that says that it is a test, before those of campaigns."""
+        await self.pacing.turn(planned=False)
+        async with self.lines.line() as line:
+            return await self.hand_over(line, message, test=True)
 
     async def close(self) -> None:
         """Close the lines that are open."""

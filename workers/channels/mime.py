@@ -104,13 +104,15 @@ def _plain(text: str) -> bytes:
 def _html(page: str) -> bytes:
     """HTML says every letter in ASCII, so a mail need not be encoded; but for what stands in a style sheet."""
     page = _lines(page)
-    if page.isascii() or all(sheet[0].isascii() for sheet in _SHEET.finditer(page)):
+    plain = page.isascii()
+    if plain or not (_C1.search(page) or any(not sheet[0].isascii() for sheet in _SHEET.finditer(page))):
         raw = page.encode("ascii", "xmlcharrefreplace")
         if _travels(raw):
             return _encoded("html", raw, as_it_is=True)
     return _encoded("html", page.encode("utf-8", "replace"), as_it_is=False)
 
 
+_C1 = re.compile(r"[\x80-\x9f]")  # HTML reads their numbers as other letters: &#133; is an ellipsis
 _SHEET = re.compile(r"<style.*?</style>", re.DOTALL | re.IGNORECASE)
 _PRINTED = bytes((9, 10, *range(32, 127)))
 
