@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
@@ -224,6 +224,8 @@ def _items(given: object) -> Iterator[tuple[object, Place | None]]:
     if given is None:
         return
     if not isinstance(given, Iterator):
+        if isinstance(given, CoroutineType):
+            cast("CoroutineType[Any, Any, Any]", given).close()  # else Python complains that nobody awaits it
         yield given, None
         return
     for count, item in enumerate(cast("Iterator[object]", given)):
@@ -253,6 +255,8 @@ def _no_arrow(item: object, place: Place) -> JourneyError:
             hint = "to pass on the arrows of a method, write `yield from`"
         case Arrow():
             hint = "`forever` stands in a box that waits"
+        case AsyncGeneratorType() | CoroutineType():
+            hint = "write `def` in place of `async def`"
         case _ if isinstance(item, list | tuple):
             hint = "yield the arrows one by one"
         case _:
@@ -264,6 +268,8 @@ def _shown(item: object) -> str:
     """A value in a few words; a generator's address would be another one each time."""
     if isinstance(item, GeneratorType):
         return "the arrows of a method"
+    if isinstance(item, AsyncGeneratorType | CoroutineType):
+        return "what an `async def` gives"
     if isinstance(item, State):
         return f"the box `{item.name}`"
     if isinstance(item, Trigger):
