@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from dsl.broken import way_out
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
 from dsl.knobs import Knob
 from dsl.place import Place
@@ -287,11 +288,7 @@ def _raised(error: Exception, draft: Draft, at: Place) -> JourneyError:
         return problem("J101", str(error), place, help=meant(error.name or "", dict.fromkeys(names)))
     if raised_by_us(error):
         return problem("J150", str(error), place)
-    hint = ""
-    if isinstance(error, AttributeError) and error.name and error.obj is not None:
-        hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
-        hint = hint if hint.startswith("did") else ""
-    return problem("J102", f"{type(error).__name__}: {error}", place, help=hint)
+    return problem("J102", f"{type(error).__name__}: {error}", place, help=way_out(error))
 
 
 def unknown(draft: Draft, state: Unknown) -> JourneyError:
