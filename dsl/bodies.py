@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from dsl.broken import way_out
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
 from dsl.knobs import Knob
 from dsl.place import Place
@@ -223,9 +224,9 @@ def _items(given: object) -> Iterator[tuple[object, Place | None]]:
     """What a body gave, each with its place; a body that gives nothing back has just forgotten to yield."""
     if given is None:
         return
-    if isinstance(given, CoroutineType):
-        given.close()  # else Python warns of it, in words about our code
     if not isinstance(given, Iterator):
+        if isinstance(given, CoroutineType):
+            cast("CoroutineType[Any, Any, Any]", given).close()  # else Python complains that nobody awaits it
         yield given, None
         return
     for count, item in enumerate(cast("Iterator[object]", given)):
@@ -253,10 +254,10 @@ def _no_arrow(item: object, place: Place) -> JourneyError:
             hint = f"write a trigger in front of it: `yield then >> self.{item.name}`"
         case GeneratorType():
             hint = "to pass on the arrows of a method, write `yield from`"
-        case CoroutineType() | AsyncGeneratorType():
-            hint = "a body is plain code, run once when the journey is compiled: write `def`, not `async def`"
         case Arrow():
             hint = "`forever` stands in a box that waits"
+        case AsyncGeneratorType() | CoroutineType():
+            hint = "write `def` in place of `async def`"
         case _ if isinstance(item, list | tuple):
             hint = "yield the arrows one by one"
         case _:
@@ -268,7 +269,7 @@ def _shown(item: object) -> str:
     """A value in a few words; a generator's address would be another one each time."""
     if isinstance(item, GeneratorType):
         return "the arrows of a method"
-    if isinstance(item, CoroutineType | AsyncGeneratorType):
+    if isinstance(item, AsyncGeneratorType | CoroutineType):
         return "what an `async def` gives"
     if isinstance(item, State):
         return f"the box `{item.name}`"
@@ -287,11 +288,7 @@ def _raised(error: Exception, draft: Draft, at: Place) -> JourneyError:
         return problem("J101", str(error), place, help=meant(error.name or "", dict.fromkeys(names)))
     if raised_by_us(error):
         return problem("J150", str(error), place)
-    hint = ""
-    if isinstance(error, AttributeError) and error.name and error.obj is not None:
-        hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
-        hint = hint if hint.startswith("did") else ""
-    return problem("J102", f"{type(error).__name__}: {error}", place, help=hint)
+    return problem("J102", f"{type(error).__name__}: {error}", place, help=way_out(error))
 
 
 def unknown(draft: Draft, state: Unknown) -> JourneyError:

@@ -14,6 +14,7 @@ from dsl.pointing import problem
 from dsl.predicate import Expression, Predicate
 from dsl.problems import JourneyError
 from dsl.source import left_of
+from dsl.spans import AT_ONCE
 from dsl.states import State
 from dsl.times import Duration, duration_text
 from dsl.triggers import Answered, Arrow, Conditional, Event, Learned, Limited, NoDate, Otherwise, Share, Then, When
@@ -210,20 +211,19 @@ def _overtakes(one: object, other: After) -> bool:
     """Whether `one`, wherever it stands, always comes before the wait of `other`."""
     if isinstance(one, Then):
         return one.limit is None
-    if not isinstance(one, After) or one.limit is not None or one.guard is not None or one.clock is not None:
+    if not isinstance(one, After) or one.limit is not None or one.guard is not None:
         return False
-    longest = one.wait if isinstance(one.wait, Duration) else _last(one.at_most, one.missing)
-    shortest = other.wait if isinstance(other.wait, Duration) else _first(other.at_least, other.missing)
-    return longest is not None and shortest is not None and longest < shortest
+    longest = _between(one)[1]
+    return one.clock is None and longest is not None and longest < _between(other)[0]
 
 
-def _last(at_most: Duration | None, missing: Duration | None) -> Duration | None:
-    """The longest that a measured wait may be; None: there is no bound. What stands in for a missing value keeps to none."""
-    return None if at_most is None or missing is None else max(at_most, missing)
-
-
-def _first(at_least: Duration | None, missing: Duration | None) -> Duration | None:
-    return None if at_least is None or missing is None else min(at_least, missing)
+def _between(on: After) -> tuple[Duration, Duration | None]:
+    """The shortest and the longest that a wait may take; None: as long as may be. A clock makes it longer."""
+    if isinstance(on.wait, Duration):
+        return on.wait, on.wait
+    missing = on.missing or AT_ONCE  # what stands in isn't kept within the bounds
+    longest = max(missing, on.at_most) if on.at_most is not None else None
+    return min(missing, on.at_least or AT_ONCE), longest
 
 
 def _guard_covers(early: Conditional, late: Conditional) -> bool:

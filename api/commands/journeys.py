@@ -38,9 +38,8 @@ def check(path: At = None) -> None:
         raise typer.Exit(1)
     _warn(loaded)
     for each in loaded:
-        arrows = sum(len(state.arrows) for state in each.ir.states) + len(each.ir.anywhere)
         typer.echo(
-            f"{each.ir.name}: {len(each.ir.states)} states, {arrows} arrows, {each.ir.hash[:12]}: nothing is wrong"
+            f"{each.ir.name}: {len(each.ir.states)} states, {len(each.ir.arrows)} arrows, {each.ir.hash[:12]}: nothing is wrong"
         )
 
 
@@ -68,6 +67,7 @@ def draw(
         ),
     ] = None,
     theme: Annotated[str, typer.Option(help="auto, light or dark.")] = "auto",
+    look: Annotated[bool, typer.Option("--open", help="Show it, in the browser or in what opens such files.")] = False,
 ) -> None:
     """Draw journeys, by the file's ending: SVG, PNG, Mermaid, text; or a statechart, as SCXML or as JSON of XState 5."""
     found = _sound(path, journey)
@@ -78,6 +78,8 @@ def draw(
         file = output or Path(f"{ir.name}.svg")
         file.write_bytes(_drawn(ir, file.suffix, theme))
         typer.echo(f"{file}")
+        if look:
+            _look_at(file)
 
 
 def publish(path: At = None, journey: Only = None) -> None:
@@ -265,6 +267,14 @@ def _sources(templates: Templates, ir: IR) -> list[Template]:
                 template = templates.find(ref, kind, language)
                 found[template.hash] = template
     return list(found.values())
+
+
+def _look_at(file: Path) -> None:
+    """Show a file in the browser (that of the variable BROWSER, if it is set)."""
+    import webbrowser
+
+    if not webbrowser.open(file.resolve().as_uri()):
+        typer.echo(f"there is no browser here to show {file} in", err=True)
 
 
 def _drawn(ir: IR, suffix: str, theme: str) -> bytes:

@@ -95,6 +95,18 @@ def test_a_text_message_is_priced_and_its_wide_letters_told(project: Path) -> No
     assert "PARCOURS_SMS_PRICES" in parcours(project, "sms", PARCOURS_SMS_PRICES="49=cheap").stderr
 
 
+def test_a_picture_is_opened_in_the_browser(project: Path) -> None:
+    browser = project / "browser"
+    browser.write_text('#!/bin/sh\necho "$1" > opened\n')
+    browser.chmod(0o755)
+    drawn = parcours(project, "draw", "-o", "a.svg", "--open", BROWSER=f"{browser} %s")
+    assert (drawn.returncode, drawn.stdout, drawn.stderr) == (0, "a.svg\n", "")
+    assert (project / "opened").read_text() == f"{(project / 'a.svg').as_uri()}\n"
+    nowhere = parcours(project, "draw", "-o", "a.svg", "--open", BROWSER="false %s")
+    assert nowhere.returncode == 0, "it is drawn all the same"
+    assert nowhere.stderr == "there is no browser here to show a.svg in\n"
+
+
 def test_a_key_is_printed_once_and_works(project: Path) -> None:
     key = parcours(project, "key", "create", "shop", "-s", "ingest,read").stdout.strip()
     database = Database(Settings(data=project / "var").database_url)

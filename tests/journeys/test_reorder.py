@@ -59,7 +59,7 @@ def test_the_reminder_comes_at_the_households_own_pace_within_bounds(every: int,
 
 
 def test_two_packets_make_no_rhythm() -> None:
-    assert walk(Reorder, at=NOON, orders=packets(14, 2)).reason == "too_new"
+    assert walk(Reorder, at=NOON, orders=packets(14, 2)).at is Reorder.too_new
 
 
 def test_a_new_packet_starts_the_wait_anew() -> None:
@@ -79,8 +79,8 @@ def test_six_packets_in_a_row_are_a_habit() -> None:
     for _ in range(6):
         household.tell(bought_coffee, categories=BASKET)
     assert household.at is Reorder.brewing
-    assert household.tell(bought_coffee, categories=BASKET).reason == "habit"
+    assert household.tell(bought_coffee, categories=BASKET).at is Reorder.habit
 
 
 def test_who_buys_none_for_long_drifts_away() -> None:
-    assert drinker().wait(days=14 + 4 + 5 + 14).reason == "drifted"
+    assert drinker().wait(days=14 + 4 + 5 + 14).at is Reorder.drifted

@@ -64,11 +64,11 @@ def test_who_knows_the_shop_gets_no_tour() -> None:
 def test_who_does_nothing_is_left_alone_after_a_fortnight() -> None:
     quiet = new().wait(days=15)
     assert quiet.sent == [Welcome.hello, Welcome.tour, Welcome.recipes, Welcome.gift]
-    assert quiet.reason == "settled"
+    assert quiet.at is Welcome.settled
 
 
 def test_a_first_basket_ends_it_wherever_she_is() -> None:
     for days in (0, 1, 4, 8):
         there = new().wait(days=days) if days else new()
         assert there.tell(Shop.purchased, total=24.5).ended is False
-        assert there.tell(Shop.purchased, total=25).reason == "at_home"
+        assert there.tell(Shop.purchased, total=25).at is Welcome.at_home
