@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -318,6 +319,23 @@ async def test_gzip_is_inflated_within_bounds(client: httpx.AsyncClient, events:
     two = gzip.compress(b'{"bat') + gzip.compress(b'ch": []}')
     response = await client.post("/v1/batch", content=two, headers={"Content-Encoding": "gzip"})
     assert response.status_code == 200
+
+
+async def test_four_megabytes_that_inflate_to_four_thousand_cost_no_memory(
+    client: httpx.AsyncClient, events: Events
+) -> None:
+    member = gzip.compress(b" " * (64 << 20))
+    bomb = member * ((4 << 20) // len(member))
+    tracemalloc.start()
+    try:
+        for path in ("/v1/batch", "/v1/track", "/v1/events", "/v1/answers"):
+            response = await client.post(path, content=bomb, headers={"Content-Encoding": "gzip"})
+            assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * MAX_INFLATED
+    assert events() == []
 
 
 async def test_a_body_too_large_is_refused_with_and_without_its_length(

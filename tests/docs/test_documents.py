@@ -28,7 +28,7 @@ SKIPPED = {
 }
 """Commands that are not run, by how they begin, each with the reason."""
 
-ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md"}
+ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md", "docs/events.md"}
 """Documents that ask a running API."""
 
 RECORDED = {"docs/simulate.md"}
@@ -65,6 +65,11 @@ async def test_marketer(folder: Path, http: httpx.AsyncClient) -> None:
 async def test_call_center(folder: Path, http: httpx.AsyncClient, engine: Engine) -> None:
     await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "call-center.md")
     await engine.until(lambda: engine.at("4711") == "won")  # the outcome has moved her
+
+
+@pytest.mark.usefixtures("task")
+async def test_events(folder: Path, http: httpx.AsyncClient) -> None:
+    await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "events.md")
 
 
 @pytest.mark.usefixtures("books")
