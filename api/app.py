@@ -24,6 +24,7 @@ from api.routes import (
     links,
     messages,
     print_runs,
+    segment_feeds,
     sink,
     sms,
 )
@@ -56,6 +57,7 @@ _ROUTERS = tuple(
         links,
         print_runs,
         letters,
+        segment_feeds,
         feeds,
         sms,
         health,
@@ -71,7 +73,7 @@ _TAGS = {
     "messages": "What was sent, or not, and why.",
     "links": "What customers press; the token is signed, no key is needed.",
     "letters": "Print runs and letters; and answers to them, for which no key is needed.",
-    "feeds": "Personal feeds; the address is the secret.",
+    "feeds": "Personal and segment feeds, whose addresses are the secret; and feeds of others that are read.",
     "sms": "Webhooks of the SMS gateway; they are signed.",
     "health": "For load balancers.",
 }

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, http, journeys, keys
+from api.commands import data, explain, feeds, http, journeys, keys
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.simulate import simulate
@@ -48,6 +48,7 @@ def _gather() -> None:
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(keys.app, name="key")
+    app.add_typer(feeds.app, name="feed")
     app.command()(http.api)
     for module, names in _ELSEWHERE.items():
         if find_spec(module) is not None:

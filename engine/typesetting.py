@@ -147,7 +147,20 @@ def _qr(url: str) -> str:
 
 _PLACE = re.compile(r"__typst_py_bytes__\.typ:(\d+):(\d+)")
 _CARETS = re.compile(r"│ +(\^+)")
-_NAMES = (*KNOWN, "offers", "today", "code", "answer_url", "money", "date", "either", "answer", "picture", "catalogue")
+_NAMES = (
+    *KNOWN,
+    "offers",
+    "today",
+    "code",
+    "answer_url",
+    "money",
+    "date",
+    "either",
+    "answer",
+    "picture",
+    "catalogue",
+    "feed",
+)
 
 
 def _explained(place: Callable[[int], tuple[Template, int]], error: typst.TypstError) -> TemplateError:

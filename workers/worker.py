@@ -26,6 +26,7 @@ from workers.channels import channels
 from workers.cohort import CohortWorkflow
 from workers.dispatcher import Dispatcher
 from workers.entry import Entry
+from workers.feed_reading import FeedReading
 from workers.perform import Performer
 from workers.printing import Printing
 from workers.registry import REGISTRY
@@ -84,12 +85,14 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     dispatcher = Dispatcher(settings, database, REGISTRY, client)
     entry = Entry(settings, database, REGISTRY, client)
     printing = Printing(settings, database)
+    reading = FeedReading(settings, database)
     holder = f"{os.getpid()}-{token_hex(4)}"
     async with worker:
         await asyncio.gather(
             _loop("entry", entry.round, settings, database, holder, stop),
             _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
             _loop("printing", printing.round, settings, database, holder, stop),
+            _loop("feeds", reading.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
     database.close()
