@@ -70,7 +70,11 @@ def made_again(
     recipient = Recipient(**customer)
     journey = table(Journey)
     title = conn.execute(select(journey.c.title).where(journey.c.name == message.journey)).scalar()
-    facts: dict[str, Any] = {"journey": {"name": message.journey, "title": title or ""}, **_moments(context)}
+    facts: dict[str, Any] = {
+        "feeds": {},
+        "journey": {"name": message.journey, "title": title or ""},
+        **_moments(context),
+    }
     del facts["customer"]
     if message.channel == "letter":
         letters = Letters(stored, links, sender.splitlines())

@@ -103,6 +103,7 @@ class Letters:
         return {
             **{name: _text(values[name]) for name in KNOWN},
             "offers": _text(values.get("offers") or _cleaned(facts.get("offers") or [])),
+            "feeds": _text(_cleaned(facts["feeds"])) if facts.get("feeds") is not None else None,
             "today": values["today"].isoformat(),
             "key": key,
             "code": self.links.show_code(code),

@@ -122,6 +122,10 @@ class Links:
         """The 43 characters that name a customer's feed, and tell nothing about her."""
         return _text(self._mac("feed", customer_id, str(generation)))
 
+    def segment_token(self, name: str, generation: int = 0) -> str:
+        """The 43 characters that name a segment's feed."""
+        return _text(self._mac("segment feed", name, str(generation)))
+
     def feed(self, token: str) -> str:
         """The address of the feed of this token."""
         return f"{self.public_url}/f/{token}.xml"

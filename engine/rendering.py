@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from html import unescape
 from typing import Any
@@ -31,11 +31,22 @@ from engine.sms import front
 from engine.templates import Template, TemplateError, Templates
 from engine.words import words
 
-__all__ = ["HTML", "MAIL_NAMES", "NAMES", "PLAIN", "Collected", "Renderer", "compile_template", "names_for", "syntax"]
+__all__ = [
+    "HTML",
+    "MAIL_NAMES",
+    "NAMES",
+    "PLAIN",
+    "Collected",
+    "Renderer",
+    "compile_template",
+    "feed_posts",
+    "names_for",
+    "syntax",
+]
 
 NAMES = (
     "customer", "orders", "journey", "brand", "money", "date", "today", "link", "words", "unsubscribe_url",
-    "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url", "image", "attach",
+    "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url", "feed", "image", "attach",
 )  # fmt: skip
 """The names that a Jinja template may use."""
 
@@ -124,6 +135,9 @@ def names_for(
     def written(moment: datetime | date | None) -> str:
         return spoken.date(moment)
 
+    def feed(name: str, most: int = 5) -> list[dict[str, Any]]:
+        return feed_posts(facts.get("feeds"), name, most)
+
     return {
         **{name: Fields(name, values[name]) for name in ("customer", "orders", "journey", "brand")},
         "today": values["today"],
@@ -137,7 +151,31 @@ def names_for(
         "open_pixel_url": links.open_pixel(key),
         "code": links.show_code(links.code(key)),
         "answer_url": links.letter(links.code(key)),
+        "feed": feed,
     }, collected
+
+
+def feed_posts(given: Mapping[str, Any] | None, name: str, most: int) -> list[dict[str, Any]]:
+    """The newest posts of a feed source (engine.feed_sources), as the worker has looked them up; nothing is fetched here.
+
+    Without any given (a check, a preview) every source has a sample. Raises TemplateError for one that is not declared.
+    """
+    if given is None:
+        return [dict(_SAMPLE_POST)] * min(most, 1)
+    if name not in given:
+        known = ", ".join(sorted(given)) or "none is declared that this template names"
+        raise TemplateError(f"there is no feed source {name!r}; known: {known}")
+    posts: list[dict[str, Any]] = given[name]
+    return [
+        post | {"published_at": at if isinstance(at := post["published_at"], datetime) else datetime.fromisoformat(at)}
+        for post in posts[: max(most, 0)]
+    ]
+
+
+_SAMPLE_POST: Mapping[str, Any] = {
+    "title": "A post", "url": "https://example.org/post", "text": "Its first words.", "picture": "", "tags": ["sample"],
+    "published_at": datetime(2026, 3, 1, 9, tzinfo=UTC),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

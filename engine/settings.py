@@ -178,6 +178,9 @@ class Settings(BaseSettings):
         default="outbox",
         description="Who prints: outbox (a folder for each run), or the base URL of a Lob-shaped API",
     )
+    feed_private: bool = Field(
+        default=False, description="Whether feeds at private addresses (127.0.0.1, 10.0.0.0/8 …) are read"
+    )
     letter_token: SecretStr = Field(
         default=SecretStr("parcours-local"), description="Key of the Lob-shaped API; verifies its webhooks too"
     )

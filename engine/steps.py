@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from dsl.ir import ENDS, State
 from dsl.step import Chart, Late, Row
-from engine import call_tasks, post
+from engine import call_tasks, feeds, post
 from engine.clock import from_ms
 from engine.db import insert_new, table
 from engine.enrolments import chunked
@@ -52,6 +52,7 @@ def people(conn: Connection, enrolments: Sequence[int]) -> dict[int, Person]:
 def record(conn: Connection, chart: Chart, moved: Sequence[Moved], who: dict[int, Person], now_ms: int) -> None:
     """Write step rows, late answers, and where everyone is. What is there already stays: a repeat changes nothing."""
     names = [box.name for box in chart.boxes]
+    goals = {box.name for box in chart.boxes if box.kind == "goal"}
     steps: list[dict[str, Any]] = []
     places: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
@@ -107,6 +108,9 @@ def record(conn: Connection, chart: Chart, moved: Sequence[Moved], who: dict[int
             _withdraw_tasks(conn, places, now_ms)
         if any(action == "letter" for state in chart.ir.states for action in _kinds(state)):
             post.withdraw(conn, _answered(chart, moved), "moved on", from_ms(now_ms))
+        if any(action == "feed" for state in chart.ir.states for action in _kinds(state)):
+            won = [place["of"] for place in places if place["to"] in goals]
+            feeds.withdraw(conn, won, from_ms(now_ms))  # what asked her to do what she has done
         # Nobody leaves a send that was put off but by an answer.
         _give_up_sends(conn, [place for place in places if place["cause"] == "answer"], now_ms)
     if ends:

@@ -23,7 +23,7 @@ from engine.context import KNOWN, suggest
 from engine.glyphs import FONTS
 from engine.templates import Template, TemplateError
 
-__all__ = ["Piece", "Typeset", "pictured", "typeset"]
+__all__ = ["Piece", "Typeset", "pictured", "program", "typeset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,12 @@ def pictured(piece: Piece, root: Path, ppi: float = 96) -> list[bytes]:
     except RuntimeError as error:
         raise source.explained(error, root) from error
     return made if isinstance(made, list) else [made or b""]
+
+
+def program(piece: Piece) -> tuple[bytes, dict[str, str]]:
+    """The Typst program of one letter, and its inputs: for who compiles it by himself (`benchmarks/letters.py`)."""
+    source = _Source([piece], "", "")
+    return source.text, source.inputs
 
 
 class _Source:
@@ -147,7 +153,20 @@ def _qr(url: str) -> str:
 
 _PLACE = re.compile(r"__typst_py_bytes__\.typ:(\d+):(\d+)")
 _CARETS = re.compile(r"│ +(\^+)")
-_NAMES = (*KNOWN, "offers", "today", "code", "answer_url", "money", "date", "either", "answer", "picture", "catalogue")
+_NAMES = (
+    *KNOWN,
+    "offers",
+    "today",
+    "code",
+    "answer_url",
+    "money",
+    "date",
+    "either",
+    "answer",
+    "picture",
+    "catalogue",
+    "feed",
+)
 
 
 def _explained(place: Callable[[int], tuple[Template, int]], error: typst.TypstError) -> TemplateError:

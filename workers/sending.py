@@ -14,13 +14,15 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, cast
 
+from sqlalchemy import Connection
+
 from dsl.expression import Facts
 from dsl.ir import Action, Answer, State
 from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send
 from dsl.step import Chart
-from engine import customers, facts, feeds, gate, messages
+from engine import customers, facts, feed_sources, feeds, gate, messages
 from engine.clock import from_ms
 from engine.db import Database
 from engine.enrolments import chunked
@@ -188,6 +190,7 @@ class Sending:
             speaks = channel.speaks_of(action.template, "orders")
             bought = facts.orders_summary(conn, ids, self._clock.now()) if speaks else {}
             rotated = feeds.generations(conn, ids)
+            posts = _posts(conn, channel, action.template)
         shared = {"journey": {"name": chart.ir.name, "title": chart.ir.title}, "now": from_ms(batch.at)}
         mails: list[_Mail] = []
         for position, item in going:
@@ -201,6 +204,7 @@ class Sending:
                     {
                         "orders": bought.get(person.customer_id),
                         "feed_generation": rotated.get(person.customer_id, 0),
+                        "feeds": posts,
                         **shared,
                     },
                 )
@@ -370,7 +374,20 @@ def _context(mail: _Mail) -> dict[str, Any]:
     kept: dict[str, Any] = {"customer": customer, "now": _plain(mail.facts["now"])}
     if (bought := mail.facts["orders"]) is not None:
         kept["orders"] = {name: _plain(getattr(bought, name)) for name in bought.__dataclass_fields__}
+    if posts := mail.facts["feeds"]:
+        kept["feeds"] = {
+            source: [{name: _plain(value) for name, value in post.items()} for post in of]
+            for source, of in posts.items()
+        }
     return kept
+
+
+def _posts(conn: Connection, channel: Channel, template: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest posts of the feed sources that the template names; rendering fetches nothing."""
+    if not channel.speaks_of(template, "feed"):
+        return {}
+    named = [source.name for source in feed_sources.every(conn) if channel.speaks_of(template, source.name)]
+    return feed_sources.shown(conn, named)
 
 
 _SHOWN = tuple(Recipient.__dataclass_fields__)

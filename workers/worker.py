@@ -28,6 +28,7 @@ from workers.channels import channels
 from workers.cohort import CohortWorkflow, planned_queue
 from workers.dispatcher import Dispatcher
 from workers.entry import Entry
+from workers.feed_reading import FeedReading
 from workers.perform import Performer
 from workers.printing import Printing
 from workers.registry import REGISTRY
@@ -98,6 +99,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     keeper = CallKeeper(database, settings.clock)
     printing = Printing(settings, database)
     settler = Settler(settings, database, ways["sms"])
+    reading = FeedReading(settings, database)
     holder = f"{os.getpid()}-{token_hex(4)}"
     async with worker, campaigns:
         await asyncio.gather(
@@ -107,6 +109,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             _loop("webhooks", deliverer.round, settings, database, holder, stop),
             _loop("printing", printing.round, settings, database, holder, stop),
             _loop("settler", settler.round, settings, database, holder, stop),
+            _loop("feeds", reading.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
     await deliverer.close()

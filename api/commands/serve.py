@@ -26,7 +26,7 @@ def worker() -> None:
 
 
 def local() -> None:
-    """Run the local stand-ins of providers: the mail sink (SMTP) and the SMS gateway (HTTP)."""
+    """Run the local stand-ins of providers: the mail sink (SMTP), the SMS gateway and, where it is one, the letters' (HTTP)."""
     _log()
     asyncio.run(_until_told(_local))
 
@@ -88,19 +88,28 @@ async def _local(settings: Settings, stop: asyncio.Event) -> None:
     from urllib.parse import urlsplit
 
     import uvicorn
+    from starlette.applications import Starlette
 
     from workers.local.gateway import gateway
+    from workers.local.post_office import post_office
     from workers.local.sink import Sink
 
-    gateway_port = urlsplit(settings.sms_url).port or 8025
-    app = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=gateway_port, log_level="warning"))
+    def serve(app: Starlette, port: int) -> uvicorn.Server:
+        return uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+
+    texts = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
+    servers = [serve(texts, urlsplit(settings.sms_url).port or 8025)]
+    printer = urlsplit(settings.letter_provider)
+    if printer.hostname in {"127.0.0.1", "localhost"} and printer.port is not None:
+        letters = post_office(settings.data / "post", settings.letter_token.get_secret_value())
+        servers.append(serve(letters, printer.port))
     with Sink(settings.data / "sink", port=settings.smtp_port):
-        serving = asyncio.create_task(server.serve())  # uvicorn takes the signals while it serves, and ends by them
+        serving = [asyncio.create_task(server.serve()) for server in servers]  # they take the signals, and end by them
         told = asyncio.create_task(stop.wait())
-        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
+        await asyncio.wait({*serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
         told.cancel()
 
 

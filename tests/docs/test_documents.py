@@ -31,7 +31,7 @@ SKIPPED = {
 ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md", "docs/events.md"}
 """Documents that ask a running API."""
 
-RECORDED = {"docs/simulate.md"}
+RECORDED = {"docs/simulate.md", "docs/letters.md"}
 """Documents that look at what is recorded."""
 
 
@@ -75,6 +75,10 @@ async def test_events(folder: Path, http: httpx.AsyncClient) -> None:
 @pytest.mark.usefixtures("books")
 async def test_simulate(folder: Path) -> None:
     await Scenario(folder, SKIPPED).play(ROOT / "docs" / "simulate.md")
+
+
+async def test_letters(folder: Path, posted: httpx.AsyncClient) -> None:
+    await Scenario(folder, SKIPPED, posted).play(ROOT / "docs" / "letters.md")
 
 
 def test_nothing_is_skipped_that_no_document_says() -> None:
