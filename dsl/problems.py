@@ -58,6 +58,7 @@ CODES: Final = {
     "J166": "a template without a title or a text",
     "J167": "a template that fails for a customer",
     "J168": "a click on a link that the template doesn't have",
+    "J169": "offers in the template of a box that asks for none",
 }
 """Every code, stable, with what it stands for."""
 

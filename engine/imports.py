@@ -25,7 +25,20 @@ from engine.db import Database, insert_new, table
 from engine.errors import Invalid
 from engine.tables import Consent, Purchase
 
-__all__ = ["CUSTOMER_COLUMNS", "ORDER_COLUMNS", "Imported", "Progress", "import_customers", "import_orders"]
+__all__ = [
+    "CUSTOMER_COLUMNS",
+    "ORDER_COLUMNS",
+    "Imported",
+    "Progress",
+    "attribute",
+    "cents",
+    "decimal",
+    "flag",
+    "import_customers",
+    "import_orders",
+    "moment",
+    "read_rows",
+]
 
 CUSTOMER_COLUMNS = ("id", *customers.FIELDS, *(f"consent_{channel}" for channel in CHANNELS), "attributes.")
 """`consent_email` … say yes or no to marketing; `attributes.tier` is an own fact (text; `attributes.age:number`, `…:flag`)."""
@@ -69,14 +82,14 @@ def import_customers(
     source = CsvFile(path, CUSTOMER_COLUMNS, ["id"], encoding)
     for column in source.columns:
         if column.startswith("attributes."):
-            _attribute(column, "")  # an unknown type is an error of the header
+            attribute(column, "")  # an unknown type is an error of the header
 
     def keep(conn: Connection, rows: list[tuple[str, dict[str, Any], dict[str, bool]]]) -> int:
         new = customers.put_new_or_changed(conn, [(customer, fields) for customer, fields, _ in rows], now)
         _keep_consents(conn, {customer: words for customer, _, words in rows}, now)
         return new
 
-    return _read(database, source, _customer, keep, progress)
+    return read_rows(database, source, _customer, keep, progress)
 
 
 def import_orders(
@@ -103,16 +116,17 @@ def import_orders(
         insert_new(conn, Purchase, rows)
         return len(ids) - there
 
-    return _read(database, source, lambda cells: _order(cells, seen, where, now), keep, progress)
+    return read_rows(database, source, lambda cells: _order(cells, seen, where, now), keep, progress)
 
 
-def _read(
+def read_rows(
     database: Database,
     source: CsvFile,
     parse: Callable[[Mapping[str, str]], _Parsed],
     keep: Callable[[Connection, list[_Parsed]], int],
     progress: Progress | None,
 ) -> Imported:
+    """Read a file in chunks: each row parsed, those that can't be set aside, the rest kept in one transaction a chunk."""
     read = new = 0
     with Rejects(source) as rejects:
         for chunk in _chunks(source.rows()):
@@ -147,9 +161,9 @@ def _customer(cells: Mapping[str, str]) -> tuple[str, dict[str, Any], dict[str, 
     for column, cell in cells.items():
         if column.startswith("consent_"):
             if cell.strip():
-                words[column.removeprefix("consent_")] = _flag(column, cell)
+                words[column.removeprefix("consent_")] = flag(column, cell)
         elif column.startswith("attributes."):
-            name, value = _attribute(column, cell)
+            name, value = attribute(column, cell)
             attributes[name] = value
         elif column != "id":
             fields[column] = cell
@@ -158,16 +172,17 @@ def _customer(cells: Mapping[str, str]) -> tuple[str, dict[str, Any], dict[str, 
     return customers.customer_id(cells["id"]), customers.clean(fields), words
 
 
-def _attribute(column: str, cell: str) -> tuple[str, Any]:
-    name, _, kind = column.removeprefix("attributes.").partition(":")
+def attribute(column: str, cell: str) -> tuple[str, Any]:
+    """Name and value of an own fact's cell: `attributes.tier`, `attributes.age:number`, `….vip:flag`. Raises Invalid."""
+    name, _, kind = column.partition(".")[2].partition(":")
     text = cell.strip()
     match kind:
         case "" | "text":
             return name, text or None
         case "number":
-            return name, float(_decimal(column, text)) if text else None
+            return name, float(decimal(column, text)) if text else None
         case "flag":
-            return name, _flag(column, text) if text else None
+            return name, flag(column, text) if text else None
         case _:
             raise Invalid(column, kind, "an attribute's type is text, number or flag", "unknown_column")
 
@@ -178,7 +193,7 @@ def _order(cells: Mapping[str, str], seen: dict[str, int], zone: ZoneInfo, now: 
         raise Invalid("order_id", cells["order_id"], "it must not be empty")
     number = seen[order] = seen.get(order, 0) + 1
     line = cells.get("line", "").strip() or str(number)
-    at = _moment("at", cells["at"], zone)
+    at = moment("at", cells["at"], zone)
     if at > now:
         raise Invalid("at", cells["at"], f"an order can't be of the future (it is {now:%Y-%m-%d %H:%M} UTC)")
     quantity = cells.get("quantity", "").strip()
@@ -204,7 +219,7 @@ def _short(field: str, cells: Mapping[str, str]) -> str:
 
 def cents(field: str, text: str) -> int:
     """Whole cents of an amount in currency units, as `12.50`, `12,50` or `1 250,00`. Raises Invalid."""
-    amount = _decimal(field, text) * 100
+    amount = decimal(field, text) * 100
     if abs(amount) > _MOST:
         raise Invalid(field, text, "too large an amount")
     if amount != amount.to_integral_value():
@@ -212,7 +227,8 @@ def cents(field: str, text: str) -> int:
     return int(amount)
 
 
-def _decimal(field: str, text: str) -> Decimal:
+def decimal(field: str, text: str) -> Decimal:
+    """A number as `1250.50` or `1 250,50`. Raises Invalid."""
     plain = _SPACES.sub("", text)
     if plain.count(",") == 1 and "." not in plain:
         plain = plain.replace(",", ".")
@@ -225,25 +241,27 @@ def _decimal(field: str, text: str) -> Decimal:
 
 
 def _whole(field: str, text: str) -> int:
-    number = _decimal(field, text)
+    number = decimal(field, text)
     if number != number.to_integral_value() or abs(number) > _MOST:
         raise Invalid(field, text, "it must be a whole number")
     return int(number)
 
 
-def _moment(field: str, text: str, zone: ZoneInfo) -> datetime:
+def moment(field: str, text: str, zone: ZoneInfo) -> datetime:
+    """A moment in UTC, of ISO 8601; without a zone it is in `zone`. Raises Invalid."""
     try:
-        moment = datetime.fromisoformat(text.strip())
+        found = datetime.fromisoformat(text.strip())
     except ValueError:
         raise Invalid(field, text, "not a date; write it as 2026-05-04 or 2026-05-04T09:30:00+02:00") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    if not 1970 < moment.year < 9999:  # what every zone and both databases can hold
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=zone)
+    if not 1970 < found.year < 9999:  # what every zone and both databases can hold
         raise Invalid(field, text, "not in a year that a customer can have bought in")
-    return moment.astimezone(UTC)
+    return found.astimezone(UTC)
 
 
-def _flag(field: str, text: str) -> bool:
+def flag(field: str, text: str) -> bool:
+    """Yes or no, in some languages. Raises Invalid."""
     word = text.strip().lower()
     if word in _YES or word in _NO:
         return word in _YES

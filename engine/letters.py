@@ -15,7 +15,7 @@ from typing import Any
 import segno
 import typst
 
-from engine.context import KNOWN, clean, facts_of, suggest
+from engine.context import KNOWN, OFFER, clean, facts_of, suggest
 from engine.glyphs import FONTS, printable
 from engine.links import Links
 from engine.outgoing import Content, Recipient
@@ -131,7 +131,7 @@ class Letters:
         for each in ("0", spoken.decimal, "\N{NO-BREAK SPACE}"):
             sign = sign.replace(each, "")
         return {
-            **{name: _text(values[name]) for name in KNOWN},
+            **{name: _text(values[name]) for name in (*KNOWN, "offers")},
             "today": values["today"].isoformat(),
             "code": self.links.show_code(code),
             "answer_url": url,
@@ -200,8 +200,9 @@ def _compile(template: Template, data: Mapping[str, Any], moment: datetime, root
 
 
 _PLACE = re.compile(r"__typst_py_bytes__\.typ:(\d+):(\d+)")
+_EACH = re.compile(r"\bfor\s+(\w+)\s+in\s+offers\b")
 _CARETS = re.compile(r"│ +(\^+)")
-_NAMES = (*KNOWN, "today", "code", "answer_url", "money", "date", "either", "answer")
+_NAMES = (*KNOWN, "offers", "today", "code", "answer_url", "money", "date", "either", "answer")
 
 
 def _explained(template: Template, error: typst.TypstError) -> TemplateError:
@@ -215,6 +216,8 @@ def _explained(template: Template, error: typst.TypstError) -> TemplateError:
         owner = next((name for name in KNOWN if f"{name}.{key[1]}" in text), None)
         if owner:
             message, code, hint = f"{owner} has no field {key[1]!r}", "J161", suggest(key[1], KNOWN[owner])
+        elif any(f"{name}.{key[1]}" in text for name in _EACH.findall(template.source)):
+            message, code, hint = f"offer has no field {key[1]!r}", "J161", suggest(key[1], OFFER)
     elif name := re.match(r"unknown variable: (\S+)", message):
         message, code, hint = f"there is no name {name[1]!r}", "J161", suggest(name[1], _NAMES)
     carets = _CARETS.search(error.diagnostic)

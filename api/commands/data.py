@@ -1,4 +1,4 @@
-"""`parcours import customers|orders`: CSV files in, with a bar, safe to run again."""
+"""`parcours import customers|orders|offers`: files in, with a bar, safe to run again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Import customers and orders from CSV files.")
+app = typer.Typer(no_args_is_help=True, help="Import customers, orders and offers from files.")
 
 File = Annotated[Path, typer.Argument(help="A CSV file: comma, semicolon or tab, its first line names the columns.")]
 Encoding = Annotated[str, typer.Option(help="utf-8, latin-1, cp1252 …")]
@@ -50,6 +50,29 @@ def orders(file: File, encoding: Encoding = "utf-8") -> None:
         file,
         lambda progress: import_orders(database, file, now, settings.zone, encoding=encoding, progress=progress),
         "purchase lines",
+    )
+
+
+@app.command()
+def offers(
+    file: Annotated[
+        Path, typer.Argument(help="A CSV file as of the others, or a .json file: a list of the API's offers.")
+    ],
+    encoding: Encoding = "utf-8",
+) -> None:
+    """Read offers. Columns: id, name, category, margin; and price, url, picture, text, valid_from, valid_to, on, data.NAME.
+
+    Each is written as a whole; reading a file again changes nothing. Broken rows go to FILE.rejected.csv.
+    """
+    from api.commands.opening import open_database
+    from engine.offer_file import import_offers
+
+    settings, database = open_database()
+    now = settings.clock.now()
+    _run(
+        file,
+        lambda progress: import_offers(database, file, now, settings.zone, encoding=encoding, progress=progress),
+        "offers",
     )
 
 

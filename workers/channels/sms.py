@@ -5,9 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import cache
-from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -28,21 +26,6 @@ _smsutil: Any = smsutil  # it has no types
 _RETRY = 60.0
 _TIMEOUT = 20.0
 _SERVER = 500
-# Typographers' signs which GSM 03.38 has a plain form of: each would make every segment 70 letters instead of 160.
-_PLAIN = str.maketrans(
-    {
-        "’": "'",
-        "‘": "'",
-        "“": '"',
-        "”": '"',
-        "–": "-",
-        "—": "-",
-        "…": "...",
-        "\u00a0": " ",
-        "\u202f": " ",
-        "\u2212": "-",
-    }
-)
 
 
 def segments(text: str) -> int:
@@ -83,9 +66,7 @@ class SmsChannel:
         return self._templates.mentions(template, self.name, name)
 
     def render(self, recipient: Recipient, template: str, key: str, facts: Mapping[str, Any]) -> Content:
-        content = self._renderer.render(self.name, recipient, template, key, facts)
-        text = content.text.translate(_PLAIN)
-        return replace(content, text=text, hash=sha256(text.encode()).hexdigest())
+        return self._renderer.render(self.name, recipient, template, key, facts)
 
     def keep(self, conn: Connection, messages: Sequence[Outgoing]) -> None:
         """Store the templates' versions."""
