@@ -14,10 +14,12 @@ customers buy): her orders in the category count as a Poisson process whose rate
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from math import log1p
 from typing import Final
 
@@ -90,6 +92,7 @@ class BestOffers:
         self._usual: dict[str, Usual] = {}
         self._none = Usual()
         self._read_at: tuple[datetime, float] | None = None
+        self._turn = threading.Lock()  # batches that begin at once: one reads, the others wait for it
 
     def best(
         self, conn: Connection, many: int, customer_ids: Sequence[str], now: datetime, at: datetime | None = None
@@ -104,28 +107,29 @@ class BestOffers:
             return {}
         usual = self.usual(conn, at or now)
         known = _hers(conn, customer_ids, at or now)
-        nothing = _Hers()
+        nothing, categories = _Hers(), {offer.category for offer in choice}
         found: dict[str, tuple[Best, ...]] = {}
         for customer in customer_ids:
             hers = known.get(customer, nothing)
             chances: dict[str, float] = {}
-            for category in {offer.category for offer in choice}:
+            for category in categories:
                 weight, spent = hers.orders.get(category, (0.0, 0.0))
                 chances[category] = chance(weight, spent, hers.since, usual.get(category, self._none))
-            ranked = sorted(
-                (Best(offer, chances[offer.category], chances[offer.category] * offer.margin) for offer in choice),
-                key=lambda best: (-round(best.value, 4), best.offer.id),
+            worth = ((-round(chances[offer.category] * offer.margin, 4), offer.id, offer) for offer in choice)
+            found[customer] = tuple(
+                Best(offer, chances[offer.category], chances[offer.category] * offer.margin)
+                for _, _, offer in nsmallest(many, worth)
             )
-            found[customer] = tuple(ranked[:many])
         return found
 
     def usual(self, conn: Connection, now: datetime) -> Mapping[str, Usual]:
         """What is usual in each category; read anew when a day has passed, and a minute on the wall's clock."""
-        read = self._read_at
-        if read is None or (abs(now - read[0]) >= _STALE and time.monotonic() - read[1] >= _PAUSE):
-            self._usual, self._none = _all(conn, now)
-            self._read_at = (now, time.monotonic())
-        return self._usual
+        with self._turn:
+            read = self._read_at
+            if read is None or (abs(now - read[0]) >= _STALE and time.monotonic() - read[1] >= _PAUSE):
+                self._usual, self._none = _all(conn, now)
+                self._read_at = (now, time.monotonic())
+            return self._usual
 
 
 # --- from rows --------------------------------------------------------------------------------------------------------

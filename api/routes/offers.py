@@ -27,7 +27,7 @@ class OfferIn(BaseModel):
 
     name: str
     category: str = Field(description="Of purchases: who buys there is offered this")
-    margin: int = Field(description="What a purchase by it earns, in cents")
+    margin: int = Field(strict=True, description="What a purchase by it earns, in cents")
     data: dict[str, Any] = Field(
         default_factory=dict[str, Any],
         description="What a template shows: `price` (cents), `url`, `picture`, `text`; anything else stands under `offer.data`",
