@@ -61,6 +61,7 @@ CODES: Final = {
     "J169": "a file that a mail is to carry and can't",
     "J170": "a marketing mail that doesn't say who sends it",
     "J171": "a mail that is cut off",
+    "J172": "offers in the template of a box that asks for none",
 }
 """Every code, stable, with what it stands for."""
 

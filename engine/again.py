@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from engine import offers
 from engine.db import table
 from engine.letters import Letters
 from engine.links import Links
@@ -76,6 +77,9 @@ def made_again(
         **_moments(context),
     }
     del facts["customer"]
+    if "offers" in facts:
+        shown = offers.as_shown(conn, [each["hash"] for each in facts["offers"]])
+        facts["offers"] = [shown[each["hash"]] for each in facts["offers"] if each["hash"] in shown]
     if message.channel == "letter":
         letters = Letters(stored, links, sender.splitlines())
         content = letters.render(recipient, row.name, message.key, facts)

@@ -5,6 +5,7 @@ Each problem has its code (J160 and on), and a place: in the template, or in the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from engine.outgoing import Recipient
 from engine.rendering import HTML, MAIL_NAMES, NAMES, Renderer, syntax
 from engine.templates import EXTENSIONS, Template, TemplateError, TemplateMissing, Templates
 
-__all__ = ["SAMPLE", "SAMPLE_FACTS", "Use", "check_templates", "uses_of"]
+__all__ = ["SAMPLE", "SAMPLE_FACTS", "SAMPLE_OFFERS", "Use", "check_templates", "uses_of"]
 
 SAMPLE = Recipient(
     id="sample", language="en", zone="Europe/Paris", first_name="Camille", last_name="Martin", email="camille@example.com",
@@ -49,6 +50,12 @@ SAMPLE_FACTS: dict[str, Any] = {
     "now": _MOMENT,
 }  # fmt: skip
 """Her facts. A second trial is a customer of whom nothing is known."""
+SAMPLE_OFFERS: tuple[dict[str, Any], ...] = (
+    {"id": "sample", "name": "Sample", "category": "Wine", "price": 990, "url": "https://shop.example/",
+     "picture": "https://shop.example/sample.png", "text": "A sample", "data": {}},
+    {"id": "plain", "name": "Plain", "category": "Tea"},
+)  # fmt: skip
+"""Offers for boxes that ask for some: one that has all, and one that has what every offer must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,22 @@ class Use:
     place: Place | None = None
     clicks: tuple[Predicate, ...] = ()
     """What the box's arrows ask of a click: by which link."""
+    offers: int | None = None
+    """How many offers the box asks for; None: nobody knows."""
 
 
 def uses_of(loaded: Loaded) -> list[Use]:
     """Every template that a journey's boxes use."""
     return [
-        Use(ref, kind, state.purpose or loaded.ir.purpose, state.name, _place(loaded, state, ref), _clicks(state, kind))
+        Use(
+            ref,
+            kind,
+            state.purpose or loaded.ir.purpose,
+            state.name,
+            _place(loaded, state, ref),
+            _clicks(state, kind),
+            state.offers,
+        )
         for state in loaded.ir.states
         if state.kind in CHANNELS
         for kind, ref in ((state.kind, state.template or ""), *((each.kind, each.template) for each in state.also))
@@ -205,13 +222,15 @@ def _one(
         template = templates.find(use.ref, use.channel, language)
     except TemplateError as error:
         return None, [error]
-    problems = [] if use.channel == "letter" else list(_read(template, attributes))
-    if not problems and template.plain is not None:
-        problems = list(_read(template.plain, attributes))
-    if not problems and use.channel != "letter":
-        problems = list(_named_files(templates, template))
+    problems = list(_unasked(template, use))
+    if use.channel != "letter":
+        problems += _read(template, attributes)
+        if not problems and template.plain is not None:
+            problems += _read(template.plain, attributes)
+        if not problems:
+            problems += _named_files(templates, template)
     if not problems:
-        problems.extend(_tried(templates, template, attributes, use.purpose))
+        problems.extend(_tried(templates, template, attributes, use))
     return template, problems
 
 
@@ -230,6 +249,30 @@ def _named_files(templates: Templates, template: Template) -> Iterator[TemplateE
                     yield TemplateError(
                         error.message, *source.at(call.lineno), code=error.code, word=path, help=error.help
                     )
+
+
+def _unasked(template: Template, use: Use) -> Iterator[TemplateError]:
+    """Offers that the box doesn't ask for would never be there."""
+    line = _offers_in(template) if use.offers == 0 else None
+    if line is not None:
+        text = f"this template shows offers, but the box `{use.box}` asks for none"
+        hint = f'ask for some in the journey: @{use.channel.capitalize()}("{use.ref}", offers=3)'
+        yield TemplateError(text, *template.at(line), code="J172", word="offers", help=hint)
+
+
+_OF_TYPST = re.compile(r"#(?:for\s+[\w(), ]+?\s+in\s+|if\s+(?:not\s+)?|let\s+\w+\s*=\s*|\w+\()?(offers)\b")
+
+
+def _offers_in(template: Template) -> int | None:
+    """The first line that goes through offers; that the word stands in a letter's text is no matter."""
+    if template.channel == "letter":
+        found = next((each for each in _OF_TYPST.finditer(template.source) if each.start(1) >= template.frame), None)
+        return template.source.count("\n", 0, found.start(1)) + 1 if found is not None else None
+    try:
+        names = HTML.parse(template.source).find_all(nodes.Name)
+    except TemplateSyntaxError:  # `_read` tells it
+        return None
+    return min((name.lineno for name in names if name.name == "offers" and name.ctx == "load"), default=None)
 
 
 def _read(template: Template, attributes: Sequence[str]) -> Iterator[TemplateError]:
@@ -281,13 +324,19 @@ def _trial_links() -> Links:
     return Links("https://example.org", b"trial")
 
 
-def _tried(
-    templates: Templates, template: Template, attributes: Sequence[str], purpose: str
-) -> Iterator[TemplateError]:
-    """What two trial customers show: one of whom all is known, and one of whom nothing is."""
+def _tried(templates: Templates, template: Template, attributes: Sequence[str], use: Use) -> Iterator[TemplateError]:
+    """What two trial customers show: one of whom all is known, and one of whom nothing is.
+
+    Where there are offers, the second has none, and a third has one that says no more than it must.
+    """
     full = replace(SAMPLE, language=template.language, attributes=dict.fromkeys(attributes, "sample"))
     bare = replace(full, first_name="", email=None, phone=None, attributes=dict.fromkeys(attributes))
-    for recipient, facts in ((full, SAMPLE_FACTS), (bare, {"now": _MOMENT})):
+    trials: list[tuple[Recipient, dict[str, Any]]] = [(full, SAMPLE_FACTS), (bare, {"now": _MOMENT})]
+    asked = use.offers is None or use.offers > 0
+    if asked and templates.mentions(template.ref, template.channel, "offers"):
+        trials = [(full, {**SAMPLE_FACTS, "offers": SAMPLE_OFFERS[:1]}), *trials[1:]]
+        trials.append((bare, {"now": _MOMENT, "offers": SAMPLE_OFFERS[1:]}))
+    for recipient, facts in trials:
         try:
             if template.channel == "letter":
                 Letters(templates, _trial_links()).render(recipient, template.ref, "1-1-0", facts)
@@ -308,7 +357,7 @@ def _tried(
             return
         if template.channel == "email":
             way_out = _trial_links().unsubscribe("1-1-0")
-            found = list(lint(template, templates.brand, content, way_out, marketing=purpose == "marketing"))
+            found = list(lint(template, templates.brand, content, way_out, marketing=use.purpose == "marketing"))
             yield from found
             if found:
                 return

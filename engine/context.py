@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.outgoing import Recipient
 
-__all__ = ["KNOWN", "Brand", "Fields", "clean", "facts_of", "suggest"]
+__all__ = ["KNOWN", "OFFER", "Brand", "Fields", "Loose", "clean", "facts_of", "suggest"]
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "customer": (
@@ -27,6 +27,9 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "brand": ("name", "address", "url"),
 }  # fmt: skip
 """The fields that every template knows, by the name they stand under. A customer has her attributes beside."""
+
+OFFER = ("id", "name", "category", "price", "url", "picture", "text", "data")
+"""The fields of an offer, None where it has none; `data` holds what else it has."""
 
 _KEPT = {"\u200c", "\u200d", "\u200e", "\u200f"}  # joiners of emoji and scripts, marks of direction
 
@@ -64,6 +67,16 @@ class Fields:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
+
+
+class Loose(dict[str, Any]):
+    """What an offer has of its own: offers differ, so what one doesn't have is None."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+    def __str__(self) -> str:
+        return ""  # `{{ offer.data }}` says nothing useful
 
 
 def suggest(word: str, known: Sequence[str]) -> str:
@@ -109,8 +122,14 @@ def facts_of(recipient: Recipient, facts: Mapping[str, Any], brand: Brand, now: 
         "orders": orders,
         "journey": {"name": str(_of(journey, "name") or ""), "title": str(_of(journey, "title") or "")},
         "brand": {"name": brand.name, "address": brand.address, "url": brand.url},
+        "offers": [_offer(each) for each in facts.get("offers") or ()],
         "today": _local(now, zone),
     }
+
+
+def _offer(given: Mapping[str, Any]) -> dict[str, Any]:
+    """An offer as `engine.offers` gives it, with every field that templates know."""
+    return {**{name: _cleaned(given.get(name)) for name in OFFER}, "data": _cleaned(dict(given.get("data") or {}))}
 
 
 def _one_line(address: str | None) -> str:

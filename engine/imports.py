@@ -1,4 +1,4 @@
-"""Bulk import from CSV and Parquet: customers, consents, orders, exposures, outcomes and returned letters.
+"""Bulk import from CSV and Parquet: customers, consents, orders, exposures, outcomes, returned letters and offers.
 
 Every row has its id, so reading a file again adds nothing; a reading that was killed goes on where it stopped. A row that
 can't be used is set aside with its reason; the others go in.
@@ -9,10 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from engine import offers
 from engine.db import Database
 from engine.importing.consents import ConsentRows
 from engine.importing.customers import CustomerRows
 from engine.importing.exposures import ExposureRows
+from engine.importing.offers import OfferRows, offers_of_json
 from engine.importing.orders import OrderRows
 from engine.importing.outcomes import OutcomeRows
 from engine.importing.returns import ReturnRows
@@ -25,6 +27,7 @@ __all__ = [
     "import_consents",
     "import_customers",
     "import_exposures",
+    "import_offers",
     "import_orders",
     "import_outcomes",
     "import_returns",
@@ -98,3 +101,19 @@ def import_returns(
 ) -> Imported:
     """Read letters that came back: see ReturnRows. Raises BadFile."""
     return read_file(database, path, ReturnRows(database, now, zone), now, layout, progress)
+
+
+def import_offers(
+    database: Database,
+    path: Path,
+    now: datetime,
+    zone: str,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read offers: see OfferRows. A file that ends in .json is a list of the API's offers. Raises BadFile."""
+    if path.suffix.lower() != ".json":
+        return read_file(database, path, OfferRows(now, zone), now, layout, progress)
+    found = offers_of_json(path, (layout or Layout()).encoding)
+    with database.write() as conn:
+        return Imported(len(found), offers.put(conn, found, now), 0, None)

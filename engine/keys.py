@@ -23,7 +23,7 @@ SCOPES: dict[str, str] = {
     "ingest": "send events in",
     "read": "read customers, journeys, events and messages",
     "tasks": "work on call tasks",
-    "operate": "write customers and consents, turn journeys on and off, enrol customers",
+    "operate": "write customers, consents and offers, turn journeys on and off, turn their knobs, enrol customers",
     "admin": "everything",
 }
 PREFIX = 10

@@ -10,6 +10,7 @@ W. R. Thompson, "On the likelihood that one unknown probability exceeds another"
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,14 +70,16 @@ class Known:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], tuple[datetime, list[Arm]]] = {}
+        self._turn = threading.Lock()  # batches that begin at once: one reads, the others wait for it
 
     def arms(self, conn: Connection, ir: IR, box: str, now: datetime) -> list[Arm]:
         """`arms` of this module, as of at most a thousandth of the goal's time ago."""
-        kept = self._kept.get((ir.hash, box))
         seconds = ir.goal.seconds if ir.goal is not None else 0
-        if kept is None or not timedelta(0) <= now - kept[0] < timedelta(seconds=seconds) / _FRESH:
-            kept = self._kept[ir.hash, box] = (now, arms(conn, ir, box, now))
-        return kept[1]
+        with self._turn:
+            kept = self._kept.get((ir.hash, box))
+            if kept is None or not timedelta(0) <= now - kept[0] < timedelta(seconds=seconds) / _FRESH:
+                kept = self._kept[ir.hash, box] = (now, arms(conn, ir, box, now))
+            return kept[1]
 
 
 def splits(ir: IR) -> list[str]:

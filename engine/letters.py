@@ -101,8 +101,7 @@ class Letters:
             sign = sign.replace(each, "")
         layout = self._layout.upper()
         return {
-            **{name: _text(values[name]) for name in KNOWN},
-            "offers": _text(values.get("offers") or _cleaned(facts.get("offers") or [])),
+            **{name: _text(values[name]) for name in (*KNOWN, "offers")},
             "feeds": _text(_cleaned(facts["feeds"])) if facts.get("feeds") is not None else None,
             "today": values["today"].isoformat(),
             "key": key,

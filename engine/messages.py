@@ -23,6 +23,7 @@ __all__ = [
     "read_key",
     "reasons",
     "refuse",
+    "remake",
     "reserve",
     "settle",
     "statuses",
@@ -75,25 +76,31 @@ def reserve(
     """Reserve the keys (status `reserved`), or write down that they are sent where our database is the channel."""
     rows = [
         _row(candidate, status, now)
-        | {
-            "reason": None,
-            "detail": None,
-            "address": message.address,
-            "template": message.content.template,
-            "template_hash": message.content.template_hash,
-            "context": dict(context),
-            "content_hash": message.content.hash,
-            "links": [{"name": link.name, "url": link.url} for link in message.content.links],
-            "code": message.content.code or None,
-            "sender": message.content.sender or None,
-            "cost": message.content.cost,
-            "settled_at": None if status == "reserved" else now,
-        }
+        | _made(message, context)
+        | {"reason": None, "detail": None, "settled_at": None if status == "reserved" else now}
         for candidate, message, context in wanted
     ]
     insert_new(conn, Message, rows)
     if status != "reserved":  # the row itself says when it was reserved: the time-line begins with what came of it
         _log(conn, [(str(row["key"]), status, None) for row in rows], now)
+
+
+def remake(conn: Connection, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]]) -> None:
+    """Write down what goes out now of messages that were put off: they are made anew, on what is known by now.
+
+    So the row says what she gets: its links lead where the mail's do, and its offers are those that she sees.
+    """
+    target = table(Message)
+    if wanted:
+        conn.execute(
+            update(target)
+            .where(target.c.key == bindparam("of"), target.c.status == "deferred")
+            .values({name: bindparam(f"new_{name}") for name in _MADE}),
+            [
+                {"of": message.key, **{f"new_{name}": value for name, value in _made(message, context).items()}}
+                for message, context in wanted
+            ],
+        )
 
 
 def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datetime) -> None:
@@ -184,6 +191,16 @@ _SETTLE = (
         settled_at=bindparam("now"),
     )
 )
+_MADE = ("address", "template", "template_hash", "context", "content_hash", "links", "code", "sender", "cost")
+
+
+def _made(message: Outgoing, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row tells of a message as it was made."""
+    content = message.content
+    links = [{"name": link.name, "url": link.url} for link in content.links]
+    values = (message.address, content.template, content.template_hash, dict(context), content.hash, links,
+              content.code or None, content.sender or None, content.cost)  # fmt: skip
+    return dict(zip(_MADE, values, strict=True))
 
 
 def _row(candidate: Candidate, status: str, now: datetime) -> dict[str, Any]:

@@ -89,6 +89,11 @@ class Template:
         return f"{name}:{at}"
 
     @property
+    def frame(self) -> int:
+        """How many letters of the source are a letter's frame, which is ours."""
+        return self.source.find(_LAYOUT_ENDS) + len(_LAYOUT_ENDS) if self.channel == "letter" else 0
+
+    @property
     def file(self) -> str:
         """The author's own file, below the journeys' folder."""
         return f"{self.ref}.{self.language}.{self.ending or EXTENSIONS[self.channel]}"
@@ -147,7 +152,7 @@ class Templates:
     def mentions(self, ref: str, channel: str, name: str) -> bool:
         """Whether the template speaks of `name` (`orders`) in any language: what it does not, need not be looked up."""
         found = (self.find(ref, channel, language) for language in self.languages(ref, channel))
-        return any(re.search(rf"\b{name}\b", template.source) for template in found)
+        return any(re.search(rf"\b{name}\b", template.source[template.frame :]) for template in found)
 
     def keep(self, conn: Connection, hashes: Iterable[str]) -> None:
         """Store the versions that messages were made from (behaviour S4): an edited file rewrites no history."""

@@ -19,7 +19,7 @@ from typing import Any
 import segno
 import typst
 
-from engine.context import KNOWN, suggest
+from engine.context import KNOWN, OFFER, suggest
 from engine.glyphs import FONTS
 from engine.templates import Template, TemplateError
 
@@ -152,6 +152,7 @@ def _qr(url: str) -> str:
 
 
 _PLACE = re.compile(r"__typst_py_bytes__\.typ:(\d+):(\d+)")
+_EACH = re.compile(r"\bfor\s+(\w+)\s+in\s+offers\b")
 _CARETS = re.compile(r"│ +(\^+)")
 _NAMES = (
     *KNOWN,
@@ -181,6 +182,8 @@ def _explained(place: Callable[[int], tuple[Template, int]], error: typst.TypstE
         owner = next((name for name in KNOWN if f"{name}.{key[1]}" in text), None)
         if owner:
             message, code, hint = f"{owner} has no field {key[1]!r}", "J161", suggest(key[1], KNOWN[owner])
+        elif any(f"{name}.{key[1]}" in text for name in _EACH.findall(template.source)):
+            message, code, hint = f"offer has no field {key[1]!r}", "J161", suggest(key[1], OFFER)
     elif name := re.match(r"unknown variable: (\S+)", message):
         message, code, hint = f"there is no name {name[1]!r}", "J161", suggest(name[1], _NAMES)
     carets = _CARETS.search(error.diagnostic)

@@ -22,7 +22,8 @@ from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send
 from dsl.step import Chart
-from engine import customers, facts, feed_sources, feeds, gate, messages
+from engine import customers, facts, feed_sources, feeds, gate, messages, offers
+from engine.best_offers import Best, BestOffers
 from engine.clock import from_ms
 from engine.db import Database
 from engine.enrolments import chunked
@@ -49,6 +50,7 @@ class _Mail:
     candidate: Candidate
     recipient: Recipient
     facts: Mapping[str, Any]
+    offers: tuple[Best, ...] = ()
     outgoing: Outgoing | None = None
     receipt: Receipt | None = None
 
@@ -76,6 +78,7 @@ class Sending:
         self._channels = channels
         self._clock = settings.clock
         self._flow = Flow(database, settings.clock)
+        self._offers = BestOffers()
 
     async def send(
         self, batch: Batch, chart: Chart, who: Mapping[int, Person]
@@ -191,6 +194,9 @@ class Sending:
             bought = facts.orders_summary(conn, ids, self._clock.now()) if speaks else {}
             rotated = feeds.generations(conn, ids)
             posts = _posts(conn, channel, action.template)
+            best: Mapping[str, tuple[Best, ...]] = {}
+            if state.offers and channel.speaks_of(action.template, "offers"):
+                best = self._offers.best(conn, state.offers, ids, self._clock.now(), from_ms(batch.at))
         shared = {"journey": {"name": chart.ir.name, "title": chart.ir.title}, "now": from_ms(batch.at)}
         mails: list[_Mail] = []
         for position, item in going:
@@ -205,8 +211,10 @@ class Sending:
                         "orders": bought.get(person.customer_id),
                         "feed_generation": rotated.get(person.customer_id, 0),
                         "feeds": posts,
+                        "offers": [each.offer.content for each in best.get(person.customer_id, ())],
                         **shared,
                     },
+                    best.get(person.customer_id, ()),
                 )
             )
         return mails
@@ -301,6 +309,9 @@ class Sending:
                 "reserved" if channel.outside else "sent",
                 now,
             )
+            again = [mail for mail in ready if known.get(mail.candidate.key) == "deferred"]
+            messages.remake(conn, [(m.outgoing, _context(m)) for m in again if m.outgoing is not None])
+            offers.keep(conn, (each.offer for mail in ready for each in mail.offers), now)
             channel.keep(conn, [mail.outgoing for mail in ready if mail.outgoing is not None])
             messages.mark_unknown(conn, [key for key, status in known.items() if status == "sending"], now)
         tally.receipts.clear()
@@ -379,6 +390,16 @@ def _context(mail: _Mail) -> dict[str, Any]:
             source: [{name: _plain(value) for name, value in post.items()} for post in of]
             for source, of in posts.items()
         }
+    if mail.offers:  # as they were shown: by content, in their order, with what each was expected to earn
+        kept["offers"] = [
+            {
+                "hash": each.offer.hash,
+                "id": each.offer.id,
+                "chance": round(each.chance, 4),
+                "value": round(each.value, 2),
+            }
+            for each in mail.offers
+        ]
     return kept
 
 

@@ -18,7 +18,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Import customers, consents, orders, exposures, outcomes and returned letters from files.",
+    help="Import customers, consents, orders, exposures, outcomes, returned letters and offers from files.",
 )
 
 File = Annotated[
@@ -128,6 +128,22 @@ def returns(file: File, encoding: Encoding = "utf-8", column: Column = None, oth
         return import_returns(database, file, now, zone, layout, progress)
 
     _run(file, encoding, column, others, read, "returned letters")
+
+
+@app.command()
+def offers(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
+    """Read offers. Columns: id, name, category, margin; and price, url, picture, text, valid_from, valid_to, on, data.NAME.
+
+    Or a .json file: a list of the API's offers. Each is written as a whole; reading a file again changes nothing. Broken rows
+    go to FILE.rejected.csv.
+    """
+
+    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
+        from engine.imports import import_offers
+
+        return import_offers(database, file, now, zone, layout, progress)
+
+    _run(file, encoding, column, others, read, "offers")
 
 
 def _run(file: Path, encoding: str, columns: list[str] | None, others: bool, read: _Read, what: str) -> None:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from dsl.ir import CHANNELS
 from engine.errors import Invalid
 
-__all__ = ["cents", "channel", "decimal", "flag", "moment", "needed", "past", "short", "whole"]
+__all__ = ["attribute", "cents", "channel", "decimal", "flag", "moment", "needed", "past", "short", "whole"]
 
 _YES = {"yes", "y", "true", "t", "1", "oui", "ja", "si", "sí"}
 _NO = {"no", "n", "false", "f", "0", "non", "nein"}
@@ -103,3 +104,18 @@ def flag(field: str, text: str) -> bool:
     if word in _YES or word in _NO:
         return word in _YES
     raise Invalid(field, text, "it must be yes or no")
+
+
+def attribute(column: str, cell: str) -> tuple[str, Any]:
+    """Name and value of a cell below `attributes.tier`, `attributes.age:number`, `data.fresh:flag`: text, if no type is said."""
+    name, _, kind = column.partition(".")[2].partition(":")
+    text = cell.strip()
+    match kind:
+        case "" | "text":
+            return name, text or None
+        case "number":
+            return name, float(decimal(column, text)) if text else None
+        case "flag":
+            return name, flag(column, text) if text else None
+        case _:
+            raise Invalid(column, kind, "its type is text, number or flag", "unknown_column")

@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 from dsl.ir import CHANNELS
 from engine import consent, customers
 from engine.db import insert_new
-from engine.errors import Invalid
-from engine.importing.cells import decimal, flag
+from engine.importing.cells import attribute, flag
 from engine.tables import Consent
 
 __all__ = ["CustomerRows"]
@@ -37,7 +36,7 @@ class CustomerRows:
     def begin(self, columns: Sequence[str]) -> None:
         for column in columns:
             if column.startswith("attributes."):
-                _attribute(column, "")  # an unknown type is an error of the header
+                attribute(column, "")  # an unknown type is an error of the header
 
     def read(self, cells: Mapping[str, str]) -> _Row:
         fields: dict[str, Any] = {}
@@ -48,7 +47,7 @@ class CustomerRows:
                 if cell.strip():
                     words[column.removeprefix("consent_")] = flag(column, cell)
             elif column.startswith("attributes."):
-                name, value = _attribute(column, cell)
+                name, value = attribute(column, cell)
                 attributes[name] = value
             elif column != "id":
                 fields[column] = cell
@@ -81,17 +80,3 @@ class CustomerRows:
         )
         refused = [consent.Word(customer, channel, False) for customer, channel, yes in said if not yes]
         consent.record(conn, refused, "import", self._now)
-
-
-def _attribute(column: str, cell: str) -> tuple[str, Any]:
-    name, _, kind = column.removeprefix("attributes.").partition(":")
-    text = cell.strip()
-    match kind:
-        case "" | "text":
-            return name, text or None
-        case "number":
-            return name, float(decimal(column, text)) if text else None
-        case "flag":
-            return name, flag(column, text) if text else None
-        case _:
-            raise Invalid(column, kind, "an attribute's type is text, number or flag", "unknown_column")

@@ -230,14 +230,25 @@ def test_templates_reach_no_machinery(templates: Templates, write: Write) -> Non
 
 def test_dates_and_money_are_written_as_the_language_has_them(templates: Templates, write: Write) -> None:
     for language in ("en", "fr", "de"):
-        write(f"win/word.{language}.txt", "{{ date(orders.last_at) }} {{ money(orders.total) }}{{ date(none) }}")
+        said = "{{ date(orders.last_at) }} {{ money(orders.total) }}{{ date(none) }}"
+        write(f"win/word.{language}.html", f"<title>{said}</title>{said}")
+        write(f"win/word.{language}.txt", said)
     facts = {"orders": {"total": 123_450, "last_at": datetime(2026, 2, 28, 23, 30, tzinfo=UTC)}}
-    said = [
-        Renderer(templates, LINKS).render("sms", replace(SAMPLE, language=each), "win/word", "1-1-0", facts).text
-        for each in ("en", "fr", "de")
-    ]
+
+    def told(channel: str) -> list[str]:
+        renderer = Renderer(templates, LINKS)
+        made = (
+            renderer.render(channel, replace(SAMPLE, language=each), "win/word", "1-1-0", facts)
+            for each in ("en", "fr", "de")
+        )
+        return [content.text or content.html for content in made]
+
     # 23:30 in London is the next day where she lives
-    assert said == ["1 March 2026 €1,234.50", "1er mars 2026 1\u202f234,50\u00a0€", "1. März 2026 1.234,50\u00a0€"]
+    wanted = ["1 March 2026 €1,234.50", "1er mars 2026 1\u202f234,50\u00a0€", "1. März 2026 1.234,50\u00a0€"]
+    assert told("call") == wanted
+    assert told("sms") == [each.replace("\u202f", " ").replace("\u00a0", " ") for each in wanted], (
+        "a text has plain spaces"
+    )
 
 
 def test_a_mail_takes_less_than_three_milliseconds(templates: Templates) -> None:
