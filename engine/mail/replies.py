@@ -36,12 +36,11 @@ class Reply:
 def read_reply(mail: Mail) -> Reply:
     """Read what a person wrote in a mail."""
     text = _visible(mail.text())
-    words = text.split()
     return Reply(
         text=text,
         keyword=first_word(text),
         language=_language(mail.header("Content-Language")),
-        stops=0 < len(words) <= _FEW and asked(text) == "stop",
+        stops=_stops(text),
     )
 
 
@@ -56,6 +55,12 @@ def _visible(text: str) -> str:
     if found is None:
         found = "\n".join(line for line in lines if not line.lstrip().startswith(">"))
     return clean(str(found), _TEXT)
+
+
+def _stops(text: str) -> bool:
+    """Whether it says no more than STOP, and maybe a name. In front of "please", `Stop by on Monday` is no wish of its own."""
+    first, _, rest = text.partition("\n")
+    return len(rest.split()) <= _FEW and asked(f"please {first}") == "stop"
 
 
 def _language(header: str) -> str | None:
