@@ -115,7 +115,10 @@ class Sending:
 
     def _reasons(self, batch: Batch, state: State, not_sent: Sequence[int]) -> tuple[str, ...]:
         """Why each of them got nothing, as the first action's row has it; only where an arrow of the box asks."""
-        asks = any(isinstance(a.on, Answer) and a.on.event.endswith(".not_sent") and a.on.where for a in state.arrows)
+        asks = any(
+            isinstance(a.on, Answer) and a.on.event.endswith(".not_sent") and a.on.where is not None
+            for a in state.arrows
+        )
         if not asks or not not_sent:
             return ()
         keys = [messages.message_key(batch.items[p].enrolment_id, batch.items[p].visit) for p in not_sent]
