@@ -337,6 +337,11 @@ class IR:
         """The first box: where everyone enters."""
         return self.states[0]
 
+    @property
+    def planned(self) -> bool:
+        """Whether an audience enters it: a campaign, which lets others pass where there is little room."""
+        return self.entry.kind == "audience"
+
     @cached_property
     def by_name(self) -> dict[str, State]:
         return {state.name: state for state in self.states}

@@ -69,7 +69,7 @@ def planned_queue(queue: str) -> str:
 
 def queue_of(ir: IR, queue: str) -> str:
     """Where a journey's batches are performed: who has just done something is not to wait behind a campaign (behaviour S6)."""
-    return planned_queue(queue) if ir.entry.kind == "audience" else queue
+    return planned_queue(queue) if ir.planned else queue
 
 
 def fresh_input(

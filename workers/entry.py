@@ -237,7 +237,7 @@ class Entry:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 static_summary=f"{ir.title} {joining.hash[:12]}",
-                priority=Priority(priority_key=_PLANNED if ir.entry.kind == "audience" else _TRIGGERED),
+                priority=Priority(priority_key=_PLANNED if ir.planned else _TRIGGERED),
             )
         except WorkflowAlreadyStartedError:
             return False

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from dsl.ir import CHANNELS, IR, State
 from engine import customers, facts, feeds
 from engine.checking import SAMPLE, SAMPLE_FACTS
+from engine.db import Database
 from engine.errors import Conflict, Invalid, NotFound
 from engine.links import Links
 from engine.outgoing import Channel, Content, Outgoing, Receipt, Recipient
@@ -69,11 +70,13 @@ class Preview:
 class Previews:
     """Makes previews by the templates as they are now."""
 
-    def __init__(self, settings: Settings, templates: Templates, links: Links) -> None:
+    def __init__(
+        self, settings: Settings, templates: Templates, links: Links, database: Database | None = None
+    ) -> None:
         self._settings = settings
         self._links = links
         self._sender = Sender.of(settings.mail_from)
-        self._channels = channels(settings, templates, links)
+        self._channels = channels(settings, templates, links, database)
 
     def make(  # what a message hangs on
         self,

@@ -153,7 +153,7 @@ class Sending:
         run += f"-{number}" if number else ""
         async with channel.batch(run) as send:
             stream = (
-                self._flow.through(send, min(channel.at_once, len(mails)), planned=chart.ir.entry.kind == "audience")
+                self._flow.through(send, min(channel.at_once, len(mails)), planned=chart.ir.planned)
                 if isinstance(send, Paced)
                 else None
             )

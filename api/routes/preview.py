@@ -86,7 +86,8 @@ async def test_send(here: Here, name: str, box: str, body: TestIn) -> TestOut:
     It is no message of the journey: it is in no report, asks for no consent, and its links lead past our tracking.
     """
     made = await asyncio.to_thread(_made, here, name, box, body.customer, body.language, "email")
-    receipt = await Previews(here.settings, here.templates, here.links).send(made, body.to)
+    previews = Previews(here.settings, here.templates, here.links, here.database)
+    receipt = await previews.send(made, body.to)
     return TestOut(status=receipt.status, detail=receipt.detail, message_id=receipt.provider_id)
 
 

@@ -253,6 +253,10 @@ async def test_looking_needs_read_and_sending_needs_operate(
 
 
 def preview(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return parcours(settings, "preview", *arguments, **environment)
+
+
+def parcours(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -263,7 +267,7 @@ def preview(settings: Settings, *arguments: str, **environment: str) -> subproce
         **environment,
     }
     return subprocess.run(  # our own command
-        [sys.executable, "-m", "api.command", "preview", *arguments],
+        [sys.executable, "-m", "api.command", *arguments],
         cwd=settings.journeys.parent, env=env, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
@@ -315,3 +319,25 @@ def test_a_test_without_a_server_fails(settings: Settings) -> None:
     run = preview(settings, "Spring.hello", "--send-to", "ada@shop.example", PARCOURS_SMTP_PORT=str(free_port()))
     assert run.returncode == 1
     assert "deferred" in run.stdout
+
+
+def test_an_address_that_is_not_https_is_warned_of(settings: Settings) -> None:
+    (settings.journeys / "spring/hello.fr.html").unlink()
+    fine = [
+        parcours(settings, "check", PARCOURS_PUBLIC_URL=url)
+        for url in ("https://shop.example", "http://127.0.0.1:8000")
+    ]
+    assert [(run.returncode, run.stderr) for run in fine] == [(0, "")] * 2
+    warned = parcours(settings, "check", PARCOURS_PUBLIC_URL="http://shop.example")
+    assert warned.returncode == 0
+    assert "warning: PARCOURS_PUBLIC_URL is http://shop.example: one-click unsubscribing" in warned.stderr
+    assert "warning: " in parcours(settings, "publish", PARCOURS_PUBLIC_URL="http://shop.example").stderr
+
+
+def test_a_mail_that_bulk_senders_may_not_send_is_not_published(settings: Settings) -> None:
+    file = settings.journeys / "spring/hello.en.html"
+    file.write_text(MAIL.replace("no more</a>", "</a>"), "utf-8")
+    refused = parcours(settings, "publish")
+    assert refused.returncode == 1
+    assert "error[J165]" in refused.stderr
+    assert "nothing was published" in refused.stderr

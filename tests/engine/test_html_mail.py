@@ -261,3 +261,21 @@ def test_customers_text_stays_inert_in_html(templates: Templates, name: str) -> 
     assert "<img src=x" not in content.html.replace("\n", " ")
     assert "49" not in content.title
     assert name in content.text
+
+
+def test_mjml_carries_files_too_and_its_tables_are_whole(templates: Templates, write: Write) -> None:
+    write(
+        "win/mail.en.mjml",
+        """<mjml><mj-head>{{ attach("terms.pdf") }}<mj-title>M</mj-title></mj-head><mj-body><mj-section><mj-column>
+        <mj-image src="{{ image('logo.gif') }}" alt="Marchand" />
+        <mj-table>{% for each in orders.top_categories %}<tr><td>{{ each }}</td></tr>{% endfor %}</mj-table>
+        </mj-column></mj-section>{{ attach("terms.pdf") }}</mj-body></mjml>""",
+    )
+    content = render(templates)
+    assert {file.name for file in content.files} == {"logo.gif", "terms.pdf"}
+    page = content.html.replace("\n", " ")
+    assert page.count("cid:") == 1
+    rows = page[: page.index(">Wine</td>")].rpartition("<table")[2]
+    assert rows.count("<tbody>") == 1
+    assert "<tbody>" not in page[page.index(">Wine</td>") : page.index(">Bread</td>")]
+    assert content.text == "[Marchand]\n\nWine\nTea\nBread"
