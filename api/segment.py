@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 from uuid import uuid4
 
@@ -121,6 +122,7 @@ def read(
     return Read(event)
 
 
+@lru_cache(maxsize=4096)
 def event_name(given: str) -> str:
     """Our name of a tracked event: `Order Completed` is `shop.purchased`, `Loyalty Upgraded` is `loyalty.upgraded`.
 
