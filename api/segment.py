@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 from uuid import uuid4
 
@@ -84,9 +85,15 @@ class Read:
 
 
 def read(
-    message: object, now: datetime, kind: str | None = None, *, ident: str | None = None, source: str | None = None
+    message: object,
+    now: datetime,
+    kind: str | None = None,
+    *,
+    sent_at: object = None,
+    ident: str | None = None,
+    source: str | None = None,
 ) -> Read:
-    """Read one message. `kind` is the endpoint's, where the message does not say it. Raises Malformed.
+    """Read one message. `kind` is the endpoint's, where the message does not say it; `sent_at` its batch's. Raises Malformed.
 
     `ident` and `source` are those of another wire form than Segment's, which was made into a message.
     """
@@ -98,7 +105,7 @@ def read(
         raise Malformed("type", kind, f"it must be one of {', '.join(KINDS)}")
     name, payload = _named(kind, obj)
     customer = _customer(obj)
-    at = _at(obj, now)
+    at = _at(obj, now, obj.get("sentAt") or sent_at)
     given = obj.get("messageId")
     if ident is None:
         ident = uuid4().hex if given in (None, "") else _short("messageId", given)
@@ -115,6 +122,7 @@ def read(
     return Read(event)
 
 
+@lru_cache(maxsize=4096)
 def event_name(given: str) -> str:
     """Our name of a tracked event: `Order Completed` is `shop.purchased`, `Loyalty Upgraded` is `loyalty.upgraded`.
 
@@ -170,12 +178,19 @@ def _customer(obj: Mapping[str, Any]) -> str | None:
         raise Malformed("userId", error.value, error.reason) from None
 
 
-def _at(obj: Mapping[str, Any], now: datetime) -> datetime:
-    """When it happened, by the sender's clock. One that is ahead by up to a day is taken for now."""
+def _at(obj: Mapping[str, Any], now: datetime, sent_at: object) -> datetime:
+    """When it happened, by the sender's clock. One that is ahead by up to a day is taken for now.
+
+    A device's, which may be quite wrong, is set right by when it says that it sent this, as Segment does.
+    """
     field = "timestamp" if obj.get("timestamp") is not None else "originalTimestamp"
     given = obj.get(field)
     if given is None:
         return now
+    if field == "originalTimestamp" and isinstance(given, str) and isinstance(sent_at, str):
+        with suppress(ValueError, TypeError, OverflowError):
+            ago = datetime.fromisoformat(sent_at) - datetime.fromisoformat(given)
+            return max(now - max(ago, timedelta(0)), _EARLIEST)
     try:
         at = datetime.fromisoformat(given)
     except (TypeError, ValueError):

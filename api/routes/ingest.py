@@ -104,10 +104,11 @@ def batch(here: Here, body: Annotated[Any, Depends(_json)]) -> Received:
     if len(batch) > MOST:
         raise ApiError(413, "batch_too_large", f"a batch may have {MOST} messages, this one has {len(batch)}")
     now = here.now()
+    sent_at = cast("dict[str, Any]", body).get("sentAt") if isinstance(body, dict) else None
     parsed: list[Read] = []
     for index, message in enumerate(batch):
         try:
-            parsed.append(read(message, now))
+            parsed.append(read(message, now, sent_at=sent_at))
         except Malformed as error:
             raise ApiError(
                 400, "malformed_event", f"batch[{index}].{error.message}; nothing of the batch was kept"

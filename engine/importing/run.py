@@ -6,7 +6,8 @@ and the file of rejected rows with it. A file that was read to its end is read a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -21,8 +22,13 @@ from engine.db import Database, table, upsert
 from engine.errors import Invalid
 from engine.parquet_rows import ParquetFile, is_parquet
 from engine.rejects import Rejects, path_beside
-from engine.row_files import Row, RowFile, Wanted
+from engine.row_files import BadFile, Row, RowFile, Wanted
 from engine.tables import ImportRun
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover  # Windows has none: there nothing keeps two readings apart
+    fcntl = None
 
 __all__ = ["Imported", "Kind", "Layout", "Progress", "read_file"]
 
@@ -95,7 +101,19 @@ def read_file(
     wanted = Wanted(kind.known, kind.required, layout.columns, layout.others)
     source: RowFile = ParquetFile(path, wanted) if is_parquet(path) else CsvFile(path, wanted, layout.encoding)
     kind.begin(source.columns)
-    state = _found(database, path, kind.name, layout)
+    with _alone(path):
+        return _read_on(database, source, kind, now, _found(database, path, kind.name, layout), progress)
+
+
+def _read_on(
+    database: Database,
+    source: RowFile,
+    kind: Kind[T],
+    now: datetime,
+    state: _State,
+    progress: Progress | None,
+) -> Imported:
+    """Read what is left of a file."""
     resumed = state.rows
     rows = source.rows()
     for row in islice(rows, resumed):  # what a kind counts (the lines of an order) is counted again
@@ -126,6 +144,22 @@ def read_file(
         with database.write() as conn:
             state.write(conn, now, finished=True)
     return Imported(state.rows, state.new, state.rejected, rejects.path if rejects.count else None, resumed)
+
+
+@contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Hold the file while it is read: two readings would go on from one another's place. Raises BadFile."""
+    if fcntl is None:
+        yield
+        return
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadFile(
+                "being_read", f"{path} is being imported by another process; wait until it has ended"
+            ) from None
+        yield
 
 
 @dataclass(frozen=True, slots=True)

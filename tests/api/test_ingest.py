@@ -304,6 +304,22 @@ async def test_the_events_time_is_the_senders_and_a_clock_that_is_ahead_is_held_
     assert zulu.at == datetime(2026, 1, 5, 10, 0, 0, 123000, UTC)
 
 
+@pytest.mark.parametrize("of_the_message", [True, False])
+async def test_a_devices_wrong_clock_is_set_right_by_when_it_sent(
+    client: httpx.AsyncClient, events: Events, of_the_message: bool
+) -> None:
+    """A phone that lives three years ahead: what it did two hours before it sent, it did two hours ago."""
+    phone = datetime.now(UTC) + timedelta(days=1000)
+    message = track(timestamp=None, originalTimestamp=(phone - timedelta(hours=2)).isoformat())
+    body: dict[str, Any] = {"batch": [message]}
+    (message if of_the_message else body)["sentAt"] = phone.isoformat()
+    assert (await client.post("/v1/batch", json=body)).status_code == 200
+    (event,) = events()
+    assert event.received_at - event.at == timedelta(hours=2)
+    wrong = {**track(timestamp=None, originalTimestamp="yesterday"), "sentAt": "today"}
+    assert (await client.post("/v1/batch", json={"batch": [wrong]})).status_code == 400
+
+
 async def test_gzip_is_inflated_within_bounds(client: httpx.AsyncClient, events: Events) -> None:
     async def send(content: bytes, encoding: str = "gzip") -> tuple[int, str]:
         response = await client.post("/v1/batch", content=content, headers={"Content-Encoding": encoding})

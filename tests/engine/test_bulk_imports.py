@@ -282,6 +282,17 @@ def test_a_file_that_was_changed_is_read_from_its_start(sqlite: Database, tmp_pa
     assert (outcome.read, outcome.new, outcome.resumed) == (6001, 1001, 0)
 
 
+def test_a_file_is_read_by_one_at_a_time(sqlite: Database, tmp_path: Path) -> None:
+    path = file(tmp_path, "id\n1\n")
+
+    def second(*_: int) -> None:
+        with pytest.raises(BadFile, match="being imported by another process"):
+            imports.import_customers(sqlite, path, NOW)
+
+    assert imports.import_customers(sqlite, path, NOW, progress=second).new == 1
+    assert imports.import_customers(sqlite, path, NOW).new == 0
+
+
 # --- what was set aside -----------------------------------------------------------------------------------------------
 
 
