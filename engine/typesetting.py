@@ -23,7 +23,10 @@ from engine.context import KNOWN, OFFER, suggest
 from engine.glyphs import FONTS
 from engine.templates import Template, TemplateError
 
-__all__ = ["Piece", "Typeset", "pictured", "program", "typeset"]
+__all__ = ["Piece", "Typeset", "pictured", "program", "proof", "typeset"]
+
+
+_MANY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,23 @@ def typeset(pieces: Sequence[Piece], root: Path, moment: datetime, *, title: str
     except RuntimeError as error:  # a query's errors are plain texts: the compilation's have their places
         raise source.explained(error, root) from error
     assert isinstance(pdf, bytes)  # noqa: S101  # one PDF is one file
+    if len(pieces) > _MANY:
+        _forget()
     return Typeset(pdf, tuple(first for first, _ in placed), tuple(last - first + 1 for first, last in placed))
+
+
+def proof(pieces: Sequence[Piece], root: Path, moment: datetime) -> None:
+    """Set letters for a trial, which is all but their codes. Raises TemplateError, as `typeset`."""
+    source = _Source(pieces, "proof", "", code=_qr("https://example.org"))
+    try:
+        moment = moment.replace(microsecond=0)
+        source.compiler(root).compile(
+            source.text, format="pdf", pdf_standards="a-2b", root=root, timestamp=moment, sys_inputs=source.inputs
+        )
+    except RuntimeError as error:
+        raise source.explained(error, root) from error
+    if len(pieces) > _MANY:
+        _forget()
 
 
 def pictured(piece: Piece, root: Path, ppi: float = 96) -> list[bytes]:
@@ -81,7 +100,7 @@ def program(piece: Piece) -> tuple[bytes, dict[str, str]]:
 class _Source:
     """The Typst program of some letters: each template once, as a function; then the letters."""
 
-    def __init__(self, pieces: Sequence[Piece], title: str, author: str) -> None:
+    def __init__(self, pieces: Sequence[Piece], title: str, author: str, code: str | None = None) -> None:
         self._templates = list({piece.template.hash: piece.template for piece in pieces}.values())
         numbers = {template.hash: number for number, template in enumerate(self._templates)}
         lines = [
@@ -103,7 +122,7 @@ class _Source:
         ]
         self.text = "\n".join(lines).encode()
         given = [
-            {**piece.data, "qr": _qr(piece.data["answer_url"]), "template": numbers[piece.template.hash]}
+            {**piece.data, "qr": code or _qr(piece.data["answer_url"]), "template": numbers[piece.template.hash]}
             for piece in pieces
         ]
         self.inputs = {"pieces": json.dumps(given, ensure_ascii=False)}
@@ -133,6 +152,13 @@ class _Source:
 def _fonts() -> typst.Fonts:
     """The letters' face and Typst's own, never the system's: two machines print alike."""
     return typst.Fonts(include_system_fonts=False, font_paths=[FONTS])
+
+
+def _forget() -> None:
+    """Let Typst drop what it remembers of the letters: it keeps each for ten compilations, half a gigabyte for runs in a row."""
+    empty = typst.Compiler(font_paths=_fonts())
+    for _ in range(11):
+        empty.compile(b"", format="pdf")
 
 
 def _refuse_packages(template: Template) -> None:

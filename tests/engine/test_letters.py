@@ -19,6 +19,7 @@ from engine.letters import Letters
 from engine.links import Links
 from engine.outgoing import Recipient
 from engine.templates import TemplateError, Templates
+from engine.typesetting import Piece, typeset
 
 LINKS = Links("https://journeys.example", b"a key")
 BODY = """= A present for #either(customer.first_name, "you")
@@ -133,6 +134,44 @@ def test_the_layout_is_the_projects_or_follows_the_country(letters: Letters, lay
     shown = [made.compose(her, "note", "1-1-0", SAMPLE_FACTS).data for her in (SAMPLE, GERMAN)]
     wanted = [layout, layout] if layout != "country" else ["FR", "DIN"]
     assert [data["layout"] for data in shown if data is not None] == wanted
+
+
+def test_K5_what_says_that_it_is_pdf_a_2b_is_built_as_one(letters: Letters) -> None:
+    """What ISO 19005-2 asks for and can be looked up: faces within, colours defined, nothing hidden, run or sent for."""
+    made = typeset(
+        [
+            Piece(
+                letters.templates.find("note", "letter", "en"),
+                letters.compose(her, "note", f"{n}-1-0", SAMPLE_FACTS).data or {},
+            )
+            for n, her in enumerate((SAMPLE, GERMAN, SAMPLE))
+        ],
+        letters.templates.folder,
+        SAMPLE_FACTS["now"],
+        title="run",
+        author="Marchand",
+    )
+    assert (made.first, made.pages) == ((1, 2, 3), (1, 1, 1))
+    reader = PdfReader(BytesIO(made.pdf))
+    assert made.pdf.startswith(b"%PDF-1.7")
+    assert not reader.is_encrypted
+    root: Any = reader.trailer["/Root"]
+    (intent,) = root["/OutputIntents"]
+    assert intent["/S"] == "/GTS_PDFA1"
+    assert intent["/DestOutputProfile"].get_object().get_data()
+    assert reader.trailer["/ID"]
+    packet = root["/Metadata"].get_object().get_data()
+    for part in (b"<pdfaid:part>2<", b"<pdfaid:conformance>B<"):
+        assert part in packet
+    assert not any(name in root for name in ("/OpenAction", "/AA", "/JavaScript"))
+    for page in reader.pages:
+        resources: Any = page["/Resources"]
+        for name in resources["/Font"]:
+            font: Any = resources["/Font"][name]
+            (inner,) = font["/DescendantFonts"]
+            descriptor: Any = inner.get_object()["/FontDescriptor"]
+            assert any(kind in descriptor for kind in ("/FontFile", "/FontFile2", "/FontFile3"))
+            assert "/ToUnicode" in font
 
 
 OFFERS: list[dict[str, Any]] = [

@@ -13,22 +13,23 @@ from typing import Any
 
 import pytest
 import uvicorn
-from kit.engine import Engine
+from kit.engine import Engine, working
 from sqlalchemy import update
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from temporalio.client import Client
 
-from dsl import Customer, text
+from dsl import Arrows, Customer, Events, Final, Journey, Sms, after, event, marketing, text
 from engine import feed_sources
 from engine.db import Database, table
 from engine.errors import Invalid
 from engine.settings import Settings
-from engine.tables import Event, FeedPost, FeedSource
+from engine.tables import Enrolment, Event, FeedPost, FeedSource
 from workers import feed_reading
 from workers.feed_reading import FeedReading
-from workers.server import free_port
+from workers.server import EmbeddedServer, free_port
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -118,8 +119,8 @@ class Desk:
         return row
 
     def posted(self) -> list[tuple[str, str]]:
-        rows = sorted(self.engine.rows(Event, name="blog.posted"), key=lambda event: event.seq)
-        return [(event.customer_id, event.payload["title"]) for event in rows]
+        rows = sorted(self.engine.rows(Event, name="blog.posted"), key=lambda row: row.seq)
+        return [(row.customer_id, row.payload["title"]) for row in rows]
 
 
 @pytest.fixture
@@ -141,9 +142,9 @@ async def test_a_new_post_is_an_event_of_who_is_in_the_segment_once(desk: Desk, 
     for _ in range(2):
         await desk.read()
     assert desk.posted() == [("ann", "three")]
-    (event,) = desk.engine.rows(Event, name="blog.posted")
-    assert event.payload["url"] == f"http://127.0.0.1:{site.port}/p/2"
-    assert (event.payload["tags"], event.payload["source"]) == (["wine"], "blog")
+    (new,) = desk.engine.rows(Event, name="blog.posted")
+    assert new.payload["url"] == f"http://127.0.0.1:{site.port}/p/2"
+    assert (new.payload["tags"], new.payload["source"]) == (["wine"], "blog")
     assert desk.source().failures == 0
 
 
@@ -338,3 +339,40 @@ async def test_posts_are_for_templates(desk: Desk, site: Site, tmp_path: Path) -
     assert shown[0]["text"] == "Hello two"
     assert shown[0]["url"].endswith("/p/1")
     del tmp_path
+
+
+class Blog(Events):
+    posted = event()
+
+
+class Reader(Journey):
+    """A text about each new post."""
+
+    enters = Blog.posted
+    purpose = marketing
+    done = Final()
+
+    @Sms("t/sms")
+    def told(self) -> Arrows:
+        yield after(days=300) >> self.done
+
+
+async def test_a_new_post_lets_the_sources_customers_into_a_journey(
+    engine_settings: Settings, sqlite: Database, temporal: EmbeddedServer, site: Site
+) -> None:
+    settings = engine_settings.model_copy(update={"feed_private": True})
+    async with working(settings):
+        engine = Engine(settings, sqlite, await Client.connect(settings.temporal_address), temporal)
+        engine.customers("ann", attributes={"tier": "gold"})
+        engine.customers("ben", attributes={"tier": "tin"})
+        engine.publish(Reader)
+        site.serve(rss("one"))
+        with sqlite.write() as conn:
+            feed_sources.put(conn, "blog", site.url, engine.now(), segment=GOLD)
+        await engine.until(lambda: engine.rows(FeedPost))
+        site.serve(rss("one", "two"))
+        with sqlite.write() as conn:
+            conn.execute(update(table(FeedSource)).values(next_at=datetime.now(UTC)))
+        await engine.until(lambda: engine.rows(Enrolment))
+        await engine.until_at("ann", "told")
+        assert [enrolment.customer_id for enrolment in engine.rows(Enrolment)] == ["ann"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,7 +15,7 @@ from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
 from engine.postal import Undeliverable, postal
 from engine.settings import Settings
 from engine.templates import TemplateError, Templates
-from engine.typesetting import Piece, typeset
+from engine.typesetting import Piece, proof
 
 __all__ = ["LetterChannel"]
 
@@ -65,7 +64,7 @@ class LetterChannel:
     def _tried(self, messages: Sequence[Outgoing]) -> dict[str, str]:
         pieces = [self._piece(message) for message in messages]
         try:
-            typeset(pieces, self._templates.folder, datetime.now(UTC), title="proof", author="")
+            proof(pieces, self._templates.folder, messages[0].at)
         except TemplateError as error:
             if len(messages) == 1:
                 return {messages[0].key: str(error)}
