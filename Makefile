@@ -2,6 +2,7 @@
 # They need Python ≥ 3.11 with venv, make and git; nothing is downloaded but the locked packages.
 PYTHON ?= python3
 BIN := .venv/bin
+TEST_PROCESSES ?= 3
 
 .PHONY: demo test up check docs-check clean
 
@@ -12,7 +13,7 @@ up: .venv/ready
 	$(BIN)/parcours up
 
 test: .venv/ready check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff check .

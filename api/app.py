@@ -14,27 +14,38 @@ from api.errors import RESPONSES, install
 from api.intake import Intake
 from api.routes import (
     agent,
+    answers,
     call_leases,
     call_queues,
     call_results,
     call_stream,
     call_tasks,
+    cloudevents,
     customers,
     docs,
+    email,
     feeds,
     health,
     ingest,
     journeys,
+    knobs,
     letters,
     links,
+    media,
     messages,
+    preview,
+    print_runs,
+    segment_feeds,
+    shares,
     sink,
     sms,
+    sms_generic,
     webhooks,
 )
 from api.state import State
 from engine.db import Database
 from engine.keys import SCOPES
+from engine.mail.desk import Desk
 from engine.settings import Settings
 
 __all__ = ["create_app"]
@@ -54,6 +65,8 @@ _ROUTERS = tuple(
     module.router
     for module in (
         ingest,
+        cloudevents,
+        answers,
         customers,
         journeys,
         call_stream,
@@ -62,15 +75,23 @@ _ROUTERS = tuple(
         call_leases,
         call_queues,
         webhooks,
+        knobs,
+        shares,
         messages,
         links,
+        print_runs,
+        media,
         letters,
+        segment_feeds,
         feeds,
         sms,
+        sms_generic,
         health,
         docs,
         sink,
         agent,
+        email,
+        preview,
     )
 )
 _TAGS = {
@@ -81,9 +102,10 @@ _TAGS = {
     "webhooks": "Subscriptions to what happens to call tasks, and what was delivered.",
     "messages": "What was sent, or not, and why.",
     "links": "What customers press; the token is signed, no key is needed.",
-    "letters": "Answers to letters; no key is needed.",
-    "feeds": "Personal feeds; the address is the secret.",
+    "letters": "Print runs and letters; and answers to them, for which no key is needed.",
+    "feeds": "Personal and segment feeds, whose addresses are the secret; and feeds of others that are read.",
     "sms": "Webhooks of the SMS gateway; they are signed.",
+    "e-mail": "Webhooks of e-mail providers; they are signed.",
     "health": "For load balancers.",
 }
 
@@ -102,6 +124,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parcours = State.of(settings, database)
+    app.state.email = Desk.of(settings)
     app.add_middleware(Intake)
     install(app)
     for router in _ROUTERS:

@@ -14,10 +14,12 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, http, journeys, keys, queues
+from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues
 from api.commands.backtest import backtest
 from api.commands.diff import diff
+from api.commands.preview import preview
 from api.commands.simulate import simulate
+from api.commands.texts import sms
 from engine.errors import EngineError
 
 __all__ = ["app", "main"]
@@ -31,7 +33,7 @@ app = typer.Typer(
     help="Parcours: customer journeys as code, durable on Temporal.",
 )
 
-_ELSEWHERE = {"api.commands.serve": ("up", "worker", "local"), "api.commands.demo": ("demo",)}
+_ELSEWHERE = {"api.commands.serve": ("up", "worker", "local", "receiver"), "api.commands.demo": ("demo",)}
 _INTERRUPTED = 130
 _TROUBLE = {"diff": 2}
 """The exit code for something wrong, where it isn't 1: that says "they differ"."""
@@ -41,14 +43,18 @@ def _gather() -> None:
     for command in (journeys.check, journeys.show, journeys.draw, diff):
         app.command()(command)
     app.command("hash")(journeys.hash_)
+    app.command()(preview)
     app.command()(explain.explain)
+    app.command()(sms)
     app.command()(simulate)
     app.command()(backtest)
-    for command in (journeys.publish, journeys.on, journeys.off, journeys.where):
+    for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(keys.app, name="key")
+    app.add_typer(mail.app, name="mail")
     app.add_typer(queues.app, name="queue")
+    app.add_typer(feeds.app, name="feed")
     app.command()(http.api)
     for module, names in _ELSEWHERE.items():
         if find_spec(module) is not None:

@@ -17,8 +17,8 @@ from api.errors import answer
 
 __all__ = ["MAX_BODY", "MAX_INFLATED", "Intake"]
 
-MAX_BODY = 4 << 20
-"""Most bytes of a body on the wire."""
+MAX_BODY = 9 << 20
+"""Most bytes of a body on the wire: RudderStack's client closes a batch when it has passed 4 MB, by a message of up to 4 MB."""
 MAX_INFLATED = 16 << 20
 """Most bytes of a body that came as gzip."""
 

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -68,6 +68,8 @@ class Malformed(Exception):
         super().__init__(message)
         shown = repr(value)
         self.field = field
+        self.value = value
+        self.reason = message
         self.message = f"{field}: {message} (got {shown if len(shown) <= 80 else shown[:79] + '…'})"
 
 
@@ -81,8 +83,13 @@ class Read:
     lines: Sequence[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
 
-def read(message: object, now: datetime, kind: str | None = None) -> Read:
-    """Read one message. `kind` is the endpoint's, where the message does not say it. Raises Malformed."""
+def read(
+    message: object, now: datetime, kind: str | None = None, *, ident: str | None = None, source: str | None = None
+) -> Read:
+    """Read one message. `kind` is the endpoint's, where the message does not say it. Raises Malformed.
+
+    `ident` and `source` are those of another wire form than Segment's, which was made into a message.
+    """
     if not isinstance(message, dict):
         raise Malformed("message", message, "it must be an object")
     obj = cast("dict[str, Any]", message)
@@ -93,14 +100,16 @@ def read(message: object, now: datetime, kind: str | None = None) -> Read:
     customer = _customer(obj)
     at = _at(obj, now)
     given = obj.get("messageId")
-    ident = uuid4().hex if given in (None, "") else _short("messageId", given)
+    if ident is None:
+        ident = uuid4().hex if given in (None, "") else _short("messageId", given)
     if ident.startswith(OWN):
         raise Malformed("messageId", ident, f"ids that begin with {OWN} are Parcours' own")
-    event = Incoming(ident, name, at, customer, None, payload, kind)
+    event = Incoming(ident, name, at, customer, None, payload, source or kind)
     if kind == "identify":
-        if customer is None:
-            raise Malformed("userId", obj.get("userId"), "an identify names its customer")
-        return Read(event, _profile(obj))
+        if customer is None:  # a visitor: known when she gives her id
+            return Read(event)
+        profile, refused = _profile(obj)
+        return Read(replace(event, payload={"refused": refused} if refused else {}), profile)
     if name == "shop.purchased":
         return _purchase(event, ident)
     return Read(event)
@@ -186,7 +195,8 @@ def _at(obj: Mapping[str, Any], now: datetime) -> datetime:
     return min(at, now)
 
 
-def _profile(obj: Mapping[str, Any]) -> dict[str, Any]:
+def _profile(obj: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Her fields, and why some of them were refused: a wrong phone number is no reason to lose the batch that it came in."""
     context = _object(obj, "context")
     fields = _guessed(context)
     attributes: dict[str, Any] = {}
@@ -202,10 +212,14 @@ def _profile(obj: Mapping[str, Any]) -> dict[str, Any]:
             fields[ours] = str(value) if ours in {"phone", "postcode"} and isinstance(value, int) else value
         elif name not in {"id", "name"}:
             attributes[name] = value
-    try:
-        return customers.clean({**fields, "attributes": attributes} if attributes else fields)
-    except Invalid as error:
-        raise Malformed(f"traits.{error.field}", error.value, error.reason) from None
+    given = {**fields, "attributes": attributes} if attributes else fields
+    refused: dict[str, str] = {}
+    while True:
+        try:
+            return customers.clean(given), refused
+        except Invalid as error:
+            refused[error.field] = f"{error.reason} (got {str(error.value)[:80]!r})"
+            del given[error.field]
 
 
 def _guessed(context: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The stack: everything of Parcours on one machine as child processes, watched and started again if they die.
 
 `parcours up` and `parcours demo` are built on it. Order: the embedded Temporal server, the local stand-ins of providers (mail sink,
-SMS gateway), the worker, the API. Each child's output goes to a log file in the data folder.
+SMS gateway), the receiver of mail if it is wanted, the worker, the API. Each child's output goes to a log file in the data folder.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Child:
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",  # a folder `api` or `dsl` of the user's own, where he stands, is not ours
                 "-m",
                 "api.command",
                 *self._arguments,
@@ -113,7 +114,9 @@ class Child:
 class Stack:
     """Everything on one machine: `async with Stack(settings) as stack: …`."""
 
-    def __init__(self, settings: Settings, *, say: Say = lambda _: None, ui_port: int | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, say: Say = lambda _: None, ui_port: int | None = None, receives: bool = False
+    ) -> None:
         port = _port(settings.temporal_address)
         self.settings = settings.model_copy(update={"temporal_address": f"127.0.0.1:{port}"})
         self.api_url = f"http://{settings.host}:{settings.port}"
@@ -123,6 +126,7 @@ class Stack:
         self.local = Child("local", ["local"], self.settings, say)
         self.worker = Child("worker", ["worker"], self.settings, say)
         self.api = Child("api", ["api"], self.settings, say)
+        self.receivers = [Child("receiver", ["receiver"], self.settings, say)] if receives else []
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -137,7 +141,7 @@ class Stack:
             database = Database(self.settings.database_url)
             await asyncio.to_thread(database.migrate)
             await self.temporal.start()
-            for child in (self.local, self.worker, self.api):
+            for child in (self.local, *self.receivers, self.worker, self.api):
                 await child.start()
             await self._ready(database)
             database.close()
@@ -158,7 +162,7 @@ class Stack:
 
     async def stop(self) -> None:
         """End everything; what the worker needs to finish what it has begun, after the worker."""
-        await asyncio.gather(self.api.stop(), self.worker.stop())
+        await asyncio.gather(self.api.stop(), self.worker.stop(), *(each.stop() for each in self.receivers))
         await asyncio.gather(self.local.stop(), self.temporal.stop())
 
     async def _ready(self, database: Database, wait: float = 120.0) -> None:
@@ -191,5 +195,6 @@ def _works(database: Database) -> bool:
     """Whether some worker holds the leases of dispatching and entry."""
     rows = table(Lease)
     with database.read() as conn:
-        held = conn.execute(select(func.count()).select_from(rows).where(rows.c.expires_at > datetime.now(UTC)))
+        both = rows.c.name.in_(("dispatcher", "entry")), rows.c.expires_at > datetime.now(UTC)
+        held = conn.execute(select(func.count()).select_from(rows).where(*both))
         return held.scalar_one() >= 2

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.keeping import Keeper
 from engine.clock import Clock
 from engine.db import Database
 from engine.links import Links
@@ -26,12 +27,13 @@ class State:
     links: Links
     templates: Templates
     clock: Clock
+    keeper: Keeper
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> State:
         """The parts that these settings describe."""
         links = Links(settings.public_url, settings.signing_key())
-        return cls(settings, database, links, Templates.of(settings), settings.clock)
+        return cls(settings, database, links, Templates.of(settings), settings.clock, Keeper(database))
 
     def now(self) -> datetime:
         """Journey time now."""

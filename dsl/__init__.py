@@ -28,6 +28,7 @@ from dsl.entry import (
 )
 from dsl.events import Consent, Events, Shop
 from dsl.facts import (
+    Bounce,
     Click,
     ConsentWord,
     Customer,
@@ -59,6 +60,7 @@ __all__ = [
     "Arrow",
     "Arrows",
     "Audience",
+    "Bounce",
     "Call",
     "Choice",
     "Click",

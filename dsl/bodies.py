@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from dsl.broken import way_out
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
 from dsl.knobs import Knob
 from dsl.place import Place
@@ -224,6 +225,8 @@ def _items(given: object) -> Iterator[tuple[object, Place | None]]:
     if given is None:
         return
     if not isinstance(given, Iterator):
+        if isinstance(given, CoroutineType):
+            cast("CoroutineType[Any, Any, Any]", given).close()  # else Python complains that nobody awaits it
         yield given, None
         return
     for count, item in enumerate(cast("Iterator[object]", given)):
@@ -253,6 +256,8 @@ def _no_arrow(item: object, place: Place) -> JourneyError:
             hint = "to pass on the arrows of a method, write `yield from`"
         case Arrow():
             hint = "`forever` stands in a box that waits"
+        case AsyncGeneratorType() | CoroutineType():
+            hint = "write `def` in place of `async def`"
         case _ if isinstance(item, list | tuple):
             hint = "yield the arrows one by one"
         case _:
@@ -264,6 +269,8 @@ def _shown(item: object) -> str:
     """A value in a few words; a generator's address would be another one each time."""
     if isinstance(item, GeneratorType):
         return "the arrows of a method"
+    if isinstance(item, AsyncGeneratorType | CoroutineType):
+        return "what an `async def` gives"
     if isinstance(item, State):
         return f"the box `{item.name}`"
     if isinstance(item, Trigger):
@@ -281,11 +288,7 @@ def _raised(error: Exception, draft: Draft, at: Place) -> JourneyError:
         return problem("J101", str(error), place, help=meant(error.name or "", dict.fromkeys(names)))
     if raised_by_us(error):
         return problem("J150", str(error), place)
-    hint = ""
-    if isinstance(error, AttributeError) and error.name and error.obj is not None:
-        hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
-        hint = hint if hint.startswith("did") else ""
-    return problem("J102", f"{type(error).__name__}: {error}", place, help=hint)
+    return problem("J102", f"{type(error).__name__}: {error}", place, help=way_out(error))
 
 
 def unknown(draft: Draft, state: Unknown) -> JourneyError:

@@ -13,7 +13,7 @@ from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, LanguageError, meant
 from dsl.source import raised_at, raised_by_us
 
-__all__ = ["PACKAGE", "BrokenJourneyError", "explained", "strayed"]
+__all__ = ["PACKAGE", "BrokenJourneyError", "explained", "strayed", "way_out"]
 
 PACKAGE = "_journeys_"
 """Under this name the files of a folder stand in `sys.modules` while they are imported; no author is to meet it."""
@@ -49,10 +49,10 @@ def explained(error: BaseException, file: Path, siblings: Sequence[str], under_w
     if isinstance(error, ImportError):
         text = re.sub(r" \(\S+\)$", "", str(error)).replace(f"{PACKAGE}.", "")  # ours to know: the module's path
         return problem("J141", text, place, help=_import_help(error, siblings))
-    return problem("J142", _text(error), place, help=_help(error))
+    return problem("J142", _text(error), place, help=way_out(error))
 
 
-def _help(error: BaseException) -> str:
+def way_out(error: BaseException) -> str:
     """A way out of a mistyped or forgotten name."""
     hint = ""
     if isinstance(error, NameError) and error.name:

@@ -113,8 +113,7 @@ def _without_counts(index: int, arrow: Arrow, counts: dict[int, Predicate]) -> A
     parts = arrow.guard.parts if isinstance(arrow.guard, And) else (arrow.guard,)
     own = tuple(part for part in parts if part.sources() == frozenset({"journey"}))
     rest = tuple(part for part in parts if part not in own)
-    if own:
-        counts[index] = And(own)
+    counts[index] = And(own)
     return replace(arrow, guard=None if not rest else rest[0] if len(rest) == 1 else And(rest))
 
 

@@ -14,6 +14,7 @@ from dsl.pointing import problem
 from dsl.predicate import Expression, Predicate
 from dsl.problems import JourneyError
 from dsl.source import left_of
+from dsl.spans import AT_ONCE
 from dsl.states import State
 from dsl.times import Duration, duration_text
 from dsl.triggers import Answered, Arrow, Conditional, Event, Learned, Limited, NoDate, Otherwise, Share, Then, When
@@ -212,11 +213,17 @@ def _overtakes(one: object, other: After) -> bool:
         return one.limit is None
     if not isinstance(one, After) or one.limit is not None or one.guard is not None:
         return False
-    if not isinstance(one.wait, Duration) or one.clock is not None:
-        return False
-    if isinstance(other.wait, Duration):
-        return one.wait < other.wait
-    return other.at_least is not None and one.wait < other.at_least
+    longest = _between(one)[1]
+    return one.clock is None and longest is not None and longest < _between(other)[0]
+
+
+def _between(on: After) -> tuple[Duration, Duration | None]:
+    """The shortest and the longest that a wait may take; None: as long as may be. A clock makes it longer."""
+    if isinstance(on.wait, Duration):
+        return on.wait, on.wait
+    missing = on.missing or AT_ONCE  # what stands in isn't kept within the bounds
+    longest = max(missing, on.at_most) if on.at_most is not None else None
+    return min(missing, on.at_least or AT_ONCE), longest
 
 
 def _guard_covers(early: Conditional, late: Conditional) -> bool:

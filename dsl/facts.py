@@ -28,6 +28,7 @@ from dsl.predicate import And, Predicate
 from dsl.times import duration
 
 __all__ = [
+    "Bounce",
     "Click",
     "ConsentWord",
     "Customer",
@@ -132,16 +133,27 @@ class Open(Payload):
     """The payload of `Email.opened` and `Feed.opened`."""
 
     human = flag()
-    """Whether a person opened it, as far as can be told."""
+    """Whether a person opened it, as far as can be told: not through a mail provider's proxy, which hides who looks."""
 
 
 class Reply(Payload):
     """The payload of `Email.replied` and `Sms.replied`."""
 
     keyword = text()
-    """The first word, in capitals, where the channel takes key words."""
+    """The first word, in capitals."""
     words = text(key="text")
-    """All that was written."""
+    """All that was written; of a mail, without what it quotes and its signature."""
+
+
+class Bounce(Payload):
+    """The payload of `Email.bounced`."""
+
+    kind = text()
+    """`hard`: the address is dead; `soft`: it took no mail for now; `undetermined`: not its doing, as a policy."""
+    code = text()
+    """The enhanced status code (RFC 3463), `5.1.1`; empty where none was given."""
+    diagnostic = text()
+    """The receiving server's words."""
 
 
 class ConsentWord(Payload):

@@ -129,7 +129,7 @@ def _exit(chart: Chart, arrow: int, why: str) -> int:
             wanted = NoDate(arrow - first, "past" if why == "past" else "missing")
             return first + next(index for index, each in enumerate(state.arrows) if each.on == wanted)
         first += len(state.arrows)
-    raise KeyError(f"arrow {arrow} is no box's own")
+    raise KeyError(f"arrow {arrow} is no box's own")  # pragma: no cover  # dates are waited for in boxes alone
 
 
 def may_send(ir: IR, state: State, now: datetime, place: Place) -> datetime:

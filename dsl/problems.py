@@ -58,6 +58,9 @@ CODES: Final = {
     "J166": "a template without a title or a text",
     "J167": "a template that fails for a customer",
     "J168": "a click on a link that the template doesn't have",
+    "J169": "a file that a mail is to carry and can't",
+    "J170": "a marketing mail that doesn't say who sends it",
+    "J171": "a mail that is cut off",
 }
 """Every code, stable, with what it stands for."""
 
@@ -71,7 +74,10 @@ class LanguageError(ValueError):
 
 
 class JourneyError(ValueError):
-    """One problem of a journey, in the author's words: `line` and `column` count from 1, in characters."""
+    """One problem of a journey, in the author's words: `line` and `column` count from 1, in characters.
+
+    Without a code it is a warning, which refuses nothing.
+    """
 
     def __init__(
         self,
@@ -131,7 +137,7 @@ class Problems(ValueError):
 def render(error: JourneyError) -> str:
     """The problem as text, in the manner of rustc. What a terminal would obey or hide is escaped, what is endless is cut."""
     gutter = " " * len(str(error.line))
-    lines = _told(f"error[{error.code}]", error.message, gutter)
+    lines = _told(f"error[{error.code}]" if error.code else "warning", error.message, gutter)
     if error.file:
         where = f":{error.line}:{error.column}" if error.line else ""
         lines.append(f"{gutter}--> {_visible(error.file)}{where}")

@@ -122,8 +122,8 @@ def word_above(place: Place, word: str) -> Place:
 
 
 def authored(file: str) -> bool:
-    """Whether this is an author's file: not ours, not Python's, not an installed package's."""
-    return not file.startswith((_OWN, _LIBRARY, "<frozen ")) and "site-packages" not in file
+    """Whether this is an author's file: not ours, not Python's (nor made by it: a dataclass's `<string>`), not a package's."""
+    return not file.startswith((_OWN, _LIBRARY, "<frozen ", "<string>")) and "site-packages" not in file
 
 
 def raised_by_us(error: BaseException) -> bool:

@@ -340,13 +340,15 @@ class Email(Sending):
     delivered = Answered(name="email.delivered")
     """The receiving server took it."""
     opened = Answered(name="email.opened")
-    """Its picture was loaded. Mail programs do that by themselves, too: `clicked` says more."""
+    """Its picture was loaded, maybe through a provider's proxy; `.by_human()` if no proxy hides who looked. `clicked` says more."""
     clicked = Answered(name="email.clicked")
     """One of its links was followed; `.link("name")` for one of them."""
     replied = Answered(name="email.replied")
-    """She wrote back."""
+    """She wrote back; a machine's reply is none. `.keyword("YES")`, `.matching("oui|yes")`."""
+    answered = Answered(name="email.answered")
+    """The code that it showed came back: typed, told on the phone, redeemed in an order, given at a till."""
     bounced = Answered(name="email.bounced")
-    """The address took no mail, for good."""
+    """It did not arrive, and won't. `.where(Bounce.kind == "hard")` if the address is dead."""
     complained = Answered(name="email.complained")
     """She called it spam."""
     not_sent = NotSent(name="email.not_sent")
@@ -363,6 +365,8 @@ class Sms(Sending):
     """Its link was followed."""
     replied = Answered(name="sms.replied")
     """She wrote back; `.keyword("YES")` for one first word."""
+    answered = Answered(name="sms.answered")
+    """The code that it showed came back."""
     not_sent = NotSent(name="sms.not_sent")
     """The box's own outcome: the gate said no, or there is no number."""
 
@@ -375,6 +379,8 @@ class Feed(Sending):
     """Her reader showed the item."""
     clicked = Answered(name="feed.clicked")
     """The item's link was followed."""
+    answered = Answered(name="feed.answered")
+    """The code that it showed came back."""
     not_sent = NotSent(name="feed.not_sent")
     """The box's own outcome: the gate said no, or she has no feed."""
 
@@ -450,7 +456,7 @@ class Letter(Sending):
 
     kind = "letter"
     answered = Answered(name="letter.answered")
-    """The code or the QR on the paper came back."""
+    """The code or the QR on the paper came back: scanned, typed, told on the phone, redeemed, given at a till."""
     returned = Answered(name="letter.returned")
     """The post brought it back."""
     not_sent = NotSent(name="letter.not_sent")

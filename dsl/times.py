@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Duration", "days", "duration", "duration_text", "hours", "minutes", "weeks"]
+__all__ = [
+    "Duration",
+    "days",
+    "duration",
+    "duration_text",
+    "duration_words",
+    "hours",
+    "minutes",
+    "read_duration",
+    "weeks",
+]
 
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+
+_PART: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]+)(?:\s*,\s*|\s+and\s+|\s*)", re.IGNORECASE)
+_SIZES: Final = {
+    **dict.fromkeys(("w", "wk", "week", "weeks"), WEEK),
+    **dict.fromkeys(("d", "day", "days"), DAY),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), HOUR),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), MINUTE),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +95,32 @@ def duration_text(seconds: float) -> str:
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts[:2]) if parts else "0 s"
+
+
+def duration_words(seconds: float) -> str:
+    """In whole words, nothing cut off: `3 days`, `1 day 12 hours`, `90 days`."""
+    left = round(seconds)
+    parts: list[str] = []
+    for size, unit in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second")):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}" if count == 1 else f"{count} {unit}s")
+    return " ".join(parts) or "0 seconds"
+
+
+def read_duration(text: str) -> Duration:
+    """A duration as people write it: `3 days`, `36h`, `1 d 12 h`, `1.5 hours`. Raises ValueError, saying how it is written."""
+    rest, seconds = text.strip(), 0.0
+    while part := _PART.match(rest):
+        if part[2].lower() not in _SIZES:
+            break
+        seconds += float(part[1].replace(",", ".")) * _SIZES[part[2].lower()]
+        rest = rest[part.end() :]
+    if rest or not text.strip():
+        raise ValueError("write a duration as 3 days, 36 h or 1 day 12 hours")
+    if seconds != int(seconds):
+        raise ValueError("a duration is whole seconds")
+    return Duration(int(seconds))
 
 
 def _of(count: float, size: int, unit: str) -> Duration:

@@ -17,6 +17,7 @@ from engine.letters import Letters
 from engine.links import Links
 from engine.outgoing import Content, Recipient
 from engine.rendering import Renderer
+from engine.sms import finished, picture_address
 from engine.tables import Journey, Message, TemplateVersion
 from engine.templates import Template, Templates
 
@@ -69,13 +70,21 @@ def made_again(
     recipient = Recipient(**customer)
     journey = table(Journey)
     title = conn.execute(select(journey.c.title).where(journey.c.name == message.journey)).scalar()
-    facts: dict[str, Any] = {"journey": {"name": message.journey, "title": title or ""}, **_moments(context)}
+    facts: dict[str, Any] = {
+        "feeds": {},
+        "journey": {"name": message.journey, "title": title or ""},
+        **_moments(context),
+    }
     del facts["customer"]
     if message.channel == "letter":
         letters = Letters(stored, links, sender.splitlines())
         content = letters.render(recipient, row.name, message.key, facts)
     else:
         content = Renderer(stored, links).render(message.channel, recipient, row.name, message.key, facts)
+    if message.channel == "sms":
+        picture = picture_address(content.media, row.name, links.media)
+        both = [finished(content, picture, as_link=as_link) for as_link in (False, True)]
+        content = next((made for made in both if made.hash == message.content_hash), both[0])
     return Again(content, content.hash == message.content_hash)
 
 

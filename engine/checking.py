@@ -23,10 +23,12 @@ from dsl.predicate import Predicate
 from dsl.problems import JourneyError
 from dsl.source import word_above
 from engine.context import KNOWN, suggest
+from engine.files import FileProblem, read_file
 from engine.letters import Letters
 from engine.links import Links
+from engine.mail_lint import lint
 from engine.outgoing import Recipient
-from engine.rendering import HTML, NAMES, Renderer, syntax
+from engine.rendering import HTML, MAIL_NAMES, NAMES, Renderer, syntax
 from engine.templates import EXTENSIONS, Template, TemplateError, TemplateMissing, Templates
 
 __all__ = ["SAMPLE", "SAMPLE_FACTS", "Use", "check_templates", "uses_of"]
@@ -204,20 +206,38 @@ def _one(
     except TemplateError as error:
         return None, [error]
     problems = [] if use.channel == "letter" else list(_read(template, attributes))
+    if not problems and template.plain is not None:
+        problems = list(_read(template.plain, attributes))
+    if not problems and use.channel != "letter":
+        problems = list(_named_files(templates, template))
     if not problems:
-        problems.extend(_tried(templates, template, attributes))
-    marketing = use.channel == "email" and use.purpose == "marketing"
-    if not problems and marketing and "unsubscribe_url" not in find_undeclared_variables(HTML.parse(template.source)):
-        hint = 'write <mj-include path="parcours/footer.mjml" />, or a link to {{ unsubscribe_url }}'
-        problems.append(TemplateError("a marketing mail needs the way out", *template.at(1), code="J165", help=hint))
+        problems.extend(_tried(templates, template, attributes, use.purpose))
     return template, problems
+
+
+def _named_files(templates: Templates, template: Template) -> Iterator[TemplateError]:
+    """Files that mails are to carry and that aren't there, also in branches that no trial customer takes."""
+    for source in (template, template.plain):
+        if source is None:
+            continue
+        for call in HTML.parse(source.source).find_all(nodes.Call):
+            name = call.node.name if isinstance(call.node, nodes.Name) else ""
+            if name in MAIL_NAMES and call.args and isinstance(call.args[0], nodes.Const):
+                path = str(call.args[0].value)
+                try:
+                    read_file(templates, template.ref, path, picture=name == "image")
+                except FileProblem as error:
+                    yield TemplateError(
+                        error.message, *source.at(call.lineno), code=error.code, word=path, help=error.help
+                    )
 
 
 def _read(template: Template, attributes: Sequence[str]) -> Iterator[TemplateError]:
     """What the syntax tree shows, so that each wrong name is told, not the first alone."""
     try:
         tree = HTML.parse(template.source)
-        unknown = find_undeclared_variables(tree) - set(NAMES)
+        known_names = [name for name in NAMES if template.channel == "email" or name not in MAIL_NAMES]
+        unknown = find_undeclared_variables(tree) - set(known_names)
     except TemplateSyntaxError as error:
         yield syntax(template, error)
         return
@@ -231,7 +251,7 @@ def _read(template: Template, attributes: Sequence[str]) -> Iterator[TemplateErr
             told.add((name.lineno, name.name))
             yield TemplateError(
                 f"there is no name {name.name!r}", *template.at(name.lineno),
-                code="J161", word=name.name, help=suggest(name.name, NAMES),
+                code="J161", word=name.name, help=suggest(name.name, known_names),
             )  # fmt: skip
     for access in tree.find_all((nodes.Getattr, nodes.Getitem)):
         owner, field = _field(access)
@@ -261,7 +281,9 @@ def _trial_links() -> Links:
     return Links("https://example.org", b"trial")
 
 
-def _tried(templates: Templates, template: Template, attributes: Sequence[str]) -> Iterator[TemplateError]:
+def _tried(
+    templates: Templates, template: Template, attributes: Sequence[str], purpose: str
+) -> Iterator[TemplateError]:
     """What two trial customers show: one of whom all is known, and one of whom nothing is."""
     full = replace(SAMPLE, language=template.language, attributes=dict.fromkeys(attributes, "sample"))
     bare = replace(full, first_name="", email=None, phone=None, attributes=dict.fromkeys(attributes))
@@ -281,9 +303,15 @@ def _tried(templates: Templates, template: Template, attributes: Sequence[str]) 
                 yield TemplateError("this message is empty", *template.at(1), code="J166")
                 return
         elif not content.title:
-            mark = "<mj-title>" if template.channel == "email" else "<title>"
+            mark = "<mj-title>" if template.ending == "mjml" else "<title>"
             yield TemplateError("there is no title", *template.at(1), code="J166", help=f"write one in {mark}")
             return
+        if template.channel == "email":
+            way_out = _trial_links().unsubscribe("1-1-0")
+            found = list(lint(template, templates.brand, content, way_out, marketing=purpose == "marketing"))
+            yield from found
+            if found:
+                return
 
 
 def _pointed(templates: Templates, error: TemplateError) -> JourneyError:

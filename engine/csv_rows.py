@@ -1,4 +1,4 @@
-"""CSV files as they come: rows with their line numbers, in chunks, and a file of those that can't be used.
+"""CSV files as they come: rows with their line numbers.
 
 A file's first line names its columns. Comma, semicolon or tab, with or without a byte-order mark, UTF-8 unless said
 otherwise (RFC 4180, with line ends of any kind). A row is text until it is read by the one who knows its columns.
@@ -8,41 +8,24 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
-from engine.errors import EngineError, Invalid
+from engine.rejects import BEGINNING, plain
+from engine.row_files import BadFile, Row, Wanted
 
-__all__ = ["BadFile", "CsvFile", "Rejects", "Row"]
+__all__ = ["BadFile", "CsvFile", "Row"]
 
 _BLOCK = 1 << 20
-
-
-class BadFile(EngineError):
-    """A file that can't be read at all, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row: its number (the header is row 1, as spreadsheets count), its cells by column, or why it is broken."""
-
-    number: int
-    cells: Mapping[str, str]
-    raw: Sequence[str]
-    broken: str | None = None
-    done: int = 0
-    """Bytes of the file that were read when this row was."""
 
 
 class CsvFile:
     """A CSV file with its columns checked; `rows` streams it."""
 
-    def __init__(self, path: Path, known: Sequence[str], required: Sequence[str], encoding: str = "utf-8") -> None:
-        """Open and check the header. A column ending in `.` stands for every column that begins so.
+    def __init__(self, path: Path, wanted: Wanted, encoding: str = "utf-8") -> None:
+        """Open and check the header.
 
         Raises BadFile: not there, not text in this encoding (where, which byte), unknown or missing columns.
         """
@@ -52,7 +35,10 @@ class CsvFile:
         with self._open() as text:
             first = text.readline()
         self.delimiter = _delimiter(first)
-        self.columns = self._header(known, required)
+        self.header, self._first = self._read_header(wanted)
+        named = wanted.names(path, self.header)
+        self._used = [bool(name) for name in named]
+        self.columns = [name for name in named if name]
 
     def rows(self) -> Iterator[Row]:
         """Every row after the header, also the broken ones; empty lines are passed over."""
@@ -75,12 +61,15 @@ class CsvFile:
                 number += 1
                 if not raw:
                     continue
+                if self._first:
+                    raw = [plain(cell) for cell in raw[self._first :]]
                 broken = None
-                if len(raw) != len(self.columns):
-                    broken = f"it has {len(raw)} cells, the header has {len(self.columns)} columns"
+                if len(raw) != len(self.header):
+                    broken = f"it has {len(raw)} cells, the header has {len(self.header)} columns"
                 elif any("\x00" in cell for cell in raw):
                     broken = "it holds a NUL character"
-                yield Row(number, dict(zip(self.columns, raw, strict=False)), raw, broken, self._done(text))
+                cells = dict(zip(self.columns, compress(raw, self._used), strict=False))
+                yield Row(number, cells, raw, broken, self._done(text))
 
     def _open(self) -> IO[str]:
         return self.path.open(encoding=self.encoding, newline="")
@@ -89,7 +78,8 @@ class CsvFile:
     def _done(text: IO[str]) -> int:
         return text.buffer.tell()  # type: ignore[attr-defined]  # a text file has its bytes beneath
 
-    def _header(self, known: Sequence[str], required: Sequence[str]) -> list[str]:
+    def _read_header(self, wanted: Wanted) -> tuple[list[str], int]:
+        """The file's own names, and at which column they begin: past what the file of rejected rows puts before them."""
         with self._open() as text:
             try:
                 raw = next(csv.reader(text, delimiter=self.delimiter, strict=True), None)
@@ -97,58 +87,9 @@ class CsvFile:
                 raise BadFile("bad_header", f"{self.path}, line 1: the header can't be read: {error}") from None
         if raw is None:
             raise BadFile(
-                "empty_file", f"{self.path} is empty; its first line must name the columns: {', '.join(known)}"
+                "empty_file", f"{self.path} is empty; its first line must name the columns: {', '.join(wanted.known)}"
             )
-        columns = [name.strip().lower() for name in raw]
-        for name in columns:
-            if not any(
-                name != each if name.startswith(each) and each.endswith(".") else name == each for each in known
-            ):
-                near = get_close_matches(name, [each for each in known if not each.endswith(".")], 1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise BadFile(
-                    "unknown_column", f"{self.path}: no such column {name!r}; {hint}known: {', '.join(known)}"
-                )
-            if columns.count(name) > 1:
-                raise BadFile(
-                    "repeated_column", f"{self.path}: the column {name!r} is there {columns.count(name)} times"
-                )
-        missing = [name for name in required if name not in columns]
-        if missing:
-            found = ", ".join(columns)
-            raise BadFile(
-                "missing_column", f"{self.path}: the column {missing[0]!r} is missing; the header has: {found}"
-            )
-        return columns
-
-
-class Rejects:
-    """`FILE.rejected.csv`, made when the first row is set aside: row number, reason, column, value, and the row itself."""
-
-    def __init__(self, source: CsvFile) -> None:
-        self.path = source.path.with_name(source.path.name + ".rejected.csv")
-        self.count = 0
-        self._columns = source.columns
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> Self:
-        self.path.unlink(missing_ok=True)  # of an earlier reading
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, row: Row, why: Invalid | str) -> None:
-        """Set a row aside with its reason."""
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._file).writerow(["row", "reason", "column", "value", *self._columns])
-        self.count += 1
-        reason, column, value = (why.reason, why.field, str(why.value)) if isinstance(why, Invalid) else (why, "", "")
-        csv.writer(self._file).writerow([row.number, reason, column, value, *row.raw])
+        return (raw[len(BEGINNING) :], len(BEGINNING)) if raw[: len(BEGINNING)] == BEGINNING else (raw, 0)
 
 
 def _decodable(path: Path, encoding: str) -> str:

@@ -55,12 +55,18 @@ class Database:
             yield conn
 
     @contextmanager
-    def write(self) -> Generator[Connection]:
+    def write(self, *, durable: bool = False) -> Generator[Connection]:
         """A transaction that writes: committed at the end, rolled back by an exception.
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so that two writers wait, in turn, and never deadlock.
+        `durable` waits for the disk at the commit, as PostgreSQL always does: what was promised to somebody outside.
         """
-        with self._turn(), self.engine.connect().execution_options(parcours_write=True) as conn, conn.begin():
+        with (
+            self._turn(),
+            self.engine.connect().execution_options(parcours_write=True) as conn,
+            _synced(conn) if durable and self.is_sqlite else nullcontext(),
+            conn.begin(),
+        ):
             yield conn
 
     def migrate(self) -> None:
@@ -79,6 +85,17 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _synced(conn: Connection) -> Generator[None]:
+    """Commits of this connection wait for the disk while the block lasts; outside of a transaction alone."""
+    raw: Any = conn.connection.dbapi_connection
+    raw.execute("PRAGMA synchronous=FULL")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA synchronous=NORMAL")
 
 
 def _sqlite_pragmas(dbapi: Any, record: Any) -> None:

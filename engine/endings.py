@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
-from engine import call_tasks
+from engine import call_tasks, feeds, post
 from engine.db import table
 from engine.tables import Cohort, Enrolment, Message
 
@@ -22,7 +22,7 @@ _AT_ONCE = 500
 
 
 def end(conn: Connection, enrolments: Sequence[int], reason: str, now: datetime) -> list[int]:
-    """End these enrolments, as far as they are active: open call tasks are withdrawn, sends that were put off given up."""
+    """End these enrolments, as far as they are active: open call tasks, letters, items are withdrawn, sends put off given up."""
     enrolment, message = table(Enrolment), table(Message)
     over: list[int] = []
     for start in range(0, len(enrolments), _AT_ONCE):
@@ -46,6 +46,8 @@ def end(conn: Connection, enrolments: Sequence[int], reason: str, now: datetime)
         )
         over.extend(gone)
     call_tasks.withdraw(conn, over, now)
+    post.withdraw(conn, over, reason, now)
+    feeds.withdraw(conn, over, now)
     return over
 
 

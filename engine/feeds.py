@@ -1,58 +1,27 @@
-"""Personal feeds: the secret address of each customer's own, its life and end, and the document as RSS or Atom."""
+"""Personal feeds: the secret address of each customer's own, its items, and their end."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from feedgen.feed import FeedGenerator  # pyright: ignore[reportMissingTypeStubs]
 from sqlalchemy import Connection, func, select, update
 
 from engine.context import Brand
 from engine.db import insert_new, table
 from engine.errors import Gone, NotFound
+from engine.feed_document import FeedHead, FeedPage, FeedRow, Kind, written
 from engine.links import Links
-from engine.tables import Feed, FeedItem
+from engine.tables import Feed, FeedItem, Message, MessageEvent
 
-__all__ = ["FeedPage", "document", "ensure", "generations", "guid", "revoke", "rotate", "token_for"]
+__all__ = ["ITEMS", "document", "ensure", "generations", "guid", "has", "revoke", "rotate", "token_for", "withdraw"]
 
-_ITEMS = 50
-# What XML 1.0 has no place for (https://www.w3.org/TR/xml/#charsets): lxml refuses such a text as a whole.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class FeedPage:
-    """A feed as it is answered: the body, its strong ETag (quoted) and when its newest item came."""
-
-    body: bytes
-    etag: str
-    last_modified: datetime
-    media_type: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of the answer: for one reader alone, in no index, asked for again after a quarter of an hour."""
-        return {
-            "ETag": self.etag,
-            "Last-Modified": format_datetime(self.last_modified, usegmt=True),
-            "Cache-Control": "private, max-age=900",
-            "X-Robots-Tag": "noindex, nofollow",
-            "Referrer-Policy": "no-referrer",
-        }
-
-    def unchanged(self, if_none_match: str | None, if_modified_since: datetime | None = None) -> bool:
-        """Whether a reader who has these has this page (RFC 9110, 13.1): answer 304."""
-        if if_none_match is not None:
-            tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-            return self.etag in tags or "*" in tags
-        return if_modified_since is not None and self.last_modified <= if_modified_since
+_CHUNK = 500
+ITEMS = 1000
+"""Most items in a feed; older ones are out of it."""
 
 
 def guid(key: str) -> str:
@@ -101,9 +70,38 @@ def rotate(conn: Connection, links: Links, customer_id: str, now: datetime) -> s
     return links.feed_token(customer_id, generation)
 
 
-def document(
-    conn: Connection, links: Links, token: str, brand: Brand, kind: Literal["rss", "atom"] = "rss"
-) -> FeedPage:
+def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[str]:
+    """Take items out of their feeds, by message keys (text) and enrolments (numbers); returns the keys of those that were there.
+
+    Their guids never come again (behaviour K7).
+    """
+    items, message = table(FeedItem), table(Message)
+    gone: list[str] = []
+    for start in range(0, len(of), _CHUNK):
+        piece = of[start : start + _CHUNK]
+        named = items.c.key.in_([each for each in piece if isinstance(each, str)])
+        enrolments = [each for each in piece if not isinstance(each, str)]
+        theirs = items.c.key.in_(
+            select(message.c.key).where(message.c.enrolment_id.in_(enrolments), message.c.channel == "feed")
+        )
+        statement = (
+            update(items)
+            .where(named | theirs, items.c.withdrawn_at.is_(None))
+            .values(withdrawn_at=now)
+            .returning(items.c.key)
+        )
+        gone.extend(conn.execute(statement).scalars())
+    insert_new(conn, MessageEvent, [{"key": key, "status": "withdrawn", "detail": None, "at": now} for key in gone])
+    return gone
+
+
+def has(conn: Connection, key: str) -> bool:
+    """Whether there is or was an item of this message's key."""
+    items = table(FeedItem)
+    return conn.execute(select(items.c.key).where(items.c.key == key)).first() is not None
+
+
+def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kind = "rss") -> FeedPage:
     """The feed behind a token. Raises NotFound (404) for a token that never was, Gone (410) for a revoked one."""
     feeds, items = table(Feed), table(FeedItem)
     feed = conn.execute(select(feeds).where(feeds.c.token_hash == _hash(token))).one_or_none()
@@ -111,47 +109,22 @@ def document(
         raise NotFound("unknown_feed", "there is no such feed: was its address cut off?")
     if feed.revoked_at is not None:
         raise Gone("feed_revoked", "this feed's address was revoked: ask for a new one")
+    hers = items.c.customer_id == feed.customer_id
     rows = conn.execute(
-        select(items)
-        .where(items.c.customer_id == feed.customer_id, items.c.withdrawn_at.is_(None))
+        select(items.c.guid, items.c.title, items.c.html, items.c.link, items.c.at)
+        .where(hers, items.c.withdrawn_at.is_(None))
         .order_by(items.c.at.desc(), items.c.key)
-        .limit(_ITEMS)
+        .limit(ITEMS)
     ).all()
-    newest: datetime = max((row.at for row in rows), default=feed.created_at).replace(microsecond=0)
-    body = _written(rows, links.feed(token), brand, newest, kind)
-    media = "application/rss+xml" if kind == "rss" else "application/atom+xml"
-    return FeedPage(body, f'"{sha256(body).hexdigest()[:32]}"', newest.astimezone(UTC), f"{media}; charset=utf-8")
-
-
-def _written(rows: Sequence[Any], address: str, brand: Brand, newest: datetime, kind: Literal["rss", "atom"]) -> bytes:
-    feed: Any = FeedGenerator()
-    feed.id(f"urn:uuid:{uuid5(NAMESPACE_URL, address)}")
-    feed.title(_xml(brand.name) or "Feed")
-    feed.description(_xml(f"{brand.name}, for you"))
-    feed.link(href=address if kind == "rss" else address.removesuffix(".xml") + ".atom", rel="self")
-    feed.link(href=brand.url or address, rel="alternate")  # RSS takes the last one for its <link>
-    feed.generator("Parcours")
-    feed.updated(newest)  # the default is now, and would change the ETag at each reading
-    feed.lastBuildDate(newest)
-    feed.author({"name": _xml(brand.name) or "Parcours"})
-    for row in rows:
-        entry: Any = feed.add_entry(order="append")
-        entry.id(row.guid)
-        entry.guid(row.guid, permalink=False)
-        entry.title(_xml(row.title))
-        entry.link(href=row.link)
-        entry.published(row.at)
-        entry.updated(row.at)
-        if kind == "rss":
-            entry.description(_xml(row.html))
-        else:
-            entry.content(_xml(row.html), type="html")
-    made: bytes = feed.rss_str() if kind == "rss" else feed.atom_str()
-    return made
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub("", text)
+    # What went changes a feed as much as what came: a reader who goes by the date must learn of it.
+    went: datetime | None = conn.execute(select(func.max(items.c.withdrawn_at)).where(hers)).scalar()
+    newest: datetime | None = rows[0].at if rows else None
+    changed = max(moment for moment in (feed.created_at, newest, went) if moment is not None)
+    address = links.feed(token)
+    head = FeedHead(
+        brand.name or "Feed", f"{brand.name}, for you", brand.name or "Parcours", address, brand.url or address
+    )
+    return written(head, [FeedRow(*row) for row in rows], changed, kind)
 
 
 def _hash(token: str) -> str:

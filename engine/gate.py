@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from engine.db import table
 from engine.enrolments import chunked
 from engine.holdout import HELD_OUT
 from engine.tables import Consent, Enrolment, Journey, Suppression
 
-__all__ = ["Candidate", "No", "held_out", "judge"]
+__all__ = ["Candidate", "No", "held_out", "judge", "said_no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Candidate:
     purpose: str
     address: str | None
     """In the channel's normal form; None: missing."""
+    lacks: str = ""
+    """Why there is none, where the channel says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,32 @@ def judge(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
     return refused
 
 
+def said_no(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
+    """Of messages that were let out before, and are not handed over yet: those that the customer has said no to since."""
+    refused = _suppressed(conn, candidates)
+    return refused | _consent(conn, [candidate for candidate in candidates if candidate.key not in refused])
+
+
 def held_out(candidate: Candidate) -> bool:
     """Whether she is not written to for comparison's sake; an order's confirmation is no treatment."""
     return candidate.arm == HELD_OUT and candidate.purpose != "transactional"
 
 
+def _any_of(name: str) -> BindParameter[Any]:
+    """Values that are given when the statement is run: to make it anew for each look costs more than to run it."""
+    return bindparam(name, expanding=True)
+
+
+_OVER = select(table(Enrolment).c.id, table(Enrolment).c.end_reason).where(
+    table(Enrolment).c.id.in_(_any_of("ids")), table(Enrolment).c.ended_at.is_not(None)
+)
+
+
 def _ended(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
     """Who was ended from outside gets nothing more, whether her workflow knows it already or not."""
-    rows = table(Enrolment)
     refused: dict[str, No] = {}
     for piece in chunked(candidates):
-        over = select(rows.c.id, rows.c.end_reason).where(rows.c.id.in_([c.enrolment_id for c in piece]))
-        reasons = {row.id: row.end_reason for row in conn.execute(over.where(rows.c.ended_at.is_not(None)))}
+        reasons = {row.id: row.end_reason for row in conn.execute(_OVER, {"ids": [c.enrolment_id for c in piece]})}
         for c in piece:
             if c.enrolment_id in reasons:
                 refused[c.key] = No("not_sent", "ended", {"ended": reasons[c.enrolment_id]})
@@ -87,21 +103,23 @@ def _held_out(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No
 
 def _address(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
     del conn
-    return {c.key: No("not_sent", "address missing", {"channel": c.channel}) for c in candidates if c.address is None}
+    return {
+        c.key: No("not_sent", "address missing", {"channel": c.channel} | ({"lacks": c.lacks} if c.lacks else {}))
+        for c in candidates
+        if c.address is None
+    }
+
+
+_NEVER = select(table(Suppression)).where(
+    table(Suppression).c.channel.in_(_any_of("channels")), table(Suppression).c.address.in_(_any_of("addresses"))
+)
 
 
 def _suppressed(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
-    rows = table(Suppression)
     refused: dict[str, No] = {}
     for piece in chunked(candidates):
-        found = {
-            (row.channel, row.address): row
-            for row in conn.execute(
-                select(rows).where(
-                    rows.c.channel.in_({c.channel for c in piece}), rows.c.address.in_([c.address for c in piece])
-                )
-            )
-        }
+        asked = {"channels": list({c.channel for c in piece}), "addresses": [c.address for c in piece]}
+        found = {(row.channel, row.address): row for row in conn.execute(_NEVER, asked)}
         for c in piece:
             row = found.get((c.channel, c.address))
             if row is not None:
@@ -110,27 +128,24 @@ def _suppressed(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, 
     return refused
 
 
-_WORD = tuple(table(Consent).c[name] for name in ("customer_id", "channel", "purpose"))
+_WORDS = select(table(Consent)).where(
+    table(Consent).c.customer_id.in_(_any_of("customers")), table(Consent).c.channel.in_(_any_of("channels"))
+)
+_GRANTED = _WORDS.with_only_columns(*(table(Consent).c[name] for name in ("customer_id", "channel", "purpose"))).where(
+    table(Consent).c.granted
+)
 
 
 def _consent(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
-    rows = table(Consent)
     refused: dict[str, No] = {}
     for piece in chunked([c for c in candidates if c.purpose != "transactional"]):
-        asked = rows.c.customer_id.in_([c.customer_id for c in piece]), rows.c.channel.in_({c.channel for c in piece})
-        granted = {tuple(row) for row in conn.execute(select(*_WORD).where(*asked, rows.c.granted))}
+        asked = {"customers": [c.customer_id for c in piece], "channels": list({c.channel for c in piece})}
+        granted = {tuple(row) for row in conn.execute(_GRANTED, asked)}
         piece = [c for c in piece if (c.customer_id, c.channel, c.purpose) not in granted]  # noqa: PLW2901  # the rest
         if not piece:
             continue
-        found = {
-            (row.customer_id, row.channel, row.purpose): row
-            for row in conn.execute(
-                select(rows).where(
-                    rows.c.customer_id.in_([c.customer_id for c in piece]),
-                    rows.c.channel.in_({c.channel for c in piece}),
-                )
-            )
-        }
+        asked["customers"] = [c.customer_id for c in piece]
+        found = {(row.customer_id, row.channel, row.purpose): row for row in conn.execute(_WORDS, asked)}
         for c in piece:
             row = found.get((c.customer_id, c.channel, c.purpose))
             if row is None:
@@ -146,10 +161,11 @@ def _consent(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]
     return refused
 
 
+_ON = select(table(Journey).c.name).where(table(Journey).c.name.in_(_any_of("names")), table(Journey).c["is_on"])
+
+
 def _journey_on(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
-    rows = table(Journey)
-    names = {c.journey for c in candidates}
-    on = set(conn.execute(select(rows.c.name).where(rows.c.name.in_(names), rows.c["is_on"])).scalars())
+    on = set(conn.execute(_ON, {"names": list({c.journey for c in candidates})}).scalars())
     return {
         c.key: No("not_sent", "journey off", {"journey": c.journey, "hash": c.hash})
         for c in candidates

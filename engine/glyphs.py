@@ -7,7 +7,7 @@ import unicodedata
 from functools import lru_cache
 from importlib.resources import files
 
-__all__ = ["FONTS", "printable"]
+__all__ = ["FONTS", "lost", "printable"]
 
 FONTS = str(files("font_source_sans_pro") / "files")
 """The folder of the face, in its wheel."""
@@ -28,6 +28,20 @@ def printable(text: str) -> str | None:
             return None
         kept.append(simple)
     return " ".join("".join(kept).split())
+
+
+def lost(text: str) -> str:
+    """The characters of a text that a letter can't show, each once: they are left out, and whoever prints is told."""
+    covered = _covered()
+    return "".join(
+        dict.fromkeys(
+            each
+            for each in text
+            if ord(each) not in covered
+            and not each.isspace()
+            and not any(ord(part) in covered for part in unicodedata.normalize("NFKD", each))
+        )
+    )
 
 
 @lru_cache(maxsize=1)

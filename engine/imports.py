@@ -1,82 +1,53 @@
-"""Bulk import of customers and orders from CSV: streamed, in group commits, and safe to run again.
+"""Bulk import from CSV and Parquet: customers, consents, orders, exposures, outcomes and returned letters.
 
-Every row has its id, so a file that was read half-way is simply read again. A row that can't be used is set aside with
-its reason; the others go in. An import of orders is history: it makes no events.
+Every row has its id, so reading a file again adds nothing; a reading that was killed goes on where it stopped. A row that
+can't be used is set aside with its reason; the others go in.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from itertools import islice
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from engine.db import Database
+from engine.importing.consents import ConsentRows
+from engine.importing.customers import CustomerRows
+from engine.importing.exposures import ExposureRows
+from engine.importing.orders import OrderRows
+from engine.importing.outcomes import OutcomeRows
+from engine.importing.returns import ReturnRows
+from engine.importing.run import Imported, Layout, Progress, read_file
 
-from dsl.ir import CHANNELS
-from engine import consent, customers
-from engine.csv_rows import CsvFile, Rejects, Row
-from engine.db import Database, insert_new, table
-from engine.errors import Invalid
-from engine.tables import Consent, Purchase
-
-__all__ = ["CUSTOMER_COLUMNS", "ORDER_COLUMNS", "Imported", "Progress", "import_customers", "import_orders"]
-
-CUSTOMER_COLUMNS = ("id", *customers.FIELDS, *(f"consent_{channel}" for channel in CHANNELS), "attributes.")
-"""`consent_email` … say yes or no to marketing; `attributes.tier` is an own fact (text; `attributes.age:number`, `…:flag`)."""
-
-ORDER_COLUMNS = ("id", "order_id", "line", "customer_id", "at", "category", "product", "quantity", "total")
-"""A row is a purchase line. `total` is in currency units, what was paid for the line; `at` without a zone is in the project's."""
-
-_Parsed = TypeVar("_Parsed")
-Progress = Callable[[int, int, int], None]
-"""Called after each chunk: bytes read, bytes in all, rows read."""
-
-_CHUNK = 5000
-_YES = {"yes", "y", "true", "t", "1", "oui", "ja", "si", "sí"}
-_NO = {"no", "n", "false", "f", "0", "non", "nein"}
-_SPACES = re.compile(r"[\s\u00a0\u202f']")
-_MOST = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """What an import did. `read = new + there before + rejected`; `rejected_file` is there if a row was set aside."""
-
-    read: int
-    new: int
-    rejected: int
-    rejected_file: Path | None
+__all__ = [
+    "Imported",
+    "Layout",
+    "Progress",
+    "import_consents",
+    "import_customers",
+    "import_exposures",
+    "import_orders",
+    "import_outcomes",
+    "import_returns",
+]
 
 
 def import_customers(
+    database: Database, path: Path, now: datetime, layout: Layout | None = None, progress: Progress | None = None
+) -> Imported:
+    """Read customers: see CustomerRows. Raises BadFile."""
+    return read_file(database, path, CustomerRows(now), now, layout, progress)
+
+
+def import_consents(
     database: Database,
     path: Path,
     now: datetime,
-    *,
-    encoding: str = "utf-8",
+    zone: str,
+    layout: Layout | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Read customers. The columns that the file has are written, an empty cell empties the field; others stay as they are.
-
-    A yes in the file never overturns what the customer herself withdrew. Raises BadFile.
-    """
-    source = CsvFile(path, CUSTOMER_COLUMNS, ["id"], encoding)
-    for column in source.columns:
-        if column.startswith("attributes."):
-            _attribute(column, "")  # an unknown type is an error of the header
-
-    def keep(conn: Connection, rows: list[tuple[str, dict[str, Any], dict[str, bool]]]) -> int:
-        new = customers.put_new_or_changed(conn, [(customer, fields) for customer, fields, _ in rows], now)
-        _keep_consents(conn, {customer: words for customer, _, words in rows}, now)
-        return new
-
-    return _read(database, source, _customer, keep, progress)
+    """Read dated consents: see ConsentRows. Raises BadFile."""
+    return read_file(database, path, ConsentRows(now, zone), now, layout, progress)
 
 
 def import_orders(
@@ -84,189 +55,46 @@ def import_orders(
     path: Path,
     now: datetime,
     zone: str,
-    *,
-    encoding: str = "utf-8",
+    layout: Layout | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Read purchase lines; one whose id is there already is passed over. Raises BadFile.
-
-    Without an `id` or `line` column, the lines of an order are counted in the order in which they stand in the file.
-    """
-    source = CsvFile(path, ORDER_COLUMNS, ["order_id", "customer_id", "at", "total"], encoding)
-    seen: dict[str, int] = {}
-    where = ZoneInfo(zone)
-
-    def keep(conn: Connection, rows: list[dict[str, Any]]) -> int:
-        target = table(Purchase)
-        ids = {row["id"] for row in rows}
-        there = conn.execute(select(func.count()).select_from(target).where(target.c.id.in_(ids))).scalar() or 0
-        insert_new(conn, Purchase, rows)
-        return len(ids) - there
-
-    return _read(database, source, lambda cells: _order(cells, seen, where, now), keep, progress)
+    """Read purchase lines: see OrderRows. `at` without a zone is in `zone`. Raises BadFile."""
+    return read_file(database, path, OrderRows(now, zone), now, layout, progress)
 
 
-def _read(
+def import_exposures(
     database: Database,
-    source: CsvFile,
-    parse: Callable[[Mapping[str, str]], _Parsed],
-    keep: Callable[[Connection, list[_Parsed]], int],
-    progress: Progress | None,
+    path: Path,
+    now: datetime,
+    zone: str,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
 ) -> Imported:
-    read = new = 0
-    with Rejects(source) as rejects:
-        for chunk in _chunks(source.rows()):
-            parsed: list[_Parsed] = []
-            for row in chunk:
-                if row.broken is not None:
-                    rejects.add(row, row.broken)
-                    continue
-                try:
-                    parsed.append(parse(row.cells))
-                except Invalid as error:
-                    rejects.add(row, error)
-            if parsed:
-                with database.write() as conn:
-                    new += keep(conn, parsed)
-            read += len(chunk)
-            if progress is not None:
-                progress(min(chunk[-1].done, source.size), source.size, read)
-    return Imported(read, new, rejects.count, rejects.path if rejects.count else None)
+    """Read contacts that others made: see ExposureRows. Raises BadFile."""
+    return read_file(database, path, ExposureRows(now, zone), now, layout, progress)
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    stream = iter(rows)
-    while chunk := list(islice(stream, _CHUNK)):
-        yield chunk
+def import_outcomes(
+    database: Database,
+    path: Path,
+    now: datetime,
+    zone: str,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+    *,
+    history: bool = False,
+) -> Imported:
+    """Read events: see OutcomeRows. Raises BadFile."""
+    return read_file(database, path, OutcomeRows(now, zone, history=history), now, layout, progress)
 
 
-def _customer(cells: Mapping[str, str]) -> tuple[str, dict[str, Any], dict[str, bool]]:
-    fields: dict[str, Any] = {}
-    attributes: dict[str, Any] = {}
-    words: dict[str, bool] = {}
-    for column, cell in cells.items():
-        if column.startswith("consent_"):
-            if cell.strip():
-                words[column.removeprefix("consent_")] = _flag(column, cell)
-        elif column.startswith("attributes."):
-            name, value = _attribute(column, cell)
-            attributes[name] = value
-        elif column != "id":
-            fields[column] = cell
-    if attributes:
-        fields["attributes"] = attributes
-    return customers.customer_id(cells["id"]), customers.clean(fields), words
-
-
-def _attribute(column: str, cell: str) -> tuple[str, Any]:
-    name, _, kind = column.removeprefix("attributes.").partition(":")
-    text = cell.strip()
-    match kind:
-        case "" | "text":
-            return name, text or None
-        case "number":
-            return name, float(_decimal(column, text)) if text else None
-        case "flag":
-            return name, _flag(column, text) if text else None
-        case _:
-            raise Invalid(column, kind, "an attribute's type is text, number or flag", "unknown_column")
-
-
-def _order(cells: Mapping[str, str], seen: dict[str, int], zone: ZoneInfo, now: datetime) -> dict[str, Any]:
-    order = _short("order_id", cells)
-    if not order:
-        raise Invalid("order_id", cells["order_id"], "it must not be empty")
-    number = seen[order] = seen.get(order, 0) + 1
-    line = cells.get("line", "").strip() or str(number)
-    at = _moment("at", cells["at"], zone)
-    if at > now:
-        raise Invalid("at", cells["at"], f"an order can't be of the future (it is {now:%Y-%m-%d %H:%M} UTC)")
-    quantity = cells.get("quantity", "").strip()
-    return {
-        "id": cells.get("id", "").strip() or f"{order}:{line}",
-        "order_id": order,
-        "customer_id": customers.customer_id(cells["customer_id"], "customer_id"),
-        "at": at,
-        "category": _short("category", cells) or None,
-        "product": _short("product", cells) or None,
-        "quantity": _whole("quantity", quantity) if quantity else 1,
-        "total": cents("total", cells["total"]),
-    }
-
-
-def _short(field: str, cells: Mapping[str, str]) -> str:
-    """The text of a cell that is looked things up by. Raises Invalid for one longer than any index takes."""
-    text = cells.get(field, "").strip()
-    if len(text) > 200:
-        raise Invalid(field, text, "it may have 200 characters at most")
-    return text
-
-
-def cents(field: str, text: str) -> int:
-    """Whole cents of an amount in currency units, as `12.50`, `12,50` or `1 250,00`. Raises Invalid."""
-    amount = _decimal(field, text) * 100
-    if abs(amount) > _MOST:
-        raise Invalid(field, text, "too large an amount")
-    if amount != amount.to_integral_value():
-        raise Invalid(field, text, "an amount has two decimals at most")
-    return int(amount)
-
-
-def _decimal(field: str, text: str) -> Decimal:
-    plain = _SPACES.sub("", text)
-    if plain.count(",") == 1 and "." not in plain:
-        plain = plain.replace(",", ".")
-    if not re.fullmatch(r"[+-]?\d{1,15}(\.\d{0,6})?", plain):
-        raise Invalid(field, text, "not a number; write it as 1250.50 or 1250,50")
-    try:
-        return Decimal(plain)
-    except InvalidOperation:
-        raise Invalid(field, text, "not a number") from None
-
-
-def _whole(field: str, text: str) -> int:
-    number = _decimal(field, text)
-    if number != number.to_integral_value() or abs(number) > _MOST:
-        raise Invalid(field, text, "it must be a whole number")
-    return int(number)
-
-
-def _moment(field: str, text: str, zone: ZoneInfo) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise Invalid(field, text, "not a date; write it as 2026-05-04 or 2026-05-04T09:30:00+02:00") from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    if not 1970 < moment.year < 9999:  # what every zone and both databases can hold
-        raise Invalid(field, text, "not in a year that a customer can have bought in")
-    return moment.astimezone(UTC)
-
-
-def _flag(field: str, text: str) -> bool:
-    word = text.strip().lower()
-    if word in _YES or word in _NO:
-        return word in _YES
-    raise Invalid(field, text, "it must be yes or no")
-
-
-def _keep_consents(conn: Connection, words: Mapping[str, Mapping[str, bool]], now: datetime) -> None:
-    """A first word is a row without an event (nobody waits for it); a no that changes a yes has its event; a yes never changes a no."""
-    said = [(customer, channel, yes) for customer, of in sorted(words.items()) for channel, yes in of.items()]
-    insert_new(
-        conn,
-        Consent,
-        [
-            {
-                "customer_id": customer,
-                "channel": channel,
-                "purpose": "marketing",
-                "granted": yes,
-                "at": now,
-                "source": "import",
-            }
-            for customer, channel, yes in said
-        ],
-    )
-    refused = [consent.Word(customer, channel, False) for customer, channel, yes in said if not yes]
-    consent.record(conn, refused, "import", now)
+def import_returns(
+    database: Database,
+    path: Path,
+    now: datetime,
+    zone: str,
+    layout: Layout | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read letters that came back: see ReturnRows. Raises BadFile."""
+    return read_file(database, path, ReturnRows(database, now, zone), now, layout, progress)

@@ -15,9 +15,11 @@ from sqlalchemy import Connection, and_, case, func, or_, select, true, update
 
 from dsl.ir import IR
 from dsl.ir_json import from_json, to_json
+from engine import knob_changes
 from engine.db import insert_new, table
 from engine.errors import NotFound
 from engine.tables import Enrolment, Journey, JourneyToggle, JourneyVersion, TemplateVersion
+from engine.tuning import tuned
 
 __all__ = [
     "Books",
@@ -27,7 +29,10 @@ __all__ = [
     "counts",
     "every",
     "get",
+    "load_code",
     "load_ir",
+    "lock",
+    "make_current",
     "publish",
     "switch",
     "toggles",
@@ -65,30 +70,21 @@ def publish(
 ) -> JourneyVersion:
     """Make this behaviour the journey's newest version. One that was published before keeps its number, and is current again.
 
+    A knob that was turned stays as it was turned, where the code still has it and the value fits: then the version that is
+    current, and given back, is the code's with that value in it. Knobs that don't fit any more are let go, and a row says so.
     A journey is off until it is switched on; a new version leaves the switch as it is.
     """
-    insert_new(
-        conn,
-        Journey,
-        [{"name": ir.name, "title": ir.title, "doc": ir.doc, "hash": ir.hash, "version": 0, "is_on": False}],
-    )
-    journey, kept = table(Journey), table(JourneyVersion)
-    conn.execute(select(journey.c.name).where(journey.c.name == ir.name).with_for_update()).one()  # one at a time
-    newest = conn.execute(select(func.max(kept.c.version)).where(kept.c.journey == ir.name)).scalar()
-    insert_new(
-        conn,
-        JourneyVersion,
-        [
-            {
-                "hash": ir.hash,
-                "journey": ir.name,
-                "version": (newest or 0) + 1,
-                "ir": to_json(ir),
-                "published_at": now,
-                "published_by": who,
-            }
-        ],
-    )
+    facts = {
+        "title": ir.title,
+        "doc": ir.doc,
+        "code_hash": ir.hash,
+        "knobs": to_json(ir).get("knobs", []),
+    }
+    insert_new(conn, Journey, [{"name": ir.name, "hash": ir.hash, "version": 0, "is_on": False, **facts}])
+    journey = table(Journey)
+    lock(conn, ir.name)
+    conn.execute(update(journey).where(journey.c.name == ir.name).values(**facts))
+    row = make_current(conn, ir, who, now)
     insert_new(
         conn,
         TemplateVersion,
@@ -104,13 +100,41 @@ def publish(
             for template in templates
         ],
     )
-    row = JourneyVersion(**conn.execute(select(kept).where(kept.c.hash == ir.hash)).mappings().one())
-    conn.execute(
-        update(journey)
-        .where(journey.c.name == ir.name)
-        .values(title=ir.title, doc=ir.doc, hash=ir.hash, version=row.version)
-    )
+    turned, unfit = knob_changes.holding(conn, ir)
+    if turned:
+        row = make_current(conn, tuned(ir, turned), who, now)
+    knob_changes.let_go(conn, ir.name, unfit, row.version, who, now)
     return row
+
+
+def make_current(conn: Connection, ir: IR, who: str, now: datetime) -> JourneyVersion:
+    """Keep this behaviour as a version, if it isn't one already, and let customers enter with it from now on."""
+    lock(conn, ir.name)
+    journey, kept = table(Journey), table(JourneyVersion)
+    newest = conn.execute(select(func.max(kept.c.version)).where(kept.c.journey == ir.name)).scalar()
+    insert_new(
+        conn,
+        JourneyVersion,
+        [
+            {
+                "hash": ir.hash,
+                "journey": ir.name,
+                "version": (newest or 0) + 1,
+                "ir": to_json(ir),
+                "published_at": now,
+                "published_by": who,
+            }
+        ],
+    )
+    row = JourneyVersion(**conn.execute(select(kept).where(kept.c.hash == ir.hash)).mappings().one())
+    conn.execute(update(journey).where(journey.c.name == ir.name).values(hash=ir.hash, version=row.version))
+    return row
+
+
+def lock(conn: Connection, name: str) -> None:
+    """One at a time: versions count up without gaps, and no turn of a knob is lost to another."""
+    journey = table(Journey)
+    conn.execute(select(journey.c.name).where(journey.c.name == name).with_for_update()).one()
 
 
 def switch(conn: Connection, name: str, on: bool, who: str, why: str, now: datetime) -> bool:
@@ -179,6 +203,14 @@ def load_ir(conn: Connection, digest: str) -> IR:
     if obj is None:
         raise NotFound("version_not_found", f"no journey with the hash {digest[:12]} is published")
     return from_json(obj)
+
+
+def load_code(conn: Connection, name: str) -> IR:
+    """The IR as the code says it, with no knob turned; its knobs have the newest bounds and labels. Raises NotFound."""
+    row = get(conn, name)
+    kept = table(JourneyVersion)
+    obj = conn.execute(select(kept.c.ir).where(kept.c.hash == row.code_hash)).scalar_one()
+    return from_json({**obj, "knobs": row.knobs})
 
 
 def counts(conn: Connection, name: str, digest: str | None = None) -> dict[str, int]:

@@ -10,6 +10,7 @@ import hmac
 import re
 from base64 import b32encode, urlsafe_b64encode
 from hashlib import sha256
+from urllib.parse import quote
 
 __all__ = ["ForgedLink", "Links"]
 
@@ -72,10 +73,15 @@ class Links:
 
     def read_return_path(self, local: str) -> str:
         """The message's key, from the local part that a bounce came to."""
-        match = _RETURN.fullmatch(local.removeprefix("bounce+"))
-        if match is None or not hmac.compare_digest(match[2].lower(), self._fold("bounce", match[1])):
-            raise ForgedLink("this is not a return path of ours")
-        return match[1]
+        return self._read_address("bounce", local)
+
+    def reply_to(self, key: str) -> str:
+        """The local part that answers to this message go to: an answer finds its send, whatever her mailer drops."""
+        return f"reply+{key}={self._fold('reply', key)}"
+
+    def read_reply_to(self, local: str) -> str:
+        """The message's key, from the local part that an answer came to."""
+        return self._read_address("reply", local)
 
     def code(self, key: str) -> str:
         """A letter's answer code: ten characters without look-alikes."""
@@ -103,9 +109,22 @@ class Links:
             raise ForgedLink(f"a code has {_CODE} characters of {_ALPHABET}, like CDFHJ-23456")
         return code
 
+    def media(self, name: str) -> str:
+        """The address of a picture of the templates' folder: for the provider of an MMS to fetch, and for nobody to guess."""
+        return f"{self.public_url}/m/{self._sign('media', name)}/{quote(name)}"
+
+    def read_media(self, signature: str, name: str) -> str:
+        """The picture's name, from `/m/{signature}/{name}`."""
+        self._verify(signature, "media", name)
+        return name
+
     def feed_token(self, customer_id: str, generation: int = 0) -> str:
         """The 43 characters that name a customer's feed, and tell nothing about her."""
         return _text(self._mac("feed", customer_id, str(generation)))
+
+    def segment_token(self, name: str, generation: int = 0) -> str:
+        """The 43 characters that name a segment's feed."""
+        return _text(self._mac("segment feed", name, str(generation)))
 
     def feed(self, token: str) -> str:
         """The address of the feed of this token."""
@@ -127,6 +146,15 @@ class Links:
 
     def _fold(self, *parts: str) -> str:
         return b32encode(self._mac(*parts)[:10]).decode().lower()
+
+    def _read_address(self, purpose: str, local: str) -> str:
+        start, _, rest = local.partition("+")
+        match = _RETURN.fullmatch(rest)
+        if start.lower() != purpose or match is None:
+            raise ForgedLink(f"this is no {purpose} address of ours")
+        if not hmac.compare_digest(match[2].lower(), self._fold(purpose, match[1])):
+            raise ForgedLink(f"the signature of this {purpose} address is not ours")
+        return match[1]
 
     def _token(self, purpose: str, key: str) -> str:
         return f"{key}.{self._sign(purpose, key)}"

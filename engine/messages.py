@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
+from engine import consent
 from engine.db import insert_new, table
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
@@ -83,6 +84,9 @@ def reserve(
             "context": dict(context),
             "content_hash": message.content.hash,
             "links": [{"name": link.name, "url": link.url} for link in message.content.links],
+            "code": message.content.code or None,
+            "sender": message.content.sender or None,
+            "cost": message.content.cost,
             "settled_at": None if status == "reserved" else now,
         }
         for candidate, message, context in wanted
@@ -114,21 +118,13 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
     """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said."""
     if not receipts:
         return
-    target = table(Message)
     words = {"rejected": "failed"}
     conn.execute(
-        update(target)
-        .where(target.c.key == bindparam("of"), _any_of(OPEN | {"unknown"}))
-        .values(
-            status=bindparam("new"),
-            reason=bindparam("why"),
-            provider_id=bindparam("their_id"),
-            cost=bindparam("price"),
-            settled_at=now,
-        ),
+        _SETTLE,
         [
             {
                 "of": key,
+                "now": now,
                 "new": words.get(receipt.status, receipt.status),
                 "why": receipt.detail if receipt.status != "sent" else None,
                 "their_id": receipt.provider_id,
@@ -138,6 +134,12 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
         ],
     )
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
+    message = table(Message)
+    for key, receipt in receipts:
+        if receipt.dead is not None:
+            row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
+            if row is not None and row.address is not None:
+                consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
 
 
 def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
@@ -146,12 +148,9 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
     Of two attempts at one batch, which may overlap, one gets a key. Whoever finds it taken after a crash can't know whether
     the provider was called.
     """
-    target = table(Message)
     taken: set[str] = set()
     for piece in chunked(keys):
-        free = target.c.status.in_(("reserved", "deferred"))
-        claim = update(target).where(target.c.key.in_(piece), free).values(status="sending").returning(target.c.key)
-        taken.update(conn.execute(claim).scalars())
+        taken.update(conn.execute(_CLAIM, {"keys": list(piece)}).scalars())
     return taken
 
 
@@ -163,6 +162,28 @@ def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
 def _any_of(wanted: Iterable[str]) -> ColumnElement[bool]:
     """The status is one of these; spelt out, since an IN list can't stand in a statement for many rows."""
     return or_(*(table(Message).c.status == status for status in sorted(wanted)))
+
+
+_CLAIM = (  # statements that are run for a few messages at a time: to make them anew would cost more than to run them
+    update(table(Message))
+    .where(
+        table(Message).c.key.in_(bindparam("keys", expanding=True)),
+        table(Message).c.status.in_(("reserved", "deferred")),
+    )
+    .values(status="sending")
+    .returning(table(Message).c.key)
+)
+_SETTLE = (
+    update(table(Message))
+    .where(table(Message).c.key == bindparam("of"), _any_of(OPEN | {"unknown"}))
+    .values(
+        status=bindparam("new"),
+        reason=bindparam("why"),
+        provider_id=bindparam("their_id"),
+        cost=bindparam("price"),
+        settled_at=bindparam("now"),
+    )
+)
 
 
 def _row(candidate: Candidate, status: str, now: datetime) -> dict[str, Any]:

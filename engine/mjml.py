@@ -19,10 +19,10 @@ from mjml import mjml2html
 
 from engine.context import suggest
 
-__all__ = ["CompiledMail", "MjmlError", "compile_mjml"]
+__all__ = ["JINJA", "CompiledMail", "MjmlError", "compile_mjml", "short_lines", "whole_tables"]
 
-_JINJA = r"\{#.*?#\}|\{\{(?:\"[^\"]*\"|'[^']*'|(?!\}\}).)*\}\}|\{%(?:\"[^\"]*\"|'[^']*'|(?!%\}).)*%\}"
-_PIECE = re.compile(rf"(?P<jinja>{_JINJA})|(?P<comment><!--.*?-->)|(?P<tag></?[a-zA-Z][\w-]*)|[>\"']", re.DOTALL)
+JINJA = r"\{#.*?#\}|\{\{(?:\"[^\"]*\"|'[^']*'|(?!\}\}).)*\}\}|\{%(?:\"[^\"]*\"|'[^']*'|(?!%\}).)*%\}"
+_PIECE = re.compile(rf"(?P<jinja>{JINJA})|(?P<comment><!--.*?-->)|(?P<tag></?[a-zA-Z][\w-]*)|[>\"']", re.DOTALL)
 _TOKEN = re.compile(r"<!--jq(\d+)x-->|jq(\d+)x")
 _RAW_TOKEN = re.compile(r"<mj-raw><!--jq(\d+)x-->\n*</mj-raw>")
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
@@ -68,11 +68,27 @@ def compile_mjml(source: str, pixel: str) -> CompiledMail:
         page = mjml2html(protected)
     except ValueError as error:
         raise _located(protected, str(error)) from error
-    page = _INLINER.inline(page)
-    page = page.replace("</body>", f"{pixel}</body>", 1)
+    page = _INLINER.inline(whole_tables(page))
+    page = short_lines(page.replace("</body>", f"{pixel}</body>", 1))
     title = re.search(r"<mj-title>(.*?)</mj-title>", protected, re.DOTALL)
     subject = html.unescape(" ".join(title[1].split())) if title else ""
     return CompiledMail(scan.restore(subject), scan.restore(page), scan.restore(_plain(protected)))
+
+
+_ROWS = re.compile(r"(<table\b[^>]*>)(?=(?:\s|<!--jq\d+x-->)*<tr\b)", re.IGNORECASE)
+
+
+def whole_tables(page: str) -> str:
+    """With each `<tbody>` written out: where a parser makes it up, it comes after the `{% for %}` of the rows, and again and again."""
+    return _ROWS.sub(r"\1<tbody>", page)
+
+
+_FIRST_SPACE = re.compile(r"(<[a-zA-Z][\w-]*) ")
+
+
+def short_lines(page: str) -> str:
+    """Each tag's attributes on a line of their own: a mail travels as it is if no line has more than 998 characters."""
+    return _FIRST_SPACE.sub("\\1\n", page)
 
 
 def _located(protected: str, message: str) -> MjmlError:

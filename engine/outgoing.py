@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -12,7 +12,20 @@ from sqlalchemy import Connection
 
 from engine.gate import No
 
-__all__ = ["Bounded", "Channel", "Content", "Outgoing", "Receipt", "Recipient", "Send", "TrackedLink"]
+__all__ = [
+    "Bounded",
+    "CarriedFile",
+    "Channel",
+    "Closing",
+    "Content",
+    "Outgoing",
+    "Paced",
+    "Paper",
+    "Receipt",
+    "Recipient",
+    "Send",
+    "TrackedLink",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,17 @@ class TrackedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedFile:
+    """A file in a mail. `content_id` is what `cid:` links name; attachments have none."""
+
+    name: str
+    type: str
+    hash: str
+    content_id: str = ""
+    data: bytes = field(default=b"", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """A rendered message. `title` is an e-mail's subject, an item's or a task's title; unused parts are empty."""
 
@@ -53,8 +77,23 @@ class Content:
     lines: tuple[str, ...] = ()
     """A letter's address lines, as printed."""
     code: str = ""
-    """A letter's answer code."""
+    """Its answer code, where it shows one: every letter does."""
+    data: Mapping[str, Any] | None = None
+    """What a letter's template is given: a run sets many letters at once, after their cut-off."""
+    country: str = ""
+    postcode: str = ""
+    """What a letter is sorted by for postage."""
+    missing: str = ""
+    """Characters of the customer's own that a letter can't show."""
+    media: str = ""
+    """The address of a text message's picture."""
+    sender: str = ""
+    """What it is sent from, where there may be several: an SMS's number."""
+    cost: int = 0
+    """What it will cost, as far as that is known before: thousandths of a cent."""
     links: tuple[TrackedLink, ...] = ()
+    files: tuple[CarriedFile, ...] = ()
+    """What a mail carries: pictures that stand in it, and attachments."""
     template: str = ""
     template_hash: str = ""
     hash: str = ""
@@ -100,9 +139,32 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
+    dead: str | None = None
+    """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A Send whose provider takes so much at a time (lines, a rate): each mail waits for its turn before it is sent.
+
+    What must be so when the provider is called (consent, the key) is looked at when the turn has come, not before the wait.
+    """
+
+    async def __call__(self, message: Outgoing) -> Receipt: ...
+
+    def turn(self, *, planned: bool) -> AbstractAsyncContextManager[Send]:
+        """Wait for a place. `planned`: a mass send, which lets others pass (behaviour S6)."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A channel that keeps something open from batch to batch."""
+
+    async def close(self) -> None: ...
 
 
 class Channel(Protocol):
@@ -143,4 +205,17 @@ class Bounded(Protocol):
 
     def full(self, conn: Connection, messages: Sequence[Outgoing]) -> dict[str, No]:
         """Of messages that may go out, those that are not made since there is no room: by key, with the reason."""
+        ...
+
+
+@runtime_checkable
+class Paper(Protocol):
+    """What a channel of printed matter does besides: its messages are composed singly, and tried together."""
+
+    def lacks(self, recipient: Recipient) -> str:
+        """Why `address` gave none."""
+        ...
+
+    def proof(self, messages: Sequence[Outgoing]) -> Mapping[str, str]:
+        """The messages that can't be printed, by key, and why. CPU only, in a thread."""
         ...

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from html import unescape
 from typing import Any
@@ -17,23 +17,41 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2 import Template as JinjaTemplate
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing as unnamed
 
 from engine.context import Fields, facts_of, suggest
+from engine.files import CarriedFiles, FileProblem
+from engine.html_mail import compile_html, plain_text
 from engine.links import Links
 from engine.mjml import MjmlError, compile_mjml
 from engine.outgoing import Content, Recipient, TrackedLink
+from engine.sms import front
 from engine.templates import Template, TemplateError, Templates
 from engine.words import words
 
-__all__ = ["HTML", "NAMES", "PLAIN", "Collected", "Renderer", "compile_template", "names_for", "syntax"]
+__all__ = [
+    "HTML",
+    "MAIL_NAMES",
+    "NAMES",
+    "PLAIN",
+    "Collected",
+    "Renderer",
+    "compile_template",
+    "feed_posts",
+    "names_for",
+    "syntax",
+]
 
 NAMES = (
     "customer", "orders", "journey", "brand", "money", "date", "today", "link", "words", "unsubscribe_url",
-    "preferences_url", "feed_url", "open_pixel_url",
+    "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url", "feed", "image", "attach",
 )  # fmt: skip
 """The names that a Jinja template may use."""
+
+MAIL_NAMES = ("image", "attach")
+"""Those that mails alone have: nothing else carries files."""
 
 _PIXEL = (
     '<img src="{{ open_pixel_url }}" width="1" height="1" alt="" '
@@ -117,6 +135,9 @@ def names_for(
     def written(moment: datetime | date | None) -> str:
         return spoken.date(moment)
 
+    def feed(name: str, most: int = 5) -> list[dict[str, Any]]:
+        return feed_posts(facts.get("feeds"), name, most)
+
     return {
         **{name: Fields(name, values[name]) for name in ("customer", "orders", "journey", "brand")},
         "today": values["today"],
@@ -128,7 +149,33 @@ def names_for(
         "preferences_url": unsubscribe,
         "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
         "open_pixel_url": links.open_pixel(key),
+        "code": links.show_code(links.code(key)),
+        "answer_url": links.letter(links.code(key)),
+        "feed": feed,
     }, collected
+
+
+def feed_posts(given: Mapping[str, Any] | None, name: str, most: int) -> list[dict[str, Any]]:
+    """The newest posts of a feed source (engine.feed_sources), as the worker has looked them up; nothing is fetched here.
+
+    Without any given (a check, a preview) every source has a sample. Raises TemplateError for one that is not declared.
+    """
+    if given is None:
+        return [dict(_SAMPLE_POST)] * min(most, 1)
+    if name not in given:
+        known = ", ".join(sorted(given)) or "none is declared that this template names"
+        raise TemplateError(f"there is no feed source {name!r}; known: {known}")
+    posts: list[dict[str, Any]] = given[name]
+    return [
+        post | {"published_at": at if isinstance(at := post["published_at"], datetime) else datetime.fromisoformat(at)}
+        for post in posts[: max(most, 0)]
+    ]
+
+
+_SAMPLE_POST: Mapping[str, Any] = {
+    "title": "A post", "url": "https://example.org/post", "text": "Its first words.", "picture": "", "tags": ["sample"],
+    "published_at": datetime(2026, 3, 1, 9, tzinfo=UTC),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +183,9 @@ class _Compiled:
     title: JinjaTemplate
     html: JinjaTemplate | None
     text: JinjaTemplate | None
+    media: JinjaTemplate | None = None
+    coded: bool = False
+    """Whether it shows the message's answer code."""
 
 
 class Renderer:
@@ -151,22 +201,41 @@ class Renderer:
         """One message. Raises TemplateError with file and line."""
         template = self.templates.find(ref, channel, recipient.language)
         names, collected = names_for(self.templates, self.links, recipient, template.language, key, facts)
+        carried = CarriedFiles(self.templates, ref)
+        if channel == "email":
+            names.update(image=carried.image, attach=carried.attach)
         if channel == "call":
-            for name in ("link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url"):
+            for name in (
+                "link",
+                "unsubscribe_url",
+                "preferences_url",
+                "feed_url",
+                "open_pixel_url",
+                "code",
+                "answer_url",
+            ):
                 del names[name]
         compiled = self._compile(template)
         try:
             title = " ".join(compiled.title.render(names).split())
             page = compiled.html.render(names) if compiled.html else ""
             text = _tidy(compiled.text.render(names)) if compiled.text else ""
+            media = compiled.media.render(names).strip() if compiled.media else ""
         except Exception as error:  # a template is a program of somebody else's: anything may be raised
             raise located(template, names, error) from error
-        digest = sha256(f"{title}\0{page}\0{text}".encode()).hexdigest()
+        if channel == "email" and not text:
+            text = plain_text(page)
+        files = carried.all
+        said = "\0".join((title, page, text, *(f"{each.hash} {each.name}" for each in files)))
+        digest = sha256(said.encode()).hexdigest()
         return Content(
             title=title,
             html=page,
             text=text,
             links=collected.all,
+            files=files,
+            media=media,
+            code=self.links.code(key) if compiled.coded else "",
             template=ref,
             template_hash=template.hash,
             hash=digest,
@@ -186,25 +255,41 @@ class Renderer:
 def compile_template(template: Template) -> _Compiled:
     """Jinja's templates of a message's parts. Raises TemplateError with file and line."""
     try:
-        HTML.parse(template.source)  # errors here have the lines of the author's file
+        tree = HTML.parse(template.source)  # errors here have the lines of the author's file
+        coded = bool({"code", "answer_url"} & find_undeclared_variables(tree))
         if template.channel == "email":
-            mail = compile_mjml(template.source, _PIXEL)
-            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), PLAIN.from_string(mail.text))
+            made = compile_html if template.ending == "html" else compile_mjml
+            mail = made(template.source, _PIXEL)
+            text = mail.text if template.plain is None else _own_text(template.plain)
+            plain = PLAIN.from_string(text) if text else None
+            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain, coded=coded)
         if template.channel == "sms":
-            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(template.source))
+            media, text = front(template)
+            picture = PLAIN.from_string(media) if media else None
+            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(text), picture, coded)
         title = _TITLE.search(template.source)
         if title is None:
             text = f"a {template.channel} template begins with <title>…</title>"
             raise TemplateError(text, *template.at(1), code="J166")
         body = template.source[: title.start()] + template.source[title.end() :]
         pixel = _PIXEL if template.channel == "feed" else ""
-        return _Compiled(PLAIN.from_string(unescape(title[1])), HTML.from_string(body.strip() + pixel), None)
+        page = HTML.from_string(body.strip() + pixel)
+        return _Compiled(PLAIN.from_string(unescape(title[1])), page, None, coded=coded)
     except TemplateSyntaxError as error:
         raise syntax(template, error) from error
     except MjmlError as error:
         opened = f" (opened at {template.where(error.opened)})" if error.opened else ""
         tag = re.search(r"</?[\w-]+", str(error))
         raise TemplateError(f"{error}{opened}", *template.at(error.line), word=tag[0] if tag else "") from error
+
+
+def _own_text(plain: Template) -> str:
+    """The author's text part; what is wrong in it is told with its own lines."""
+    try:
+        HTML.parse(plain.source)
+    except TemplateSyntaxError as error:
+        raise syntax(plain, error) from error
+    return plain.source
 
 
 _BLOCK = re.compile(r"\{%[-+]?\s*(end)?(if|for|filter|call|macro|with|autoescape)\b")
@@ -232,18 +317,28 @@ def syntax(template: Template, error: TemplateSyntaxError) -> TemplateError:
 
 def located(template: Template, names: Mapping[str, Any], error: Exception) -> TemplateError:
     """The error with the author's file and line: the source itself is rendered once more, for its line numbers."""
-    line = 1
+    line = _failing(template, names)
+    if not line and template.plain is not None:
+        template, line = template.plain, _failing(template.plain, names)
+    code = "J161" if isinstance(error, UndefinedError) else error.code if isinstance(error, FileProblem) else "J167"
+    word = re.search(r"'([^']+)'", str(error))
+    message, hint = (error.message, error.help) if isinstance(error, TemplateError) else (str(error), "")
+    return TemplateError(message, *template.at(line or 1), code=code, word=word[1] if word else "", help=hint)
+
+
+def _failing(template: Template, names: Mapping[str, Any]) -> int:
+    """The line in which the source fails; 0: it does not."""
+    line = 0
     try:
         HTML.from_string(template.source).render(names)
     except Exception as again:  # noqa: BLE001  # as above
+        line = 1
         trace = again.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == "<template>":
                 line = trace.tb_lineno
             trace = trace.tb_next
-    code = "J161" if isinstance(error, UndefinedError) else "J167"
-    word = re.search(r"'([^']+)'", str(error))
-    return TemplateError(str(error), *template.at(line), code=code, word=word[1] if word else "")
+    return line
 
 
 _BLANKS = re.compile(r"[ \t]+(?=\n)")

@@ -9,11 +9,13 @@ import secrets
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.clock import Clock, to_ms
+from engine.prefixes import Prefixes
 
 __all__ = ["Settings"]
 
@@ -48,9 +50,18 @@ class Settings(BaseSettings):
         default="normal",
         description="SQLite's `synchronous` of the embedded Temporal server: normal, or full (safe in a power cut)",
     )
-    task_queue: str = Field(default="parcours", description="Temporal task queue of the workers")
+    task_queue: str = Field(
+        default="parcours",
+        description="Temporal task queue of the workers; campaigns have one beside it, with `-planned`",
+    )
     cohort_size: int = Field(default=500, ge=1, le=2000, description="Most customers in one workflow")
     batch_size: int = Field(default=250, ge=1, le=2000, description="Most customers in one activity")
+    history_events: int = Field(
+        default=1000,
+        ge=40,
+        le=10_000,
+        description="Events of a workflow's history after which its cohort goes on in a new run: what a worker replays",
+    )
     tick: float = Field(default=0.25, gt=0, description="Seconds between two looks for new events and entries")
     grace: float = Field(
         default=2.0, ge=0, description="Seconds that an answer may be under way after the deadline it met"
@@ -73,19 +84,76 @@ class Settings(BaseSettings):
     smtp_port: int = Field(default=2525, description="SMTP port; the local sink listens here under `parcours up`")
     smtp_user: str = Field(default="", description="SMTP user name; empty: no login")
     smtp_password: SecretStr = Field(default=SecretStr(""), description="SMTP password")
-    smtp_tls: str = Field(default="none", description="none, starttls or tls")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field(default="none", description="none, starttls or tls")
+    smtp_connections: int = Field(default=8, ge=1, le=100, description="Connections to the SMTP server, per worker")
+    smtp_rate: float = Field(
+        default=0.0,
+        ge=0,
+        description="Most mails a second, of all workers together; 0: as many as the server takes",
+    )
+    smtp_timeout: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds that the SMTP server has for a reply; ten times as many for the one after a mail's text",
+    )
     mail_from: str = Field(default="Parcours <hello@parcours.example>", description="Sender of e-mails")
+    mail_in_host: str = Field(default="127.0.0.1", description="Address that `parcours receiver` listens on for mail")
+    mail_in_port: int = Field(
+        default=2526, ge=0, le=65535, description="Its SMTP port; 0: `parcours up` starts no receiver"
+    )
+    mail_in_domain: str = Field(
+        default="", description="Domain that bounces and replies come back to; empty: the sender's own"
+    )
+    mail_in_size: int = Field(default=20_000_000, ge=1, description="Most bytes of a mail that comes in")
+    mail_in_tls: str = Field(
+        default="", description="PEM file with its certificate and key, for STARTTLS; empty: it offers none"
+    )
+    soft_bounces: int = Field(
+        default=5, ge=1, description="So many soft bounces of an address within the days below suppress it"
+    )
+    soft_bounce_days: float = Field(default=30.0, gt=0, description="Days in which soft bounces are counted together")
+    stray_days: float = Field(
+        default=90.0, gt=0, description="Days that a mail which belongs to no send is kept for somebody to look at"
+    )
+    scanner_seconds: float = Field(
+        default=2.0, ge=0, description="A click or open sooner after the send is a link scanner's, not hers"
+    )
+    ses_topics: str = Field(
+        default="", description="ARNs of the SNS topics that Amazon SES tells us by, separated by commas; empty: none"
+    )
+    sendgrid_key: str = Field(
+        default="", description="Verification key of SendGrid's signed event webhook; empty: it is not taken"
+    )
+    mailgun_key: SecretStr = Field(
+        default=SecretStr(""), description="Mailgun's webhook signing key; empty: its webhooks are not taken"
+    )
+    postmark_login: SecretStr = Field(
+        default=SecretStr(""), description="`user:password` that Postmark's webhooks carry; empty: they are not taken"
+    )
     sms_provider: str = Field(
         default="twilio",
-        description="twilio (Twilio-shaped HTTP), or an Apprise URL with `{number}` where the recipient stands",
+        description="twilio (Twilio-shaped HTTP), generic (signed JSON), or an Apprise URL with `{number}` where the recipient stands",
     )
-    sms_url: str = Field(default="http://127.0.0.1:8025", description="Base URL of the Twilio-shaped SMS provider")
+    sms_url: str = Field(
+        default="http://127.0.0.1:8025",
+        description="Base URL of the Twilio-shaped SMS provider; the generic one's own URL",
+    )
     sms_account: str = Field(default="ACparcours", description="Account id at the SMS provider")
     sms_token: SecretStr = Field(
         default=SecretStr("parcours-local"), description="Secret of the SMS provider; verifies its webhooks too"
     )
-    sms_from: str = Field(default="+33700000000", description="Sender number of SMS")
+    sms_from: str = Field(
+        default="+33700000000",
+        description="Sender of SMS; several by where they go: `+33700000000 49=+4915112345678`",
+    )
     sms_cost: int = Field(default=4500, ge=0, description="What a segment of an SMS costs, in thousandths of a cent")
+    sms_prices: str = Field(
+        default="", description="… and where it costs other than that, by how a number begins: `49=7500 1=790`"
+    )
+    sms_mms: str = Field(
+        default="",
+        description="Where a picture goes as MMS, and what one costs, by how a number begins: `1=2000`; elsewhere it is a link",
+    )
     letter_cost: int = Field(default=95_000, ge=0, description="What a letter costs, in thousandths of a cent")
     country: str = Field(default="FR", description="The project's country (ISO 3166), where a customer has none")
     currency: str = Field(default="EUR", description="Currency of orders (ISO 4217)")
@@ -96,6 +164,40 @@ class Settings(BaseSettings):
         default="Parcours\n1 rue du Parcours\n75001 Paris",
         description="Sender's address on letters, lines separated by line ends",
     )
+    letter_cutoff: str = Field(
+        default="16:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When the day's print run is closed (HH:MM in the project's zone); a letter can be withdrawn until then",
+    )
+    letter_layout: str = Field(
+        default="country",
+        pattern="^(country|DIN|FR)$",
+        description="Where a letter's window is: DIN (5008 form B, left), FR (right), or country: FR for mail to France, else DIN",
+    )
+    letter_provider: str = Field(
+        default="outbox",
+        description="Who prints: outbox (a folder for each run), or the base URL of a Lob-shaped API",
+    )
+    feed_private: bool = Field(
+        default=False, description="Whether feeds at private addresses (127.0.0.1, 10.0.0.0/8 …) are read"
+    )
+    letter_token: SecretStr = Field(
+        default=SecretStr("parcours-local"), description="Key of the Lob-shaped API; verifies its webhooks too"
+    )
+
+    @field_validator("sms_prices", "sms_mms")
+    @classmethod
+    def _prices(cls, text: str) -> str:
+        for value in Prefixes(text).values():
+            if not value.isdecimal():
+                raise ValueError(f"{value!r} is no price in whole thousandths of a cent")
+        return text
+
+    @field_validator("sms_from")
+    @classmethod
+    def _senders(cls, text: str) -> str:
+        Prefixes(text)
+        return text
 
     @property
     def database_url(self) -> str:

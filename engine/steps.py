@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from dsl.ir import ENDS
+from dsl.ir import ENDS, State
 from dsl.step import Chart, Late, Row
-from engine import call_tasks
+from engine import call_tasks, feeds, post
 from engine.clock import from_ms
 from engine.db import insert_new, table
 from engine.enrolments import chunked
-from engine.messages import read_key
+from engine.messages import message_key, read_key
 from engine.tables import CallTask, Enrolment, LateAnswer, Message, Step
 
 __all__ = ["Moved", "Person", "explain", "people", "record"]
@@ -52,6 +52,7 @@ def people(conn: Connection, enrolments: Sequence[int]) -> dict[int, Person]:
 def record(conn: Connection, chart: Chart, moved: Sequence[Moved], who: dict[int, Person], now_ms: int) -> None:
     """Write step rows, late answers, and where everyone is. What is there already stays: a repeat changes nothing."""
     names = [box.name for box in chart.boxes]
+    goals = {box.name for box in chart.boxes if box.kind == "goal"}
     steps: list[dict[str, Any]] = []
     places: list[dict[str, Any]] = []
     ends: list[dict[str, Any]] = []
@@ -103,8 +104,13 @@ def record(conn: Connection, chart: Chart, moved: Sequence[Moved], who: dict[int
             .values(state=bindparam("to"), state_since=bindparam("at"), seq=bindparam("n")),
             places,
         )
-        if any(box.kind == "call" for box in chart.boxes):
+        if any("call" in {state.kind, *(action.kind for action in state.also)} for state in chart.ir.states):
             _withdraw_tasks(conn, places, now_ms)
+        if any(action == "letter" for state in chart.ir.states for action in _kinds(state)):
+            post.withdraw(conn, _answered(chart, moved), "moved on", from_ms(now_ms))
+        if any(action == "feed" for state in chart.ir.states for action in _kinds(state)):
+            won = [place["of"] for place in places if place["to"] in goals]
+            feeds.withdraw(conn, won, from_ms(now_ms))  # what asked her to do what she has done
         # Nobody leaves a send that was put off but by an answer.
         _give_up_sends(conn, [place for place in places if place["cause"] == "answer"], now_ms)
     if ends:
@@ -125,6 +131,28 @@ def _withdraw_tasks(conn: Connection, places: Sequence[dict[str, Any]], now_ms: 
             select(task.c.id).where(task.c.enrolment_id.in_(reached.keys()), task.c.status.in_(call_tasks.OPEN))
         ).scalars()
         call_tasks.withdraw(conn, [key for key in left if _before(key, reached)], from_ms(now_ms))
+
+
+def _answered(chart: Chart, moved: Sequence[Moved]) -> list[str | int]:
+    """Whose letters are not to be printed any more: who left their box by an answer, or ended by one.
+
+    A letter that its box sends and goes on from, or whose time-out is over, goes out all the same.
+    """
+    actions = max(len(_kinds(state)) for state in chart.ir.states)
+    found: list[str | int] = []
+    for member in moved:
+        for row in member.rows:
+            if row.cause == "answer":
+                found += [message_key(member.enrolment_id, row.seq - 1, number) for number in range(actions)]
+        last = member.rows[-1] if member.rows else None
+        if last is not None and last.cause == "answer" and chart.boxes[last.state].kind in ENDS:
+            found.append(member.enrolment_id)
+    return found
+
+
+def _kinds(state: State) -> tuple[str, ...]:
+    """What the box sends."""
+    return (state.kind, *(action.kind for action in state.also))
 
 
 def _give_up_sends(conn: Connection, places: Sequence[dict[str, Any]], now_ms: int) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Computed, DateTime, Index, Integer, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Computed, DateTime, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import declared_attr
@@ -17,6 +17,7 @@ from sqlmodel import Field, SQLModel
 
 __all__ = [
     "ApiKey",
+    "Bounce",
     "CallAttempt",
     "CallDeferral",
     "CallEvent",
@@ -28,8 +29,12 @@ __all__ = [
     "Enrolment",
     "EntryRefusal",
     "Event",
+    "Exposure",
     "Feed",
     "FeedItem",
+    "FeedPost",
+    "FeedSource",
+    "ImportRun",
     "Journey",
     "JourneyToggle",
     "JourneyVersion",
@@ -37,17 +42,25 @@ __all__ = [
     "LateAnswer",
     "Lease",
     "Letter",
+    "MailTally",
     "Message",
     "MessageEvent",
     "Offer",
     "OfferVersion",
+    "Pace",
+    "PrintRun",
     "Purchase",
     "QueuedEntry",
+    "SegmentFeed",
+    "SegmentItem",
+    "SegmentToken",
     "Step",
+    "StrayMail",
     "Suppression",
     "TemplateVersion",
     "Webhook",
     "WebhookDelivery",
+    "WebhookToken",
     "WebhookTry",
 ]
 
@@ -175,6 +188,10 @@ class Journey(Kept, table=True):
     hash: str
     version: int
     on: bool = Field(default=False, sa_column_kwargs={"name": "is_on"})
+    code_hash: str
+    """The version that the code says; `hash` is another where knobs are turned."""
+    knobs: list[dict[str, Any]] = _json()
+    """The knobs as the code has them, with its values and bounds."""
     audience_read_at: datetime | None = _at(null=True)
     """The due time of the audience's last reading that was finished; by each customer's clock: the moment of that reading."""
 
@@ -394,6 +411,7 @@ class Message(Kept, table=True):
     __table_args__ = (
         Index("message_customer", "customer_id", "reserved_at"),
         Index("message_enrolment", "enrolment_id"),
+        Index("message_code", "code"),
         Index("message_provider", "channel", "provider_id"),
     )
 
@@ -422,6 +440,10 @@ class Message(Kept, table=True):
     content_hash: str | None = None
     links: list[dict[str, str]] | None = _json(null=True)
     """Tracked links in order: `[{"name": …, "url": …}]`; a click names the index, so no redirect is open."""
+    code: str | None = None
+    """The code that it carries, where its template shows one: typed, scanned, told or redeemed, it is an answer."""
+    sender: str | None = None
+    """What it was sent from, where there may be several: an SMS's own number. A reply to it comes there."""
     provider_id: str | None = None
     cost: int = 0
     """Thousandths of a cent (a hundred-thousandth of the currency)."""
@@ -484,6 +506,16 @@ class Lease(Kept, table=True):
     holder: str
     expires_at: datetime = _at()
     """Wall-clock time, not journey time."""
+
+
+class Pace(Kept, table=True):
+    """How fast a provider is called by all workers together: until when its rate is given out (`engine.pace`)."""
+
+    name: str = Field(primary_key=True)
+    until: float
+    """Seconds since 1970, by the database's clock."""
+    planned_until: float
+    """The same, of the share that mass sends may have."""
 
 
 class CallTask(Kept, table=True):
@@ -709,23 +741,135 @@ class FeedItem(Kept, table=True):
     withdrawn_at: datetime | None = _at(null=True)
 
 
+class SegmentFeed(Kept, table=True):
+    """A feed of the operator's: one secret address for all who may read it."""
+
+    name: str = Field(primary_key=True)
+    title: str
+    description: str = ""
+    segment: dict[str, Any] | None = _json(null=True)
+    """The predicate that says whom it is for; null: for everybody."""
+    generation: int = 0
+    """How often its address was changed."""
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(null=True)
+
+
+class SegmentToken(Kept, table=True):
+    """An address that a segment feed has or had: the token is kept as its sha256."""
+
+    token_hash: str = Field(primary_key=True)
+    feed: str = Field(index=True)
+    created_at: datetime = _at()
+    revoked_at: datetime | None = _at(null=True)
+
+
+class SegmentItem(Kept, table=True):
+    """An item of a segment feed. Its guid never changes."""
+
+    feed: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    """The poster's own, unique in its feed."""
+    guid: str
+    title: str
+    html: str
+    link: str
+    at: datetime = _at()
+    updated_at: datetime = _at()
+    withdrawn_at: datetime | None = _at(null=True)
+
+
+class FeedSource(Kept, table=True):
+    """A feed of somebody's that is read: its posts are for templates, and an event for whom it concerns."""
+
+    name: str = Field(primary_key=True)
+    """Also the family of its event: `blog` makes `blog.posted`."""
+    url: str
+    segment: dict[str, Any] | None = _json(null=True)
+    """The predicate that says whose event a new post is; null: nobody's."""
+    minutes: int
+    """Between two readings."""
+    etag: str | None = None
+    last_modified: str | None = None
+    next_at: datetime = _at(index=True)
+    """Wall-clock time, as the web's."""
+    read_at: datetime | None = _at(null=True)
+    """When it was last read without a fault; null: never, so what it holds then is not new."""
+    failures: int = 0
+    """In a row."""
+    error: str | None = None
+    created_at: datetime = _at()
+
+
+class FeedPost(Kept, table=True):
+    """A post of a feed that is read, cleaned: no script, no markup but a few plain tags."""
+
+    source: str = Field(primary_key=True)
+    guid: str = Field(primary_key=True)
+    url: str
+    title: str
+    html: str
+    text: str
+    picture: str = ""
+    tags: list[str] = _json()
+    published_at: datetime = _at()
+    found_at: datetime = _at()
+
+
 class Letter(Kept, table=True):
-    """A piece on paper: its answer code, and the print run that it went out with."""
+    """A piece on paper: open until its run's cut-off, then handed over with it; or withdrawn before."""
+
+    __table_args__ = (Index("letter_run", "run", "status"),)
 
     key: str = Field(primary_key=True)
     """The message's key."""
     code: str = Field(unique=True)
     """Short, typed by hand from the paper: no vowels, no look-alikes."""
     customer_id: str = Field(index=True)
+    enrolment_id: int = Field(sa_column=Column(BIG, nullable=False, index=True))
     run: str
-    file: str
-    pages: int
-    sha256: str
+    """The print run, named by its cut-off."""
+    status: str
+    """`open`, `closed` (its run is being printed), `handed over`, `withdrawn`, `failed`, `returned`."""
+    reason: str | None = None
+    """Why it was withdrawn, failed, or came back."""
+    template_hash: str
+    data: dict[str, Any] = _json()
+    """What its template is given: with both, the same bytes are made again."""
     lines: list[str] = _json()
     """The address lines as printed."""
     country: str
+    postcode: str
+    missing: str = ""
+    """Characters of the customer's own that the letter can't show, and leaves out."""
     at: datetime = _at()
+    file: str | None = None
+    """In the run's folder; with the place in it, once it was printed."""
+    sequence: int | None = None
+    first_page: int | None = None
+    pages: int | None = None
+    provider_id: str | None = None
+    """The print provider's own, where one takes letters singly."""
+    settled_at: datetime | None = _at(null=True)
+    """When it was handed over, withdrawn, or failed."""
     answered_at: datetime | None = _at(null=True)
+    returned_at: datetime | None = _at(null=True)
+
+
+class PrintRun(Kept, table=True):
+    """Letters that are printed together: open until the cut-off, closed then, and handed over."""
+
+    name: str = Field(primary_key=True)
+    """The cut-off on the project's clocks: `2026-03-02-1600`."""
+    status: str
+    """`open`, `closed`, `handed over`."""
+    cut_off_at: datetime = _at(index=True)
+    closed_at: datetime | None = _at(null=True)
+    handed_at: datetime | None = _at(null=True)
+    letters: int = 0
+    pages: int = 0
+    files: list[dict[str, Any]] | None = _json(null=True)
+    """`[{"name", "letters", "pages", "sha256"}]`, and the manifest."""
 
 
 class ApiKey(Kept, table=True):
@@ -738,3 +882,95 @@ class ApiKey(Kept, table=True):
     created_at: datetime = _at()
     revoked_at: datetime | None = _at(null=True)
     last_used_at: datetime | None = _at(null=True)
+
+
+class Exposure(Kept, table=True):
+    """A contact that somebody else made with a customer of ours: an agency's mailing, a letter of last year's campaign."""
+
+    __table_args__ = (Index("exposure_customer", "customer_id", "at"),)
+
+    id: str = Field(primary_key=True)
+    """The source's own, or one made of the other fields: reading a file twice adds nothing."""
+    customer_id: str
+    campaign: str
+    channel: str
+    at: datetime = _at()
+    cost: int = 0
+    """Thousandths of a cent."""
+    source: str
+    """`import`, or who says so."""
+
+
+class ImportRun(Kept, table=True):
+    """How far a file was read, kept with each chunk of its rows: after a kill the reading goes on where it stopped."""
+
+    key: str = Field(primary_key=True)
+    """sha256 over the file's content, its place, and how it is read."""
+    kind: str
+    """`customers`, `consents`, `orders`, `exposures`, `outcomes`."""
+    file: str
+    rows: int
+    new: int
+    rejected: int
+    rejected_bytes: int
+    """The size of the file of rejected rows, when these rows were kept."""
+    updated_at: datetime = _at()
+    finished_at: datetime | None = _at(null=True)
+
+
+class Bounce(Kept, table=True):
+    """A mail that did not arrive, and why: one row a send, whoever told of it."""
+
+    __table_args__ = (Index("bounce_address", "address", "at"),)
+
+    key: str = Field(primary_key=True)
+    """The message's key."""
+    address: str
+    kind: str
+    """`hard` (the address is dead), `soft` (counted), `undetermined` (not its doing)."""
+    proved: bool
+    """Whether the report proved that it is about this send; one that did not counts as soft."""
+    code: str | None = None
+    """The enhanced status code (RFC 3463)."""
+    detail: str | None = None
+    """The receiving server's words."""
+    source: str
+    at: datetime = _at()
+
+
+class StrayMail(Kept, table=True):
+    """A mail that came in and could not be put to a send: kept whole, with the reason, for a person to look at."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    sha256: str = Field(unique=True)
+    """Of the recipient and the mail: the same one again is no second."""
+    reason: str
+    source: str
+    sender: str
+    """The SMTP sender; empty: the null sender."""
+    recipient: str
+    subject: str
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    at: datetime = _at(index=True)
+    """Wall-clock time."""
+
+
+class MailTally(Kept, table=True):
+    """What was refused or passed over at the door for mail and providers' webhooks, counted by its reason."""
+
+    source: str = Field(primary_key=True)
+    reason: str = Field(primary_key=True)
+    count: int
+    first_at: datetime = _at()
+    last_at: datetime = _at()
+    """Wall-clock time, as `first_at`."""
+    example: str
+    """The newest: an address, an event's id."""
+
+
+class WebhookToken(Kept, table=True):
+    """A token that a provider signed a webhook with, once: a second webhook with it is a replay."""
+
+    id: str = Field(primary_key=True)
+    at: datetime = _at(index=True)
+    """Wall-clock time; it is forgotten when the signature's time is too old to be taken anyway."""

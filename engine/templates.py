@@ -20,11 +20,13 @@ from engine.tables import TemplateVersion
 __all__ = ["EXTENSIONS", "Template", "TemplateError", "TemplateMissing", "Templates"]
 
 EXTENSIONS = {"email": "mjml", "sms": "txt", "feed": "html", "call": "html", "letter": "typ"}
-"""A channel's files, by their ending."""
+"""A channel's files, by their ending. A mail may be plain HTML instead, where there is no MJML of its name."""
 
 _SHARED = files("engine") / "layouts"
 _INCLUDE = re.compile(r"\s*<mj-include\s+path\s*=\s*([\"'])(?P<path>.*?)\1\s*(?:/>|>\s*</mj-include>)\s*")
 _REF = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+_LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")
+_TEXT_BEGINS = "\n<!-- text/plain -->\n"
 _LAYOUT_ENDS = "// --- the author's text ---"
 
 Stamp = tuple[Path, int, int]
@@ -71,6 +73,9 @@ class Template:
     language: str
     source: str
     hash: str
+    ending: str = ""
+    plain: Template | None = field(default=None, compare=False, repr=False)
+    """A mail's text part in the author's own words: the `.txt` beside it."""
     origins: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
     """File and line that each line of the source came from."""
 
@@ -86,7 +91,7 @@ class Template:
     @property
     def file(self) -> str:
         """The author's own file, below the journeys' folder."""
-        return f"{self.ref}.{self.language}.{EXTENSIONS[self.channel]}"
+        return f"{self.ref}.{self.language}.{self.ending or EXTENSIONS[self.channel]}"
 
 
 class Templates:
@@ -156,7 +161,7 @@ class Templates:
                     "name": v.ref,
                     "channel": v.channel,
                     "language": v.language,
-                    "source": v.source,
+                    "source": v.source if v.plain is None else f"{v.source}{_TEXT_BEGINS}{v.plain.source}",
                     "at": self.now(),
                 }
                 for v in versions
@@ -173,10 +178,18 @@ class Templates:
                 code="J160",
                 help="no dots, no ending",
             )
+        return self._languages(ref, self._ending(ref, channel))
+
+    def _ending(self, ref: str, channel: str) -> str:
+        usual = EXTENSIONS[channel]
+        other = channel == "email" and not self._languages(ref, usual) and self._languages(ref, "html")
+        return "html" if other else usual
+
+    def _languages(self, ref: str, ending: str) -> list[str]:
         path = self.folder / ref
-        ending = f".{EXTENSIONS[channel]}"
-        names = (each.name for each in path.parent.glob(f"{path.name}.*{ending}"))
-        return sorted(name[len(path.name) + 1 : -len(ending)] for name in names)
+        names = (each.name for each in path.parent.glob(f"{path.name}.*.{ending}"))
+        found = (name[len(path.name) + 1 : -len(ending) - 1] for name in names)
+        return sorted(each for each in found if _LANGUAGE.fullmatch(each))
 
     def line(self, name: str, number: int) -> str:
         """The text of a file's line, for who points at it; `name` as a Template's origins have it."""
@@ -203,15 +216,33 @@ class Templates:
         )
 
     def _read(self, ref: str, channel: str, language: str) -> tuple[Template, tuple[Stamp, ...]]:
-        path = self.folder / f"{ref}.{language}.{EXTENSIONS[channel]}"
+        ending = self._ending(ref, channel)
+        path = self.folder / f"{ref}.{language}.{ending}"
         reader = _Reader(self.folder)
         if channel == "letter":
-            reader.add_shared("letter.typ")
-            reader.line(_LAYOUT_ENDS, "letter.typ", 0)
+            for layout in ("letter.typ", "catalogue.typ", "frame.typ"):
+                reader.add_shared(layout)
+            reader.line(_LAYOUT_ENDS, "parcours/frame.typ", 0)
         reader.add(path, path.relative_to(self.folder).as_posix())
         source = "\n".join(reader.lines) + "\n"
-        digest = sha256(f"{channel}\0{language}\0{source}".encode()).hexdigest()
-        return Template(ref, channel, language, source, digest, tuple(reader.origins)), tuple(reader.stamps)
+        hashed = f"{channel}\0{language}\0{source}"
+        plain, beside = self._plain(path.with_suffix(".txt"), ref, language) if channel == "email" else (None, ())
+        if plain is not None:
+            hashed += f"\0{plain.source}"
+        digest = sha256(hashed.encode()).hexdigest()
+        template = Template(ref, channel, language, source, digest, ending, plain, tuple(reader.origins))
+        before = [_stamp(path.with_suffix(f".{usual}"))] if ending != (usual := EXTENSIONS[channel]) else []
+        return template, (*reader.stamps, *beside, *before)
+
+    def _plain(self, path: Path, ref: str, language: str) -> tuple[Template | None, tuple[Stamp, ...]]:
+        """The author's own text part, if there is one; and the stamp, so that one that is written later is seen."""
+        stamp = _stamp(path)
+        if stamp[2] < 0:
+            return None, (stamp,)
+        reader = _Reader(self.folder)
+        reader.add(path, path.relative_to(self.folder).as_posix())
+        source = "\n".join(reader.lines) + "\n"
+        return Template(ref, "email", language, source, "", "txt", None, tuple(reader.origins)), (stamp,)
 
 
 class _Reader:

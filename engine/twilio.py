@@ -1,4 +1,4 @@
-"""Twilio's signature of webhooks: made by our gateway stand-in, verified by the API."""
+"""Twilio's signature of webhooks, made by our gateway stand-in and verified by the API; and its words for dead numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
 
-__all__ = ["sign_twilio", "verify_twilio"]
+__all__ = ["DEAD", "sign_twilio", "verify_twilio"]
+
+# https://www.twilio.com/docs/api/errors
+DEAD = {
+    "30005": "unknown number",
+    "30006": "landline",
+    "21211": "not a number",
+    "21217": "not a number",
+    "21614": "not a mobile number",
+}
+"""Errors that say a number is no good for anybody."""
 
 
 def sign_twilio(url: str, params: Mapping[str, str | Sequence[str]], token: str) -> str:

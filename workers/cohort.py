@@ -17,6 +17,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 
+from dsl.ir import IR
 from dsl.step import (
     ACTING,
     ENDED,
@@ -46,7 +47,7 @@ from engine.clock import Clock
 from workers.batch import Batch, Item, Outcome
 from workers.registry import REGISTRY
 
-__all__ = ["CohortWorkflow", "fresh_input", "newcomers"]
+__all__ = ["CohortWorkflow", "fresh_input", "newcomers", "planned_queue", "queue_of"]
 
 _SIDE_BY_SIDE = 4  # batches of one cohort under way at once
 _RETRY = RetryPolicy(
@@ -61,16 +62,37 @@ Work = tuple[str, int, tuple[int, ...]]
 """What items of one batch share: kind, state, arrows."""
 
 
+def planned_queue(queue: str) -> str:
+    """The task queue of mass sends, beside a worker's own: they have places of their own, and take nobody else's."""
+    return f"{queue}-planned"
+
+
+def queue_of(ir: IR, queue: str) -> str:
+    """Where a journey's batches are performed: who has just done something is not to wait behind a campaign (behaviour S6)."""
+    return planned_queue(queue) if ir.entry.kind == "audience" else queue
+
+
 def fresh_input(
-    content: str, clock: Clock, members: Sequence[tuple[int, int]], *, grace: float, tick: float, batch: int
+    content: str,
+    clock: Clock,
+    members: Sequence[tuple[int, int]],
+    *,
+    grace: float,
+    tick: float,
+    batch: int,
+    events: int,
 ) -> dict[str, Any]:
-    """The input of a cohort's workflow: version, clock, and members as (enrolment, entered at in ms)."""
+    """The input of a cohort's workflow: version, clock, and members as (enrolment, entered at in ms).
+
+    `events`: how long its history may grow before it goes on in a new run.
+    """
     return {
         "hash": content,
         "clock": [clock.scale, clock.real_origin, clock.origin],
         "grace": grace,
         "tick": tick,
         "batch": batch,
+        "events": events,
         "new": newcomers(members),
     }
 
@@ -145,7 +167,7 @@ class CohortWorkflow:
             idle = not (self._running or self._arrived or self._joining or self._stopping)
             if idle and not self._members:
                 break
-            if idle and workflow.info().is_continue_as_new_suggested():
+            if idle and self._is_long():
                 self._go_on()
             self._arm()
             workflow.set_current_details(self._details())
@@ -192,6 +214,11 @@ class CohortWorkflow:
                     del self._queue[work]
                 for item in over:
                     self._note(item.enrolment_id, item.rows, item.late)
+
+    def _is_long(self) -> bool:
+        """Whether the history has grown long: whoever takes the cohort up again has to replay all of it."""
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or info.get_current_history_length() >= self._given["events"]
 
     def _go_on(self) -> None:
         """Continue as new: the snapshots are the whole state, since no batch is under way."""
@@ -266,8 +293,9 @@ class CohortWorkflow:
         answer: dict[str, Any] = await workflow.execute_activity(
             "perform",
             batch.to_wire(),
+            task_queue=queue_of(self._chart.ir, workflow.info().task_queue),
             result_type=dict,
-            start_to_close_timeout=timedelta(minutes=30),
+            start_to_close_timeout=timedelta(hours=6),  # a slow rate takes its time; its beats say that it lives
             heartbeat_timeout=timedelta(seconds=10),
             retry_policy=_RETRY,
             summary=summary,

@@ -31,7 +31,7 @@ from workers.registry import Registry
 __all__ = ["Due", "Entry", "last_due"]
 
 _CHUNK = 2_000  # customers enrolled in one transaction
-_TRIGGERED, _PLANNED = 1, 4
+_TRIGGERED, _PLANNED = 1, 5
 """Temporal's priorities: who has just done something is not to wait behind a campaign (design: performance, trap 5)."""
 
 
@@ -226,6 +226,7 @@ class Entry:
             grace=self._settings.grace,
             tick=self._settings.tick,
             batch=self._settings.batch_size,
+            events=self._settings.history_events,
         )
         try:
             await self._client.start_workflow(

@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection
 from temporalio import activity
 
-from dsl.ir import After, Until
+from dsl.ir import After, Learned, Until
 from dsl.localtime import zone_of
 from dsl.planning import Place, measured, moment_of, over
 from dsl.step import Chart
 from dsl.values import Scalar
-from engine import facts
+from engine import facts, learned
 from engine.customers import places as customer_places
 from engine.db import Database
 from engine.holidays import holidays_of
@@ -45,6 +45,7 @@ class Performer:
         self._clock = settings.clock
         self._zone = settings.zone
         self._sending = Sending(settings, database, channels)
+        self._known = learned.Known()
 
     @activity.defn(name="perform")
     async def perform(self, wire: list[Any]) -> dict[str, Any]:
@@ -57,6 +58,8 @@ class Performer:
         match batch.kind:
             case "send":
                 return await self._send(batch, chart)
+            case "decide" if isinstance(chart.arrows[batch.arrows[0]].on, Learned):
+                return await asyncio.to_thread(self._draw, batch, chart)
             case "decide":
                 return await asyncio.to_thread(self._decide, batch, chart)
             case "measure":
@@ -109,6 +112,26 @@ class Performer:
                 for guard, hold, values in zip(guards, holds, inputs, strict=True)
             ]
             details.append((item.enrolment_id, item.visit, {"decided": detail}))
+        with self._database.write() as conn:
+            self._write_steps(conn, batch, chart)
+            explain(conn, details)
+        return Outcome(results=tuple(results))
+
+    def _draw(self, batch: Batch, chart: Chart) -> Outcome:
+        """Draw each member's arrow of a split whose shares are learned; the step's row keeps what it was drawn on."""
+        box = chart.ir.states[batch.state].name
+        with self._database.read() as conn:
+            before = learned.recorded(conn, [(item.enrolment_id, item.visit) for item in batch.items])
+            known = self._known.arms(conn, chart.ir, box, self._clock.now()) if len(before) < len(batch.items) else []
+        results: list[tuple[bool, ...]] = []
+        details: list[tuple[int, int, dict[str, Any]]] = []
+        for item in batch.items:
+            to = before.get((item.enrolment_id, item.visit))
+            if to is None:
+                decision = learned.decide(chart.ir, box, known, item.enrolment_id)
+                details.append((item.enrolment_id, item.visit, decision.detail))
+                to = decision.to
+            results.append(tuple(chart.arrows[arrow].to == to for arrow in batch.arrows))
         with self._database.write() as conn:
             self._write_steps(conn, batch, chart)
             explain(conn, details)

@@ -14,7 +14,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from dsl.expression import Facts
 from dsl.ir import Action, Answer, State
@@ -22,21 +22,21 @@ from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send
 from dsl.step import Chart
-from engine import customers, facts, feeds, gate, messages
+from engine import customers, facts, feed_sources, feeds, gate, messages
 from engine.clock import from_ms
-from engine.db import Database, table
+from engine.db import Database
 from engine.enrolments import chunked
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
-from engine.outgoing import Bounded, Channel, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Bounded, Channel, Outgoing, Paced, Paper, Receipt, Recipient, Send
+from engine.recipients import read_recipients
 from engine.settings import Settings
 from engine.steps import Person
-from engine.tables import Customer
 from workers.batch import Batch, Item
+from workers.flow import Flow, Ready, Sent
 
 __all__ = ["Sending"]
 
-_READ = tuple(column for column in table(Customer).c if column.name not in {"created_at", "updated_at"})
 _WAVE = 250  # messages that are rendered and reserved together: a few seconds of sending, at most
 _AGAIN = 60.0  # seconds before another try where the provider names none
 
@@ -59,6 +59,13 @@ class _Tally:
     deferred: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     receipts: list[tuple[str, Receipt]] = field(default_factory=list[tuple[str, Receipt]])
 
+    def note(self, position: int, receipt: Receipt) -> None:
+        """What the receipt means for the member."""
+        if receipt.status == "rejected":
+            self.not_sent.append(position)
+        elif receipt.status == "deferred":
+            self.deferred.append((position, receipt.retry_after or _AGAIN))
+
 
 class Sending:
     """Sends batches' messages. One for each worker process."""
@@ -68,6 +75,7 @@ class Sending:
         self._database = database
         self._channels = channels
         self._clock = settings.clock
+        self._flow = Flow(database, settings.clock)
 
     async def send(
         self, batch: Batch, chart: Chart, who: Mapping[int, Person]
@@ -141,11 +149,26 @@ class Sending:
         run = f"{chart.ir.name}-{state.name}-{batch.at}-{batch.items[0].enrolment_id}"
         run += f"-{number}" if number else ""
         async with channel.batch(run) as send:
-            for wave in chunked(mails, size):
-                await asyncio.to_thread(self._render, channel, state, action, chart, wave)
-                ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
-                for turn, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
-                    await self._call(channel, send, group, tally, just_asked=turn == 0)
+            stream = (
+                self._flow.through(send, min(channel.at_once, len(mails)), planned=chart.ir.entry.kind == "audience")
+                if isinstance(send, Paced)
+                else None
+            )
+            try:
+                for wave in chunked(mails, size):
+                    await asyncio.to_thread(self._render, channel, state, action, chart, wave)
+                    ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
+                    if stream is not None:
+                        await stream.add([Ready(m.position, m.candidate, m.outgoing) for m in ready if m.outgoing])
+                        continue
+                    for turn, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
+                        await self._call(channel, send, group, tally, just_asked=turn == 0)
+                if stream is not None:
+                    _tell(tally, await stream.finish())
+            except BaseException as error:
+                if stream is not None:
+                    await stream.stop(error)
+                raise
             await asyncio.to_thread(self._settle, tally)
         return tally
 
@@ -163,10 +186,11 @@ class Sending:
         channel = self._channels[action.kind]
         ids = sorted({who[item.enrolment_id].customer_id for _, item in going})
         with self._database.read() as conn:
-            recipients = self._recipients(conn, ids, chart.ir.zone)
+            recipients = read_recipients(conn, ids, self._settings, chart.ir.zone)
             speaks = channel.speaks_of(action.template, "orders")
             bought = facts.orders_summary(conn, ids, self._clock.now()) if speaks else {}
             rotated = feeds.generations(conn, ids)
+            posts = _posts(conn, channel, action.template)
         shared = {"journey": {"name": chart.ir.name, "title": chart.ir.title}, "now": from_ms(batch.at)}
         mails: list[_Mail] = []
         for position, item in going:
@@ -175,37 +199,17 @@ class Sending:
             mails.append(
                 _Mail(
                     position,
-                    self._candidate(item, state, action.kind, number, chart, person, channel.address(recipient)),
+                    self._candidate(item, state, number, chart, person, channel, recipient),
                     recipient,
                     {
                         "orders": bought.get(person.customer_id),
                         "feed_generation": rotated.get(person.customer_id, 0),
+                        "feeds": posts,
                         **shared,
                     },
                 )
             )
         return mails
-
-    def _recipients(self, conn: Connection, ids: Sequence[str], zone: str | None) -> dict[str, Recipient]:
-        rows = table(Customer)
-        found: dict[str, Recipient] = {}
-        for piece in chunked(ids):
-            for row in conn.execute(select(*_READ).where(rows.c.id.in_(piece))):
-                found[row.id] = Recipient(
-                    id=row.id,
-                    language=row.language or self._settings.language,
-                    zone=row.zone or zone or self._settings.zone,
-                    first_name=row.first_name or "",
-                    last_name=row.last_name or "",
-                    email=row.email,
-                    phone=row.phone,
-                    address=row.address,
-                    postcode=row.postcode,
-                    city=row.city,
-                    country=row.country,
-                    attributes=row.attributes,
-                )
-        return found
 
     def _stranger(self, customer_id: str) -> Recipient:
         """A customer whose row is gone (erased): no address, so nothing is sent, and the row says so."""
@@ -213,8 +217,9 @@ class Sending:
 
     @staticmethod
     def _candidate(  # a message's row has as many columns
-        item: Item, state: State, kind: str, number: int, chart: Chart, person: Person, address: str | None
+        item: Item, state: State, number: int, chart: Chart, person: Person, channel: Channel, recipient: Recipient
     ) -> Candidate:
+        address = channel.address(recipient)
         return Candidate(
             key=messages.message_key(item.enrolment_id, item.visit, number),
             enrolment_id=item.enrolment_id,
@@ -224,9 +229,10 @@ class Sending:
             state=state.name,
             visit=item.visit,
             arm=person.arm,
-            channel=kind,
+            channel=channel.name,
             purpose=state.purpose or chart.ir.purpose,
             address=address,
+            lacks=channel.lacks(recipient) if address is None and isinstance(channel, Paper) else "",
         )
 
     def _render(self, channel: Channel, state: State, action: Action, chart: Chart, wave: Sequence[_Mail]) -> None:
@@ -262,6 +268,11 @@ class Sending:
                 substitute=substitute,
                 journey_title=chart.ir.title,
             )
+        if isinstance(channel, Paper):
+            wrong = channel.proof([mail.outgoing for mail in wave if mail.outgoing is not None])
+            for mail in wave:
+                if mail.candidate.key in wrong:
+                    mail.outgoing, mail.receipt = None, Receipt("rejected", detail=wrong[mail.candidate.key][:500])
 
     def _reserve(self, channel: Channel, wave: Sequence[_Mail], tally: _Tally) -> list[_Mail]:
         """Settle the wave before, ask the gate, and reserve this one's keys, in one transaction; returns who is sent to."""
@@ -316,10 +327,7 @@ class Sending:
         receipts = await asyncio.gather(*(send(mail.outgoing) for mail in going if mail.outgoing is not None))
         for mail, receipt in zip(going, receipts, strict=True):
             tally.receipts.append((mail.candidate.key, receipt))
-            if receipt.status == "rejected":
-                tally.not_sent.append(mail.position)
-            elif receipt.status == "deferred":
-                tally.deferred.append((mail.position, receipt.retry_after or _AGAIN))
+            tally.note(mail.position, receipt)
 
     def _last_look(
         self, channel: Channel, candidates: Sequence[Candidate], tally: _Tally
@@ -351,6 +359,14 @@ class Sending:
             messages.settle(conn, tally.receipts, self._clock.now())
 
 
+def _tell(tally: _Tally, sent: Sequence[Sent]) -> None:
+    for each in sent:
+        if each.no is not None:
+            tally.not_sent.append(each.position)
+        elif each.receipt is not None:
+            tally.note(each.position, each.receipt)
+
+
 def _context(mail: _Mail) -> dict[str, Any]:
     """What the template was given, fit to be kept: with its source, the message can be made again."""
     recipient = mail.recipient
@@ -358,7 +374,20 @@ def _context(mail: _Mail) -> dict[str, Any]:
     kept: dict[str, Any] = {"customer": customer, "now": _plain(mail.facts["now"])}
     if (bought := mail.facts["orders"]) is not None:
         kept["orders"] = {name: _plain(getattr(bought, name)) for name in bought.__dataclass_fields__}
+    if posts := mail.facts["feeds"]:
+        kept["feeds"] = {
+            source: [{name: _plain(value) for name, value in post.items()} for post in of]
+            for source, of in posts.items()
+        }
     return kept
+
+
+def _posts(conn: Connection, channel: Channel, template: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest posts of the feed sources that the template names; rendering fetches nothing."""
+    if not channel.speaks_of(template, "feed"):
+        return {}
+    named = [source.name for source in feed_sources.every(conn) if channel.speaks_of(template, source.name)]
+    return feed_sources.shown(conn, named)
 
 
 _SHOWN = tuple(Recipient.__dataclass_fields__)

@@ -19,21 +19,26 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from engine.db import Database
 from engine.errors import EngineError
 from engine.links import Links
+from engine.outgoing import Closing
 from engine.settings import Settings
 from engine.templates import Templates
 from workers import lease
 from workers.calls import CallKeeper
 from workers.channels import channels
-from workers.cohort import CohortWorkflow
+from workers.cohort import CohortWorkflow, planned_queue
 from workers.dispatcher import Dispatcher
 from workers.entry import Entry
+from workers.feed_reading import FeedReading
 from workers.perform import Performer
+from workers.printing import Printing
 from workers.registry import REGISTRY
+from workers.settling import Settler
 from workers.webhooks import Deliverer
 
 __all__ = ["connect", "run_worker"]
 
 _log = logging.getLogger(__name__)
+_TRIGGERED, _PLANNED = 8, 6  # batches at once: mass sends have places of their own (behaviour S6)
 _LEASE = 10.0  # seconds after which another process takes over from one that died
 
 
@@ -68,34 +73,49 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     client = await connect(settings)
     REGISTRY.load(database)
     links = Links(settings.public_url, settings.signing_key())
-    ways = channels(settings, Templates.of(settings), links)
+    ways = channels(settings, Templates.of(settings), links, database)
     performer = Performer(settings, database, REGISTRY, ways)
+    shared: dict[str, Any] = {
+        "activities": [performer.perform],
+        "max_heartbeat_throttle_interval": timedelta(seconds=3),
+        "graceful_shutdown_timeout": timedelta(seconds=20),
+    }
     worker = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[CohortWorkflow],
-        activities=[performer.perform],
         workflow_runner=UnsandboxedWorkflowRunner(),  # docs/decisions/0004-no-workflow-sandbox.md
         max_cached_workflows=1000,
         max_concurrent_workflow_tasks=20,
-        max_concurrent_activities=8,
-        max_heartbeat_throttle_interval=timedelta(seconds=3),
-        graceful_shutdown_timeout=timedelta(seconds=20),
+        max_concurrent_activities=_TRIGGERED,
+        **shared,
+    )
+    campaigns = Worker(
+        client, task_queue=planned_queue(settings.task_queue), max_concurrent_activities=_PLANNED, **shared
     )
     dispatcher = Dispatcher(settings, database, REGISTRY, client)
     entry = Entry(settings, database, REGISTRY, client)
     deliverer = Deliverer(database)
     keeper = CallKeeper(database, settings.clock)
+    printing = Printing(settings, database)
+    settler = Settler(settings, database, ways["sms"])
+    reading = FeedReading(settings, database)
     holder = f"{os.getpid()}-{token_hex(4)}"
-    async with worker:
+    async with worker, campaigns:
         await asyncio.gather(
             _loop("entry", entry.round, settings, database, holder, stop),
             _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
             _loop("call tasks", keeper.round, settings, database, holder, stop),
             _loop("webhooks", deliverer.round, settings, database, holder, stop),
+            _loop("printing", printing.round, settings, database, holder, stop),
+            _loop("settler", settler.round, settings, database, holder, stop),
+            _loop("feeds", reading.round, settings, database, holder, stop),
             _registry(settings, database, stop),
         )
     await deliverer.close()
+    for channel in ways.values():
+        if isinstance(channel, Closing):
+            await channel.close()
     database.close()
 
 

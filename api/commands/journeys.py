@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from dsl.loading import Loaded
     from dsl.problems import JourneyError
     from engine.paths import Path as Way
+    from engine.tables import KnobChange
     from engine.templates import Template, Templates
 
-__all__ = ["check", "draw", "hash_", "off", "on", "publish", "show", "where"]
+__all__ = ["check", "checked", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
 
 At = Annotated[Path | None, typer.Argument(help="A journey file or a folder of them; default: PARCOURS_JOURNEYS.")]
 Only = Annotated[str | None, typer.Option("--journey", "-j", help="One journey of them, by its name.")]
@@ -28,14 +29,17 @@ def check(path: At = None) -> None:
     """Check journeys and their templates: every rule, with file, line and a way out. Exit code 1 if something is wrong."""
     loaded, problems = _load(path)
     problems += _template_problems(path, loaded)
+    remarks = _remarks(path, loaded)
+    if remarks:
+        _print(remarks)
     if problems:
         count = _print(problems)
         typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; parcours explain CODE says more", err=True)
         raise typer.Exit(1)
+    _warn(loaded)
     for each in loaded:
-        arrows = sum(len(state.arrows) for state in each.ir.states) + len(each.ir.anywhere)
         typer.echo(
-            f"{each.ir.name}: {len(each.ir.states)} states, {arrows} arrows, {each.ir.hash[:12]}: nothing is wrong"
+            f"{each.ir.name}: {len(each.ir.states)} states, {len(each.ir.arrows)} arrows, {each.ir.hash[:12]}: nothing is wrong"
         )
 
 
@@ -63,6 +67,7 @@ def draw(
         ),
     ] = None,
     theme: Annotated[str, typer.Option(help="auto, light or dark.")] = "auto",
+    look: Annotated[bool, typer.Option("--open", help="Show it, in the browser or in what opens such files.")] = False,
 ) -> None:
     """Draw journeys, by the file's ending: SVG, PNG, Mermaid, text; or a statechart, as SCXML or as JSON of XState 5."""
     found = _sound(path, journey)
@@ -73,11 +78,13 @@ def draw(
         file = output or Path(f"{ir.name}.svg")
         file.write_bytes(_drawn(ir, file.suffix, theme))
         typer.echo(f"{file}")
+        if look:
+            _look_at(file)
 
 
 def publish(path: At = None, journey: Only = None) -> None:
     """Check journeys, and make them the newest versions. Customers under way stay on theirs; the switch stays as it is."""
-    from engine import journeys
+    from engine import journeys, knob_changes
 
     loaded, problems = _load(path)
     wanted = _chosen(loaded, journey) if not problems else []
@@ -86,15 +93,32 @@ def publish(path: At = None, journey: Only = None) -> None:
         _print(problems)
         typer.echo("nothing was published", err=True)
         raise typer.Exit(1)
+    _warn(wanted)
     templates = _templates(path)
     settings, database = _database()
     for each in wanted:
         with database.write() as conn:
             before = [row.hash for row in journeys.versions(conn, each.ir.name)]
-            made = journeys.publish(conn, each.ir, _who(), settings.clock.now(), _sources(templates, each.ir))
+            turned = {row.knob for row in knob_changes.newest(conn, each.ir.name).values() if row.value is not None}
+            made = journeys.publish(conn, each.ir, who(), settings.clock.now(), _sources(templates, each.ir))
+            changes = knob_changes.newest(conn, each.ir.name)
             switched = "on" if journeys.get(conn, each.ir.name).on else f"off: parcours on {each.ir.name}"
-        news = "as it was published before" if each.ir.hash in before else "new"
+        news = "as it was published before" if made.hash in before else "new"
         typer.echo(f"{each.ir.name}: version {made.version} ({news}), {switched}")
+        _print_turned(each.ir, {name: changes[name] for name in sorted(turned)})
+
+
+def _print_turned(ir: IR, turned: Mapping[str, KnobChange]) -> None:
+    """What became of the knobs that were turned before this publication."""
+    from engine.tuning import value_words
+
+    knobs = {knob.name: knob for knob in ir.knobs}
+    for name, change in turned.items():
+        if change.value is None:
+            typer.echo(f"  knob {name}: {change.why}; what was turned holds no longer")
+        else:
+            said = (value_words(knobs[name], value) for value in (change.value, knobs[name].value))
+            typer.echo("  knob {}: stays at {} (the code says {})".format(name, *said))
 
 
 def on(name: Name, why: Why = "") -> None:
@@ -149,12 +173,17 @@ def _print(problems: Sequence[JourneyError]) -> int:
     return len(found)
 
 
-def _sound(path: Path | None, journey: str | None) -> list[IR]:
+def checked(path: Path | None) -> list[Loaded]:
+    """The journeys that are there; if something is wrong with one, it is printed, and the command ends."""
     loaded, problems = _load(path)
     if problems:
         _print(problems)
         raise typer.Exit(1)
-    return [each.ir for each in _chosen(loaded, journey)]
+    return loaded
+
+
+def _sound(path: Path | None, journey: str | None) -> list[IR]:
+    return [each.ir for each in _chosen(checked(path), journey)]
 
 
 def _chosen(loaded: Sequence[Loaded], journey: str | None) -> list[Loaded]:
@@ -183,9 +212,36 @@ def _template_problems(path: Path | None, loaded: Sequence[Loaded]) -> list[Jour
     if not loaded:
         return []
     from engine.checking import check_templates, uses_of
+    from engine.sms_check import sms_problems
 
     templates, known = _templates(path), _attributes()
-    return [problem for each in loaded for problem in check_templates(templates, uses_of(each), known)]
+    uses = [uses_of(each) for each in loaded]
+    found = [problem for each in uses for problem in check_templates(templates, each, known)]
+    return [*found, *sms_problems(templates, [use for each in uses for use in each])]
+
+
+def _remarks(path: Path | None, loaded: Sequence[Loaded]) -> list[JourneyError]:
+    """What is not wrong, and costs money: letters that make a text message two."""
+    from engine.checking import uses_of
+    from engine.sms_check import sms_remarks
+
+    return sms_remarks(_templates(path), [use for each in loaded for use in uses_of(each)]) if loaded else []
+
+
+def _warn(loaded: Sequence[Loaded]) -> None:
+    """What is no fault of the journeys, and will keep marketing mails from arriving all the same."""
+    from engine.checking import uses_of
+    from engine.mail_lint import plain_address
+    from engine.settings import Settings
+
+    url = Settings().public_url
+    mails = any(use.channel == "email" and use.purpose == "marketing" for each in loaded for use in uses_of(each))
+    if mails and plain_address(url):
+        typer.echo(
+            f"warning: PARCOURS_PUBLIC_URL is {url}: one-click unsubscribing is by https alone (RFC 8058),"
+            " and large mailbox providers turn down marketing mails without it",
+            err=True,
+        )
 
 
 def _attributes() -> list[str]:
@@ -205,11 +261,20 @@ def _attributes() -> list[str]:
 def _sources(templates: Templates, ir: IR) -> list[Template]:
     found: dict[str, Template] = {}
     for state in ir.states:
-        if state.template is not None:
-            for language in templates.languages(state.template, state.kind):
-                template = templates.find(state.template, state.kind, language)
+        sends = ((state.kind, state.template or ""), *((action.kind, action.template) for action in state.also))
+        for kind, ref in sends if state.channels else ():
+            for language in templates.languages(ref, kind):
+                template = templates.find(ref, kind, language)
                 found[template.hash] = template
     return list(found.values())
+
+
+def _look_at(file: Path) -> None:
+    """Show a file in the browser (that of the variable BROWSER, if it is set)."""
+    import webbrowser
+
+    if not webbrowser.open(file.resolve().as_uri()):
+        typer.echo(f"there is no browser here to show {file} in", err=True)
 
 
 def _drawn(ir: IR, suffix: str, theme: str) -> bytes:
@@ -250,7 +315,7 @@ def _switch(name: str, why: str, *, on: bool) -> None:
 
     settings, database = _database()
     with database.write() as conn:
-        changed = journeys.switch(conn, name, on, _who(), why, settings.clock.now())
+        changed = journeys.switch(conn, name, on, who(), why, settings.clock.now())
     typer.echo(f"{name} is {'on' if on else 'off'}{'' if changed else ', as it was'}")
 
 
@@ -260,7 +325,8 @@ def _database():  # noqa: ANN202  # what it returns is imported only when a comm
     return open_database()
 
 
-def _who() -> str:
+def who() -> str:
+    """Who gives the command, as the system knows them."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -282,9 +348,20 @@ def _print_way(way: Way) -> None:
     for step in way.steps:
         by = step.cause if step.event is None else f"{step.cause}: {step.event.name}"
         sent = [f"{m.channel} {m.status}{f': {m.reason}' if m.reason else ''}" for m in step.messages]
-        values = [f"{name} = {value}" for name, value in (step.detail or {}).items()]
+        values = list(_why(step.detail or {}))
         told = (f"{step.at:%Y-%m-%d %H:%M}", step.state, "\n".join([by, *values]), "\n".join(sent))
         table.add_row(*(Text(cell) for cell in told))
     console.print(table)
     for late in way.late:
         console.print(Text(f"{late.at:%Y-%m-%d %H:%M}  {late.event.name} moved nothing: {late.reason}"))
+
+
+def _why(detail: Mapping[str, Any]) -> Iterator[str]:
+    """What a step was decided on, a line each."""
+    for name, value in detail.items():
+        if name == "learned":
+            for arm in value["arms"]:
+                said = f"{arm['successes']} of {arm['trials']:g} reached the goal, share {arm['share']:.0%}"
+                yield f"{arm['to']}: {said}, drawn {arm['drawn']:.3f}"
+        else:
+            yield f"{name} = {value}"

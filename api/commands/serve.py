@@ -1,4 +1,4 @@
-"""`parcours worker`, `parcours local` and `parcours up`: the processes that run, and all of them at once."""
+"""`parcours worker`, `parcours local`, `parcours receiver` and `parcours up`: the processes that run, and all at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from engine.settings import Settings
 
-__all__ = ["local", "up", "worker"]
+__all__ = ["local", "receiver", "up", "worker"]
 
 Work = Callable[[Settings, asyncio.Event], Coroutine[None, None, None]]
 
@@ -26,15 +26,21 @@ def worker() -> None:
 
 
 def local() -> None:
-    """Run the local stand-ins of providers: the mail sink (SMTP) and the SMS gateway (HTTP)."""
+    """Run the local stand-ins of providers: the mail sink (SMTP), the SMS gateway and, where it is one, the letters' (HTTP)."""
     _log()
     asyncio.run(_until_told(_local))
+
+
+def receiver() -> None:
+    """Run the receiver: a mail server for what comes back, bounces, complaints and replies (PARCOURS_MAIL_IN_…)."""
+    _log()
+    asyncio.run(_until_told(_receiver))
 
 
 def up(
     temporal_ui: Annotated[int, typer.Option(help="Port of Temporal's own pages; 0: none.")] = 8233,
 ) -> None:
-    """Start everything on this machine, and stay: Temporal, worker, API, mail sink, SMS gateway. Ctrl-C ends it all."""
+    """Start everything on this machine, and stay: Temporal, worker, API, mail sink and receiver, SMS gateway. Ctrl-C ends it all."""
     from rich.console import Console
 
     console = Console()
@@ -45,11 +51,13 @@ def up(
         from api.stack import Stack
 
         with console.status("starting Temporal, worker and API …"):
-            stack = Stack(settings, say=console.print, ui_port=temporal_ui or None)
+            stack = Stack(settings, say=console.print, ui_port=temporal_ui or None, receives=settings.mail_in_port != 0)
             await stack.start()
         try:
             console.print(f"[bold]Parcours is up.[/] API and its documentation: {stack.api_url}/docs")
             console.print(f"Mail that it sends: {stack.api_url}/sink    data: {settings.data.resolve()}")
+            if settings.mail_in_port:
+                console.print(f"Mail that comes back: SMTP on {settings.mail_in_host}:{settings.mail_in_port}")
             if temporal_ui:
                 console.print(f"Temporal's pages: http://127.0.0.1:{temporal_ui}")
             console.print(
@@ -80,17 +88,37 @@ async def _local(settings: Settings, stop: asyncio.Event) -> None:
     from urllib.parse import urlsplit
 
     import uvicorn
+    from starlette.applications import Starlette
 
     from workers.local.gateway import gateway
+    from workers.local.post_office import post_office
     from workers.local.sink import Sink
 
-    gateway_port = urlsplit(settings.sms_url).port or 8025
-    app = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=gateway_port, log_level="warning"))
+    def serve(app: Starlette, port: int) -> uvicorn.Server:
+        return uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+
+    texts = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
+    servers = [serve(texts, urlsplit(settings.sms_url).port or 8025)]
+    printer = urlsplit(settings.letter_provider)
+    if printer.hostname in {"127.0.0.1", "localhost"} and printer.port is not None:
+        letters = post_office(settings.data / "post", settings.letter_token.get_secret_value())
+        servers.append(serve(letters, printer.port))
     with Sink(settings.data / "sink", port=settings.smtp_port):
-        serving = asyncio.create_task(server.serve())  # uvicorn takes the signals while it serves, and ends by them
+        serving = [asyncio.create_task(server.serve()) for server in servers]  # they take the signals, and end by them
         told = asyncio.create_task(stop.wait())
-        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
+        await asyncio.wait({*serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
         told.cancel()
+
+
+async def _receiver(settings: Settings, stop: asyncio.Event) -> None:
+    from engine.db import Database
+    from workers.receiver import Receiver
+
+    database = Database(settings.database_url)
+    await asyncio.to_thread(database.migrate)
+    with Receiver(settings, database):
+        await stop.wait()
+    database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ def check_books(
         _texts(conn, texts),
         _kept(conn, "call", table(CallTask).c.id, "call tasks"),
         _kept(conn, "feed", table(FeedItem).c.key, "feed items"),
-        _kept(conn, "letter", table(Letter).c.key, "letters"),
+        _kept(conn, "letter", table(Letter).c.key, "letters", table(Letter).c.status.not_in(("withdrawn", "failed"))),
+        _posted(conn, settings.data / "outbox"),
         _nothing_for_the_held_out(conn),
         _settled(conn, until),
     ]
@@ -176,8 +178,25 @@ def _texts(conn: Connection, texts: Sequence[Mapping[str, Any]]) -> Check:
     return _compare(conn, "sms", found, "texts at the gateway")
 
 
-def _kept(conn: Connection, channel: str, column: Any, what: str) -> Check:
-    return _compare(conn, channel, Counter(str(row[0]) for row in conn.execute(select(column))), what)
+def _kept(conn: Connection, channel: str, column: Any, what: str, *where: Any) -> Check:
+    return _compare(conn, channel, Counter(str(row[0]) for row in conn.execute(select(column).where(*where))), what)
+
+
+def _posted(conn: Connection, outbox: Path) -> Check:
+    """Each letter that was handed over stands in one manifest, once; no other does."""
+    letter = table(Letter)
+    over = letter.c.status.in_(("handed over", "returned"))
+    handed = {row.key: row.run for row in conn.execute(select(letter.c.key, letter.c.run).where(over))}
+    found: Counter[tuple[str, str]] = Counter()
+    for manifest in outbox.glob("*/manifest.csv"):
+        with manifest.open(newline="", encoding="utf-8") as file:
+            found.update((row["letter_id"], manifest.parent.name) for row in csv.DictReader(file))
+    wrong = [f"{key} is in run {run} {number}×" for (key, run), number in sorted(found.items()) if number > 1]
+    wrong += [
+        f"{key} was handed over with {run} and is not there" for key, run in handed.items() if (key, run) not in found
+    ]
+    wrong += [f"{key} is in run {run} and was not handed over" for key, run in found if handed.get(key) != run]
+    return Check("every letter handed over is in its run once", len(handed), tuple(wrong))
 
 
 def _compare(conn: Connection, channel: str, found: Counter[str], what: str) -> Check:

@@ -21,22 +21,25 @@ class UnreadableLetterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A letter of a print run: what shows in its window, and its PDF."""
+    """A letter of a print run: what shows in its window, and its pages in the run's PDF."""
 
     lines: tuple[str, ...]
     pdf: Path
+    first_page: int = 1
+    pages: int = 1
 
     def code(self) -> str:
         """The answer code, read from the print as an eye would. Raises UnreadableLetterError."""
-        text = "\n".join(page.extract_text() for page in PdfReader(self.pdf).pages)
+        pages = PdfReader(self.pdf).pages[self.first_page - 1 : self.first_page - 1 + self.pages]
+        text = "\n".join(page.extract_text() for page in pages)
         found = _CODE.search(text)
         if found is None:
-            raise UnreadableLetterError(f"no answer code is printed in {self.pdf}")
+            raise UnreadableLetterError(f"no answer code is printed in {self.pdf}, page {self.first_page}")
         return found[0].replace(" ", "")
 
 
 class Postbox:
-    """A folder of print runs; `new` gives the pieces that were added to their manifests since the last look."""
+    """A folder of print runs; `new` gives the pieces of the runs that came since the last look."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +47,7 @@ class Postbox:
         self._read: dict[Path, int] = {}
 
     def new(self) -> list[Piece]:
-        """The new pieces, run by run. A manifest grows while its run is printed; a row's PDF is there before the row."""
+        """The new pieces, run by run. A run's folder comes whole."""
         found: list[Piece] = []
         for manifest in sorted(self.folder.glob("*/manifest.csv")):
             changed = manifest.stat().st_mtime_ns
@@ -56,5 +59,6 @@ class Postbox:
                     if row["letter_id"] not in self._seen:
                         self._seen.add(row["letter_id"])
                         lines = tuple(row[name] for name in row if name.startswith("line_") and row[name])
-                        found.append(Piece(lines, manifest.parent / row["file"]))
+                        pages = int(row["first_page"]), int(row["pages"])
+                        found.append(Piece(lines, manifest.parent / row["file"], *pages))
         return found

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from email import message_from_bytes, policy
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from api.demo.summary import Revenue, Summary
 from dsl.draw import svg
-from engine import journeys
+from engine import journeys, post, print_runs
 from engine.db import Database, table
 from engine.png import png
+from engine.printing import Printer, templates_of
 from engine.settings import Settings
 from engine.tables import Letter
+from engine.templates import Templates
 
 __all__ = ["show", "write"]
 
@@ -78,8 +79,7 @@ def write(summary: Summary, database: Database, settings: Settings, folder: Path
             picture = svg(journeys.load_ir(conn, count.hash), counts=count.passed, version=f"v{count.version}")
             keep(f"{name}.svg", picture.encode())
             keep(f"{name}.png", png(picture))
-        letter = table(Letter)
-        piece = conn.execute(select(letter.c.run, letter.c.file).order_by(letter.c.at, letter.c.key).limit(1)).first()
+        letter = _some_letter(conn, settings)
     mails = sorted((settings.data / "sink").glob("*.eml"))
     if mails:
         raw = mails[0].read_bytes()
@@ -87,9 +87,8 @@ def write(summary: Summary, database: Database, settings: Settings, folder: Path
         body = message_from_bytes(raw, policy=policy.default).get_body(("html",))
         if body is not None:
             keep("mail.html", str(body.get_content()).encode())
-    if piece is not None:
-        shutil.copyfile(settings.data / "outbox" / piece.run / piece.file, folder / "letter.pdf")
-        written.append(folder / "letter.pdf")
+    if letter is not None:
+        keep("letter.pdf", letter)
     if feed_xml is not None:
         keep("feed.xml", feed_xml)
     return written
@@ -163,3 +162,14 @@ def _checks(summary: Summary) -> Table:
     for check in summary.checks:
         found.add_row(check.name, f"{check.counted:,}", "✓" if check.holds else "\n".join(check.shown()))
     return found
+
+
+def _some_letter(conn: Connection, settings: Settings) -> bytes | None:
+    """The first letter of all, as the printer got it, by itself."""
+    target = table(Letter)
+    key = conn.execute(select(target.c.key).order_by(target.c.at, target.c.key).limit(1)).scalar()
+    if key is None:
+        return None
+    letter = post.get(conn, str(key))
+    printer = Printer(settings.journeys, settings.country, Templates.of(settings).brand)
+    return printer.single(letter, templates_of(conn, [letter]), print_runs.get(conn, letter.run).cut_off_at)

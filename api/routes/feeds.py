@@ -1,4 +1,4 @@
-"""Personal feeds: the document behind a secret address. Private, in no index, and asked for again only if it changed."""
+"""Feeds, personal and of segments: the document behind a secret address. Private, in no index, and asked for again only if it changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from fastapi import APIRouter, Header, Response
 
 from api.errors import ApiError, ErrorBody
 from api.state import Here
-from engine import feeds
+from engine import feeds, segment_feeds
+from engine.errors import NotFound
+from engine.feed_document import Kind
 from engine.links import ForgedLink
 
 __all__ = ["router"]
@@ -21,7 +23,7 @@ router = APIRouter(tags=["feeds"])
 @router.get(
     "/f/{token}.{kind}",
     response_class=Response,
-    summary="A customer's feed",
+    summary="A feed",
     responses={304: {"description": "Not changed since"}, 410: {"model": ErrorBody, "description": "Revoked"}},
 )
 def feed(
@@ -36,8 +38,12 @@ def feed(
         token = here.links.read_feed(token)
     except ForgedLink as error:
         raise ApiError(404, "unknown_feed", str(error)) from None
+    form: Kind = "rss" if kind == "xml" else "atom"
     with here.database.read() as conn:
-        page = feeds.document(conn, here.links, token, here.templates.brand, "rss" if kind == "xml" else "atom")
+        try:
+            page = feeds.document(conn, here.links, token, here.templates.brand, form)
+        except NotFound:
+            page = segment_feeds.document(conn, here.links, token, here.templates.brand, form)
     try:
         since = parsedate_to_datetime(if_modified_since) if if_modified_since is not None else None
     except ValueError:

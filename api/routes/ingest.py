@@ -6,7 +6,6 @@ The answer is exactly 200 (RudderStack sends again on 202). A batch is kept whol
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 
@@ -16,14 +15,15 @@ from pydantic import BaseModel, Field
 from api.auth import Need
 from api.errors import ApiError
 from api.segment import KINDS, Malformed, Read, read
-from api.state import Here, State
-from engine import customers, events
+from api.state import Here
+from engine import events
 
-__all__ = ["router"]
+__all__ = ["MOST", "Received", "router"]
 
 router = APIRouter(tags=["events"])
 
-_MOST = 5000
+MOST = 5000
+"""Most messages of a batch."""
 
 
 class Received(BaseModel):
@@ -101,8 +101,8 @@ def batch(here: Here, body: Annotated[Any, Depends(_json)]) -> Received:
     if not isinstance(messages, list):
         raise ApiError(400, "malformed_batch", 'the body must be {"batch": [...]}')
     batch = cast("list[object]", messages)
-    if len(batch) > _MOST:
-        raise ApiError(413, "batch_too_large", f"a batch may have {_MOST} messages, this one has {len(batch)}")
+    if len(batch) > MOST:
+        raise ApiError(413, "batch_too_large", f"a batch may have {MOST} messages, this one has {len(batch)}")
     now = here.now()
     parsed: list[Read] = []
     for index, message in enumerate(batch):
@@ -112,7 +112,7 @@ def batch(here: Here, body: Annotated[Any, Depends(_json)]) -> Received:
             raise ApiError(
                 400, "malformed_event", f"batch[{index}].{error.message}; nothing of the batch was kept"
             ) from None
-    _keep(here, parsed, now)
+    here.keeper.keep(parsed, now)
     return Received()
 
 
@@ -123,7 +123,7 @@ def _single(kind: str) -> None:
             parsed = read(body, now, kind)
         except Malformed as error:
             raise ApiError(400, "malformed_event", error.message) from None
-        _keep(here, [parsed], now)
+        here.keeper.keep([parsed], now)
         return Received()
 
     take.__doc__ = f"Segment's {kind} call: one message of a batch, without `type`."
@@ -155,16 +155,3 @@ def read_events(
         found = events.since(conn, since, limit, name=name, customer_id=customer_id)
     rows = [EventOut.model_validate(event, from_attributes=True) for event in found]
     return Events(events=rows, next=rows[-1].seq if rows else since)
-
-
-def _keep(here: State, parsed: Sequence[Read], now: datetime) -> None:
-    with here.database.write() as conn:
-        new = set(events.accept(conn, [each.event for each in parsed], now))
-        fresh = [each for each in parsed if each.event.id in new]
-        profiles = [
-            (each.event.customer_id, each.profile)
-            for each in fresh
-            if each.profile is not None and each.event.customer_id is not None
-        ]
-        customers.put_new_or_changed(conn, profiles, now)
-        customers.add_purchases(conn, [line for each in fresh for line in each.lines])

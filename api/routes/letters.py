@@ -1,4 +1,4 @@
-"""Answers to letters: the page that a QR code or a typed code leads to. Looking at it is no answer; the button is."""
+"""The page that a QR code, a typed code or its link leads to. Looking at it is no answer; the button is."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection
 
 from api.errors import ApiError
 from api.page import page, words
 from api.state import Here
-from engine import customers, events
-from engine.db import table
-from engine.links import ForgedLink, Links
-from engine.tables import Letter
+from engine import answers, customers
+from engine.errors import NotFound
+from engine.links import Links
 
 __all__ = ["router"]
 
@@ -33,60 +32,45 @@ def code_page(request: Request) -> Response:
 def typed(here: Here, request: Request, code: Annotated[str, Form(max_length=100)]) -> Response:
     """Leads to the letter's page. Small letters, blanks and dashes are forgiven."""
     try:
-        normal = Links.read_letter(code)
         with here.database.read() as conn:
-            _letter(conn, normal)
-    except (ForgedLink, ApiError):
+            send = answers.by_code(conn, code)
+    except NotFound:
         language, texts = words(_preferred(request))
         return page("code.html", 404, language=language, words=texts, wrong=True)
-    return RedirectResponse(f"/l/{Links.show_code(normal)}", 303)
+    return RedirectResponse(f"/l/{Links.show_code(send.code or '')}?via=code", 303)
 
 
 @router.head("/l/{code}", include_in_schema=False)
 @router.get("/l/{code}", response_class=Response, summary="A letter's answer page")
-def letter_page(here: Here, code: str) -> Response:
+def letter_page(here: Here, code: str, via: str = "") -> Response:
     """A page with a button; it tells nothing about whom the letter was for."""
     with here.database.read() as conn:
-        row = _letter(conn, _normal(code))
-        return _page(conn, row, answered=row.answered_at is not None)
+        send = _send(conn, code)
+        return _page(conn, send, via, answered=answers.answered(conn, send.key))
 
 
 @router.post("/l/{code}", response_class=Response, summary="Answer a letter")
-def answer(here: Here, code: str) -> Response:
-    """Records `letter.answered`, once: pressing the button again changes nothing."""
-    now = here.now()
-    with here.database.write() as conn:
-        row = _letter(conn, _normal(code))
-        target = table(Letter)
-        conn.execute(
-            update(target).where(target.c.key == row.key, target.c.answered_at.is_(None)).values(answered_at=now)
-        )
-        sent = events.Answered(row.key, row.customer_id, "letter", [])
-        events.answer(
-            conn, sent, "answered", now, source="letter", payload={"code": row.code}, event_id=f"letter:{row.key}"
-        )
-        return _page(conn, row, answered=True)
+def answer(here: Here, code: str, via: Annotated[str, Form(max_length=20)] = "") -> Response:
+    """Records `letter.answered` (or `email.answered` …, of whatever carried the code), once: pressing again changes nothing."""
+    with here.database.write(durable=True) as conn:
+        send = _send(conn, code)
+        by = "code" if via == "code" else "qr" if send.channel == "letter" else "link"
+        answers.record(conn, send, answers.Answer(by, id="page"), here.now())
+        return _page(conn, send, via, answered=True)
 
 
-def _normal(code: str) -> str:
+def _send(conn: Connection, code: str) -> answers.Send:
     try:
-        return Links.read_letter(code)
-    except ForgedLink as error:
-        raise ApiError(404, "letter_not_found", str(error)) from None
+        return answers.by_code(conn, code)
+    except NotFound as error:
+        raise ApiError(404, "letter_not_found", error.message) from None
 
 
-def _letter(conn: Connection, code: str) -> Letter:
-    target = table(Letter)
-    row = conn.execute(select(target).where(target.c.code == code)).mappings().first()
-    if row is None:
-        raise ApiError(404, "letter_not_found", "no letter has this code; is every character right?")
-    return Letter(**row)
-
-
-def _page(conn: Connection, row: Letter, *, answered: bool) -> Response:
-    customer = customers.get(conn, row.customer_id)
+def _page(conn: Connection, send: answers.Send, via: str, *, answered: bool) -> Response:
+    customer = customers.get(conn, send.customer_id)
     language, texts = words(customer.language if customer is not None else None)
-    return page("letter.html", language=language, words=texts, code=Links.show_code(row.code), answered=answered)
+    code = Links.show_code(send.code or "")
+    return page("letter.html", language=language, words=texts, code=code, via=via, answered=answered)
 
 
 def _preferred(request: Request) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from api.errors import ApiError
 from api.page import PRIVATE, page, words
 from api.state import Here, State
 from dsl.ir import CHANNELS
-from engine import consent, customers, events
+from engine import consent, customers, events, hits
 from engine.links import ForgedLink
 
 __all__ = ["router"]
@@ -22,7 +23,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["links"])
 
 _PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-_PROXIES = ("GoogleImageProxy", "YahooMailProxy", "YahooCacheSystem", "DuckDuckGo-Image", "ggpht.com")
 
 
 @router.head("/c/{token}", include_in_schema=False)
@@ -30,7 +30,7 @@ _PROXIES = ("GoogleImageProxy", "YahooMailProxy", "YahooCacheSystem", "DuckDuckG
 def click(here: Here, request: Request, token: str) -> Response:
     """Records the click as an answer to its message, and leads to the target in the message's row: no redirect is open.
 
-    HEAD, and a browser's prefetch, record nothing.
+    HEAD, and a browser's prefetch, record nothing; a link scanner's click is recorded as `email.scanned`, which is no answer.
     """
     try:
         key, index = here.links.read_click(token)
@@ -46,7 +46,7 @@ def click(here: Here, request: Request, token: str) -> Response:
     if _looks(request):
         payload = {"link": link["name"], "url": link["url"]}
         with here.database.write() as conn:
-            events.answer(conn, sent, "clicked", here.now(), source="link", payload=payload)
+            hits.record(conn, sent, "clicked", payload, _visit(here, request), _soon(here))
     return Response(status_code=302, headers={**PRIVATE, "Location": link["url"]})
 
 
@@ -55,19 +55,18 @@ def click(here: Here, request: Request, token: str) -> Response:
 def opened(here: Here, request: Request, token: str) -> Response:
     """A transparent picture of one pixel, `/o/{token}.gif`; its loading records that the message was opened.
 
-    The event's payload says how sure that is: `"confidence": "low"` where a mail provider's proxy loaded it.
+    The event's payload says whether a person did it, as far as can be told: `"human": false` where a mail provider's proxy
+    loaded it. What scanners load, and mail programs by themselves, is `email.scanned`, which is no answer.
     """
     try:
         key = here.links.read_open(token)
     except ForgedLink as error:
         raise _forged(error) from None
     if _looks(request):
-        agent = request.headers.get("user-agent", "")
-        payload = {"confidence": "low" if any(proxy in agent for proxy in _PROXIES) else "high"}
         with here.database.write() as conn:
             sent = events.sent_as(conn, key)
             if sent is not None:
-                events.answer(conn, sent, "opened", here.now(), source="pixel", payload=payload)
+                hits.record(conn, sent, "opened", {}, _visit(here, request), _soon(here))
     return Response(_PIXEL, media_type="image/gif", headers=dict(PRIVATE))
 
 
@@ -126,6 +125,15 @@ def _looks(request: Request) -> bool:
     """Whether somebody looks, rather than a browser that fetches ahead."""
     ahead = f"{request.headers.get('sec-purpose', '')} {request.headers.get('purpose', '')} {request.headers.get('x-moz', '')}"
     return request.method == "GET" and "prefetch" not in ahead and "preview" not in ahead
+
+
+def _visit(here: State, request: Request) -> hits.Visit:
+    address = request.client.host if request.client is not None else ""
+    return hits.Visit(request.headers.get("user-agent", ""), address, here.now())
+
+
+def _soon(here: State) -> timedelta:
+    return timedelta(seconds=here.settings.scanner_seconds)
 
 
 def _forged(error: ForgedLink) -> ApiError:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated
+from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.errors import ApiError
 from api.state import Here, State
-from engine import consent, customers, events
-from engine.errors import Invalid
-from engine.events import OWN, Incoming
-from engine.keywords import asked, first_word
 from engine.receipts import Told, settle_by_provider
-from engine.twilio import verify_twilio
+from engine.sms_inbound import Text, take
+from engine.twilio import DEAD, verify_twilio
 
 __all__ = ["router"]
 
@@ -22,9 +20,7 @@ router = APIRouter(tags=["sms"])
 
 _REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response>{}</Response>'
 _STATUSES = {"sent": "sent", "delivered": "delivered", "undelivered": "failed", "failed": "failed"}
-# https://www.twilio.com/docs/api/errors: unknown number, landline, not a number, not a mobile one.
-_DEAD = {"30005": "unknown number", "30006": "landline", "21211": "not a number", "21614": "not a mobile number"}
-_HELP = "{}: reply STOP to get no more messages, START to get them again."
+_MOST_MEDIA = 10
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -53,42 +49,16 @@ Signed = Annotated[dict[str, str], Depends(_signed)]
 @router.post("/hooks/sms/inbound", include_in_schema=False)
 @router.post("/v1/sms/twilio/inbound", response_class=Response, summary="A text message came in")
 def inbound(here: Here, form: Signed) -> Response:
-    """STOP (in many languages) withdraws consent to SMS at once, START gives it again, HELP is answered.
+    """STOP (in many languages) withdraws consent to SMS at once, START gives it again, HELP is answered in her language.
 
-    Anything else is `sms.replied`, an answer to the newest message that went to that number, with `text` and `keyword`
-    (the first word in capitals).
+    Anything else is `sms.replied`, an answer to the newest message between the two numbers, with `text` and `keyword`
+    (the first word in capitals). The same `MessageSid` again changes nothing.
     """
-    sender, text, sid = _field(form, "From"), form.get("Body", ""), _field(form, "MessageSid")
-    try:
-        phone = customers.clean({"phone": sender})["phone"]
-    except Invalid:
-        phone = sender  # a short code, or a name: it can answer nothing, and is kept as it came
-    wish = asked(text)
-    now = here.now()
-    with here.database.write() as conn:
-        sent = events.newest_send(conn, "sms", phone)
-        people = dict.fromkeys([sent.customer_id] if sent is not None else [])
-        people.update(dict.fromkeys(customers.by_phone(conn, phone)))
-        if wish in {"stop", "start"}:
-            key = sent.key if sent is not None else None
-            consent.record(
-                conn,
-                [consent.Word(person, "sms", wish == "start", message_key=key) for person in people],
-                f"sms {first_word(text)}",
-                now,
-            )
-        elif wish is None:
-            reply = Incoming(
-                id=f"{OWN}sms:{sid}",
-                name="sms.replied",
-                at=now,
-                customer_id=next(iter(people), None),
-                message_key=sent.key if sent is not None else None,
-                payload={"text": text, "keyword": first_word(text)},
-                source="sms",
-            )
-            events.accept(conn, [reply], now)
-    message = f"<Message>{_HELP.format('Parcours')}</Message>" if wish == "help" else ""
+    media = tuple(form[name] for number in range(_MOST_MEDIA) if (name := f"MediaUrl{number}") in form)
+    came = Text(_field(form, "MessageSid"), _field(form, "From"), form.get("To", ""), form.get("Body", ""), media)
+    with here.database.write(durable=True) as conn:
+        reply = take(conn, came, here.now(), here.templates.brand.name, here.settings.language)
+    message = f"<Message>{escape(reply)}</Message>" if reply else ""
     return Response(_REPLY.format(message), media_type="application/xml")
 
 
@@ -109,7 +79,7 @@ def _settle(here: State, form: Mapping[str, str], key: str | None) -> None:
         return  # queued, sending, accepted …: nothing to know
     error = form.get("ErrorCode") or None
     detail = None if error is None else f"error {error}"
-    told = Told("sms", sid, _STATUSES[said], detail, _DEAD.get(error or ""))
+    told = Told("sms", sid, _STATUSES[said], detail, DEAD.get(error or ""))
     with here.database.write() as conn:
         if not settle_by_provider(conn, told, here.now(), key):
             raise ApiError(404, "message_not_found", f"no message has the gateway's id {sid!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsl.draw.graph import ANYWHERE, START, Box, Edge, Graph
+from dsl.draw.graph import ANYWHERE, FROM_WITHIN, START, Box, Edge, Graph
 from dsl.draw.palette import THEMES
 from dsl.draw.plan import graph_of
 from dsl.draw.signs import GLYPHS
@@ -35,8 +35,15 @@ def mermaid(ir: IR) -> str:
 
 def _lines(graph: Graph) -> Iterator[str]:
     yield "flowchart TD"
-    for box in graph.boxes:
-        yield f"    {_name(box.id)}{_shaped(box)}:::k_{box.kind}"
+    framed = {frame.stage for frame in graph.frames}
+    yield from (f"    {_box(box)}" for box in graph.boxes if box.stage not in framed)
+    for frame in graph.frames:
+        said = [_escaped(frame.title), *([f"<small>{FROM_WITHIN}</small>"] if frame.words else [])]
+        said += [f"<small>{_escaped(words.text)}</small>" for words in frame.words]
+        title = "<br/>".join(said)
+        yield f'    subgraph {_name(frame.id)} ["{title}"]'
+        yield from (f"        {_box(box)}" for box in graph.boxes if box.stage == frame.stage)
+        yield "    end"
     for edge in graph.edges:
         yield f"    {_arrow(edge)}"
     title = f"<b>{_escaped(graph.title)}</b> · {graph.hash[:12]}"
@@ -48,6 +55,10 @@ def _lines(graph: Graph) -> Iterator[str]:
         fill, line = light[f"{kind}-fill"], light[f"{kind}-line"]
         yield f"    classDef k_{kind} fill:{fill},stroke:{line},color:{light['ink']}"
     yield "    classDef k_note fill:none,stroke:none,text-align:left"
+
+
+def _box(box: Box) -> str:
+    return f"{_name(box.id)}{_shaped(box)}:::k_{box.kind}"
 
 
 def _shaped(box: Box) -> str:

@@ -9,7 +9,7 @@ from dsl.draw.plan import graph_of
 from dsl.draw.signs import GLYPHS
 from dsl.draw.typeface import clean
 from dsl.draw.words import arrow_words, spaced
-from dsl.ir import ENDS, After, Arrow
+from dsl.ir import ENDS, After, Arrow, Until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,8 @@ def _lines(ir: IR) -> Iterator[str]:
     yield ""
     kinds = dict.fromkeys(_LEGEND[state.kind] for state in ir.states)
     signs = {_LEGEND[kind]: sign for kind, sign in GLYPHS.items()}
-    yield "  ".join(f"{signs[kind]} {kind}" for kind in kinds) + f"  {_DASHED} time-out"
+    around = ["▭ from anywhere within"] if ir.stages else []
+    yield "  ".join([*(f"{signs[kind]} {kind}" for kind in kinds), *around, f"{_DASHED} time-out"])
     yield ""
     yield from _aligned(list(_rows(ir)))
 
@@ -68,6 +69,12 @@ def _rows(ir: IR) -> Iterator[tuple[str, ...]]:
         for arrow in state.arrows:
             yield (name, template, *_row(ir, arrow, state))
             name = template = ""
+    for stage in ir.stages:
+        name = f"▭ {clean(spaced(stage.name))}"
+        within = ", ".join(clean(spaced(state.name)) for state in ir.states if state.stage == stage.name)
+        for arrow in stage.arrows:
+            yield (name, within, *_row(ir, arrow, None))
+            name = within = ""
     for arrow in ir.anywhere:
         yield ("from anywhere", "", *_row(ir, arrow, None))
 
@@ -75,7 +82,7 @@ def _rows(ir: IR) -> Iterator[tuple[str, ...]]:
 def _row(ir: IR, arrow: Arrow, state: State | None) -> tuple[str, str, str]:
     to = ir.by_name.get(arrow.to)
     sign = f"{GLYPHS[to.kind]} " if to is not None else ""
-    line = _DASHED if isinstance(arrow.on, After) else _SOLID
+    line = _DASHED if isinstance(arrow.on, After | Until) else _SOLID
     return (clean(arrow_words(arrow, state)) or "then", line, sign + clean(spaced(arrow.to)))
 
 

@@ -5,10 +5,11 @@
     assert w.at is WinBack.call
 
 `dsl.testing.paths` generates walks that take every arrow, `dsl.testing.goldens` compares pictures and paths with what was
-reviewed, and `pytest --journey-coverage` tells which arrows no test takes.
+reviewed, and `pytest --journey-coverage` tells which arrows no test takes (`dsl.testing.plugin`).
 """
 
-from dsl.testing.builders import NOON, Person, click, customer, opening, order, orders, purchase, reply
+from dsl.testing.builders import NOON, Person, bounce, click, consent, customer, opening, order, orders, purchase, reply
+from dsl.testing.coverage import untaken
 from dsl.testing.driver import Message, Step
 from dsl.testing.walk import Walk, walk
 
@@ -18,12 +19,15 @@ __all__ = [
     "Person",
     "Step",
     "Walk",
+    "bounce",
     "click",
+    "consent",
     "customer",
     "opening",
     "order",
     "orders",
     "purchase",
     "reply",
+    "untaken",
     "walk",
 ]

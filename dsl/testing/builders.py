@@ -11,7 +11,20 @@ from typing import Any, Final
 
 from dsl.times import Duration, days
 
-__all__ = ["NOON", "Person", "click", "customer", "opening", "order", "ordered", "orders", "purchase", "reply"]
+__all__ = [
+    "NOON",
+    "Person",
+    "bounce",
+    "click",
+    "consent",
+    "customer",
+    "opening",
+    "order",
+    "ordered",
+    "orders",
+    "purchase",
+    "reply",
+]
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """When a walk begins unless it says otherwise: a Monday."""
@@ -110,6 +123,11 @@ def purchase(
     }  # fmt: skip
 
 
+def consent(channel: str = "email", purpose: str = "marketing") -> dict[str, Any]:
+    """The payload of `Consent.withdrawn` and `Consent.granted`."""
+    return {"channel": channel, "purpose": purpose}
+
+
 def click(link: str = "shop", url: str = "https://shop.example/") -> dict[str, Any]:
     """The payload of a click on the link of this name."""
     return {"link": link, "url": url}
@@ -123,3 +141,8 @@ def opening(*, human: bool = True) -> dict[str, Any]:
 def reply(text: str) -> dict[str, Any]:
     """The payload of a reply: what was written, and its first word in capitals."""
     return {"text": text, "keyword": text.split(maxsplit=1)[0].upper() if text.split() else ""}
+
+
+def bounce(kind: str = "hard", *, code: str = "5.1.1", diagnostic: str = "550 5.1.1 no such user") -> dict[str, Any]:
+    """The payload of a mail that did not arrive: `hard`, `soft` or `undetermined`."""
+    return {"kind": kind, "code": code, "diagnostic": diagnostic}

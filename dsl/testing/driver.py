@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 from weakref import WeakKeyDictionary
 
 from dsl.chart import Chart, chart
@@ -68,6 +68,9 @@ def chart_of(journey: type[Journey]) -> Chart:
 class Driver:
     """One customer in one journey, and all that the stepper asks of her."""
 
+    silent: ClassVar[bool] = False
+    """Whether the arrows that it takes are told to nobody."""
+
     def __init__(
         self,
         journey: type[Journey],
@@ -77,7 +80,7 @@ class Driver:
         key: str | None,
         seed: int,
         take: State | Iterable[State],
-        unreachable: Iterable[type[Sending]] | Mapping[type[Sending], Reason],
+        unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Reason],
         holidays: Iterable[date],
     ) -> None:
         if at.tzinfo is None:
@@ -87,12 +90,16 @@ class Driver:
         self.customer: dict[str, Any] = dict(customer)
         self.orders: list[Mapping[str, Any]] = ordered([*hers, *orders], at)
         self.key = key
-        self.unreachable: set[str] = {channel.kind for channel in unreachable}
-        self.refusals: dict[str, str] = {}
-        """Why an unreachable channel is, by its name; without a word the address is missing."""
+        self.unreachable: set[str] = set()
+        """Channels by which she can't be reached, and boxes that reach her by none."""
+        self.refusals: dict[str, Reason] = {}
+        """Why, by the same names; without a word the address is missing."""
         if isinstance(unreachable, Mapping):
-            given = cast("Mapping[type[Sending], str]", unreachable)
-            self.refusals.update({channel.kind: reason for channel, reason in given.items()})
+            for what, reason in cast("Mapping[type[Sending] | State, Reason]", unreachable).items():
+                self.refuse(what, reason)
+        else:
+            for what in unreachable:
+                self.refuse(what)
         self.holidays = set(holidays)
         self.now = at
         self.steps: list[Step] = []
@@ -170,6 +177,20 @@ class Driver:
         self._chart = replace(self._chart, boxes=tuple(boxes))
         return self
 
+    def refuse(self, what: type[Sending] | State, reason: Reason = "address missing") -> Self:
+        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "capped")`."""
+        name = what.name if isinstance(what, State) else what.kind
+        self.unreachable.add(name)
+        self.refusals[name] = reason
+        return self
+
+    def reach(self, what: type[Sending] | State) -> Self:
+        """She can be reached by the channel, or the box, again."""
+        name = what.name if isinstance(what, State) else what.kind
+        self.unreachable.discard(name)
+        self.refusals.pop(name, None)
+        return self
+
     # --- what the stepper asks for -------------------------------------------------------------------------------------
 
     @property
@@ -192,7 +213,7 @@ class Driver:
                     event = self._told[effect.event_seq - 1] if effect.event_seq else None
                     step = Step(self._state(effect.state), effect.cause, moment_of(effect.at), event, effect.arrow)
                     self.steps.append(step)
-                    if effect.arrow >= 0:
+                    if effect.arrow >= 0 and not self.silent:
                         for told in taking:
                             told(self.ir, effect.arrow)
                 case Send():
@@ -214,10 +235,12 @@ class Driver:
         if later > self.now:
             return Postponed((later - self.now).total_seconds(), held=True)
         actions = [(state.kind, state.template), *((action.kind, action.template) for action in state.also)]
-        sent = [(channel, template) for channel, template in actions if channel not in self.unreachable]
+        shut = self.unreachable if state.name not in self.unreachable else {*self.unreachable, *state.channels}
+        sent = [(channel, template) for channel, template in actions if channel not in shut]
         self.messages += [Message(state, channel, template or "", self.now, effect.visit) for channel, template in sent]
         waits = self._measured(effect.arrows, self.now)
-        return Acted(waits=waits) if sent else Acted(False, waits, self.refusals.get(state.kind, "address missing"))
+        reason = self.refusals.get(state.name) or self.refusals.get(state.kind, "address missing")
+        return Acted(waits=waits) if sent else Acted(False, waits, reason)
 
     @property
     def _place(self) -> Place:

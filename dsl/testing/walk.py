@@ -23,7 +23,7 @@ from dsl.planning import milliseconds, moment_of
 from dsl.predicate import And, Compare, Constant, Field, Predicate
 from dsl.states import Sending, State
 from dsl.step import Answered, Due
-from dsl.testing.builders import NOON, purchase
+from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver
 from dsl.times import Duration, duration
 from dsl.triggers import Event, Reason
@@ -40,14 +40,14 @@ def walk(
     key: str | None = None,
     seed: int = 1,
     take: State | Iterable[State] = (),
-    unreachable: Iterable[type[Sending]] | Mapping[type[Sending], Reason] = (),
+    unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Reason] = (),
     holidays: Iterable[date] = (),
 ) -> Walk:
     """Let a customer enter `journey` at `at`, and follow her.
 
     `customer` and `orders` are her facts (totals in currency units); the builders of `dsl.testing` make some. At a split
     the lot is drawn by `seed`, unless `take` names the box to go to. `unreachable` are channels by which she can't be
-    reached, with the reason if it matters: their boxes are not sent. `holidays` are the public ones where she lives. Of a
+    reached, or boxes, with the reason if it matters: they send nothing. `holidays` are the public ones where she lives. Of a
     journey that runs in parallel `key` is the value by which this enrolment is told from others: events of another key
     (`.by(…)`) pass it by. Raises Problems if the journey doesn't compile.
     """
@@ -100,8 +100,13 @@ class Walk(Driver):
         self.orders.append({**bought, "at": self.now})
         return self.tell(Shop.purchased, **bought)
 
-    def change(self, **fields: Any) -> Walk:
-        """Facts of hers change: `change(zone="Asia/Tokyo")`. A wait that hangs on one of them is planned anew."""
+    def change(self, *, orders: Sequence[Mapping[str, Any]] | None = None, **fields: Any) -> Walk:
+        """Facts of hers change: `change(zone="Asia/Tokyo")`. A wait that hangs on one of them is planned anew.
+
+        `orders` are all that she has bought by now, in place of what was known before.
+        """
+        if orders is not None:
+            self.orders = ordered(orders, self.now)
         self.customer.update(fields)
         matched = tuple(
             index

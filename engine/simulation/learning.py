@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from math import exp, inf, log
+from math import exp, log
 from statistics import median, quantiles
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from dsl.predicate import Facts
 from engine.db import table
 from engine.errors import NotFound
 from engine.holdout import TREATED
-from engine.simulation.plan import EXCLUSIVE
 from engine.simulation.recorded import last_recorded
 from engine.simulation.responses import (
     DEFAULTS,
@@ -62,8 +61,9 @@ class _Seen:
     out: int = 0
     refused: int = 0
     cost: int = 0
-    watched: dict[str, float] = field(default_factory=dict[str, float])
-    """By message that went out: for how many seconds an answer would have been noticed."""
+    priced: int = 0
+    over: int = 0
+    """Messages that went out, of customers who have gone on since: what was to come has come."""
     delays: dict[Kind, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Seconds from the message to the answer, by what was answered."""
 
@@ -81,7 +81,7 @@ def learn(conn: Connection, ir: IR, now: datetime, model: ResponseModel | None =
         )
     given = model or ResponseModel()
     until = last_recorded(conn, now)
-    seen = _messages(conn, ir, until)
+    seen = _messages(conn, ir)
     _answers(conn, ir, seen)
     channels = dict(given.channels) | {
         channel: _channel(given.channel(channel), channel, seen) for channel in {name for _, name in seen}
@@ -122,18 +122,24 @@ def _treated(ir: IR) -> tuple[ColumnElement[bool], ...]:
     return message.c.journey == ir.name, message.c.arm == TREATED
 
 
-def _messages(conn: Connection, ir: IR, until: datetime) -> dict[tuple[str, str], _Seen]:
+def _messages(conn: Connection, ir: IR) -> dict[tuple[str, str], _Seen]:
     """What became of the messages, by box and channel."""
-    message, step = table(Message), table(Step)
-    left = (step.c.enrolment_id == message.c.enrolment_id) & (step.c.seq == message.c.visit + 1)
+    message, enrolment = table(Message), table(Enrolment)
+    gone_on = (enrolment.c.seq > message.c.visit) | enrolment.c.ended_at.is_not(None)
     query = (
         select(
-            message.c.key, message.c.state, message.c.channel, message.c.status, message.c.reason, message.c.cost,
-            message.c.settled_at, message.c.reserved_at, step.c.at.label("left_at"),
+            message.c.state,
+            message.c.channel,
+            message.c.status,
+            message.c.reason,
+            gone_on.label("over"),
+            func.count().label("many"),
+            func.sum(message.c.cost).label("cost"),
         )
-        .join_from(message, step, left, isouter=True)
+        .join_from(message, enrolment, message.c.enrolment_id == enrolment.c.id)
         .where(*_treated(ir))
-    )  # fmt: skip
+        .group_by(message.c.state, message.c.channel, message.c.status, message.c.reason, gone_on)
+    )
     names, found = _names(ir), dict[tuple[str, str], _Seen]()
     for row in conn.execute(query):
         name = names.get(row.state)
@@ -141,26 +147,26 @@ def _messages(conn: Connection, ir: IR, until: datetime) -> dict[tuple[str, str]
             continue
         seen = found.setdefault((name, row.channel), _Seen())
         if row.status in _WENT_OUT:
-            seen.out += 1
-            seen.cost += row.cost
-            # Whoever leaves the box takes its call with her; a mail may be answered ever after.
-            end = row.left_at if row.channel in EXCLUSIVE and row.left_at is not None else until
-            seen.watched[row.key] = max(0.0, (end - (row.settled_at or row.reserved_at)).total_seconds())
+            seen.out += row.many
+            seen.over += row.many if row.over else 0
+            seen.cost += int(row.cost or 0)
         elif row.status in _REFUSED and row.reason not in _NOT_HERS:
-            seen.refused += 1
+            seen.refused += row.many
     return found
 
 
 def _answers(conn: Connection, ir: IR, seen: Mapping[tuple[str, str], _Seen]) -> None:
     """How soon messages were answered: the first of each kind counts, an event counts for the narrowest kind it fits."""
-    message, event = table(Message), table(Event)
+    message, event, enrolment = table(Message), table(Event), table(Enrolment)
+    gone_on = (enrolment.c.seq > message.c.visit) | enrolment.c.ended_at.is_not(None)
     query = (
         select(
             message.c.key, message.c.state, message.c.channel, message.c.settled_at, message.c.reserved_at,
             event.c.name, event.c.payload, event.c.at,
         )
         .join_from(message, event, event.c.message_key == message.c.key)
-        .where(*_treated(ir), message.c.status.in_(_WENT_OUT))
+        .join(enrolment, message.c.enrolment_id == enrolment.c.id)
+        .where(*_treated(ir), message.c.status.in_(_WENT_OUT), gone_on)
         .order_by(event.c.at)
     )  # fmt: skip
     names = _names(ir)
@@ -174,8 +180,6 @@ def _answers(conn: Connection, ir: IR, seen: Mapping[tuple[str, str], _Seen]) ->
             continue
         counted.add((row.key, kind))
         of.delays[kind].append(max(60.0, (row.at - (row.settled_at or row.reserved_at)).total_seconds()))
-        if row.channel in EXCLUSIVE:  # nothing more can come of it
-            of.watched[row.key] = inf
 
 
 def _is(kind: Kind, name: str, payload: Mapping[str, Any], at: datetime) -> bool:
@@ -271,8 +275,7 @@ def _channel(given: ChannelModel, channel: str, seen: Mapping[tuple[str, str], _
         usual = ResponseModel(channels={channel: given}).rate("", kind)
         listening = [of for of in boxes if kind in of.delays]
         delays = [delay for of in listening for delay in of.delays[kind]]
-        watched = [seconds for of in listening for seconds in of.watched.values()]
-        learned[kind.name.removeprefix(f"{channel}.")] = _rate(usual, delays, watched)
+        learned[kind.name.removeprefix(f"{channel}.")] = _rate(usual, delays, sum(of.over for of in listening))
     return ChannelModel(
         _share(given.reach, out, out + refused),
         cost / out / _CENTS if cost else given.cost,
@@ -284,19 +287,16 @@ def _rates(pooled: ResponseModel, ir: IR, state: State, seen: Mapping[tuple[str,
     found: dict[str, Rate] = {}
     for kind in heard_in(ir, state):
         of = seen.get((state.name, kind.channel))
-        if of is not None and of.watched:
-            found[kind.name] = _rate(pooled.rate(state.name, kind), of.delays.get(kind, ()), list(of.watched.values()))
+        if of is not None and of.over:
+            found[kind.name] = _rate(pooled.rate(state.name, kind), of.delays.get(kind, ()), of.over)
     return found
 
 
-def _rate(usual: Rate, delays: Sequence[float], watched: Sequence[float]) -> Rate:
-    """The share that answers. A message of this morning counts for as much as would have come of it by now."""
-    delay = _delay(usual.delay, delays)
-    whole = sum(delay.share_by(seconds) for seconds in watched)
-    return Rate(min(1.0, _share(usual.share, len(delays), whole)), delay, round(whole))
+def _rate(usual: Rate, delays: Sequence[float], messages: int) -> Rate:
+    return Rate(_share(usual.share, len(delays), messages), _delay(usual.delay, delays), messages)
 
 
-def _share(usual: float, many: int, of: float) -> float:
+def _share(usual: float, many: int, of: int) -> float:
     return (many + _PRIOR * usual) / (of + _PRIOR)
 
 

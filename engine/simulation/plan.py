@@ -29,12 +29,12 @@ from engine.simulation.responses import (
     waits_in,
 )
 
-__all__ = ["EXCLUSIVE", "Action", "Chance", "Hazard", "Lot", "Person", "Place", "Plan"]
+__all__ = ["Action", "Chance", "Hazard", "Lot", "Person", "Place", "Plan"]
 
 Waits = tuple[tuple[int, int], ...]
 """(arrow, milliseconds) pairs."""
 
-EXCLUSIVE: Final = frozenset({"call"})
+_EXCLUSIVE: Final = frozenset({"call"})
 """Channels of which a message has one answer at most: a call has one outcome."""
 
 
@@ -194,7 +194,7 @@ class Plan:
                 tuple(
                     self._chance(self.model.rate(state.name, kind), kind) for kind in heard if kind.channel == channel
                 ),
-                channel in EXCLUSIVE,
+                channel in _EXCLUSIVE,
                 (channel, queue or "") if channel in {"call", "letter"} else None,
             )
             for channel, queue in actions_of(state)

@@ -56,16 +56,12 @@ class Recorded:
     hash: str
     arm: str
     began: int
-    stepped: int
-    """When she took her first step: a moment after she was let in."""
     state: str
     """Where she is, or ended."""
     ended: int | None
     end_reason: str | None
     path: tuple[str, ...]
     """The boxes that she entered."""
-    stays: tuple[tuple[str, int], ...]
-    """(box, milliseconds) of the stays that a time-out ended."""
     messages: tuple[Sent, ...]
     events: tuple[Happened, ...]
     """What she did from her entry on that answers no message."""
@@ -107,11 +103,11 @@ def last_recorded(conn: Connection, now: datetime) -> datetime:
 
 def _piece(conn: Connection, rows: Sequence[Row[Any]], until: datetime) -> Iterator[Recorded]:
     ids = [row.id for row in rows]
-    ways = _steps(conn, ids)
+    paths, decisions = _steps(conn, ids)
     messages = _messages(conn, ids, until)
     events = _events(conn, sorted({row.customer_id for row in rows}), until)
     for row in rows:
-        began, brought, way = to_ms(row.entered_at), row.entry.removeprefix("event:"), ways[row.id]
+        began, brought = to_ms(row.entered_at), row.entry.removeprefix("event:")
         yield Recorded(
             row.id,
             row.customer_id,
@@ -119,47 +115,30 @@ def _piece(conn: Connection, rows: Sequence[Row[Any]], until: datetime) -> Itera
             row.hash,
             row.arm,
             began,
-            way.began or began,
             row.state or "",
             None if row.ended_at is None else to_ms(row.ended_at),
             row.end_reason,
-            tuple(way.path),
-            tuple(way.stays),
+            tuple(paths[row.id]),
             tuple(messages[row.id]),
             # What brought her in does not move her on as well.
             tuple(e for e in events[row.customer_id] if e.at >= began and str(e.seq) != brought),
-            tuple(way.decisions),
+            tuple(decisions[row.id]),
         )
 
 
-@dataclass(slots=True)
-class _Way:
-    """What the steps of one enrolment say."""
-
-    began: int = 0
-    path: list[str] = field(default_factory=list[str])
-    stays: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
-    decisions: list[tuple[int, str, bool]] = field(default_factory=list[tuple[int, str, bool]])
-
-
-def _steps(conn: Connection, ids: Sequence[int]) -> dict[int, _Way]:
+def _steps(conn: Connection, ids: Sequence[int]) -> tuple[dict[int, list[str]], dict[int, list[tuple[int, str, bool]]]]:
     step = table(Step)
-    ways: dict[int, _Way] = defaultdict(_Way)
+    paths: dict[int, list[str]] = defaultdict(list)
+    decisions: dict[int, list[tuple[int, str, bool]]] = defaultdict(list)
     query = select(step).where(step.c.enrolment_id.in_(ids)).order_by(step.c.enrolment_id, step.c.seq)
-    before: tuple[int, str, int] = (-1, "", 0)
     for row in conn.execute(query):
-        way, at = ways[row.enrolment_id], to_ms(row.at)
-        way.began = way.began or at
-        if not way.path or way.path[-1] != row.state or row.cause == "retry":
-            way.path.append(row.state)
-        if row.cause == "timer" and before[0] == row.enrolment_id:
-            way.stays.append((before[1], at - before[2]))
+        path = paths[row.enrolment_id]
+        if not path or path[-1] != row.state or row.cause == "retry":
+            path.append(row.state)
         detail: Mapping[str, Sequence[Mapping[str, Any]]] = row.detail or {}
-        way.decisions += [
-            (at, decision["predicate"], bool(decision["holds"])) for decision in detail.get("decided", ())
-        ]
-        before = (row.enrolment_id, row.state, at)
-    return ways
+        for decision in detail.get("decided", ()):
+            decisions[row.enrolment_id].append((to_ms(row.at), decision["predicate"], bool(decision["holds"])))
+    return paths, decisions
 
 
 def _messages(conn: Connection, ids: Sequence[int], until: datetime) -> dict[int, list[Sent]]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from random import Random
-from statistics import median
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
 from dsl.chart import Chart, chart
 from dsl.expression import Expression, Facts
-from dsl.ir import IR, After, State, Until
+from dsl.ir import IR, State
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send, measured, moment_of, over
 from dsl.predicate import Predicate
@@ -36,7 +35,7 @@ from dsl.step import (
     step,
 )
 from dsl.values import Scalar
-from engine import customers, facts, journeys
+from engine import customers, facts
 from engine.enrolments import chunked
 from engine.holdout import HELD_OUT
 from engine.holidays import holidays_of
@@ -93,16 +92,7 @@ class Replay:
         self.seed = seed
         self.sent: Counter[str] = Counter()
         self.old_names = {note.was: name for name, note in ir.notes.items() if note.was is not None}
-        self.usual_lag = 0
         self._places: dict[str, Place] = {}
-        self._waits: dict[str, dict[str, int]] = {}
-
-    def lags(self, of: Recorded) -> dict[str, int]:
-        """By box, how long after its end a wait of hers was over: what the engine's timers and sends took, in milliseconds."""
-        if of.hash not in self._waits:
-            self._waits[of.hash] = _one_fixed_wait(journeys.load_ir(self.conn, of.hash))
-        waits = self._waits[of.hash]
-        return {self.old_names.get(box, box): max(0, stay - waits[box]) for box, stay in of.stays if box in waits}
 
     def run(self, piece: Sequence[Recorded]) -> list[Case]:
         """Where each of them would have gone."""
@@ -110,12 +100,10 @@ class Replay:
         for customer in {each.customer for each in piece}:
             zone, country = known.get(customer, (None, None))
             self._places[customer] = Place(zone_of(zone, self.ir.zone, self.zone), holidays_of(country))
-        lags = [lag for each in piece for lag in self.lags(each).values()]
-        self.usual_lag = round(median(lags)) if lags else 0
         found: dict[int, Case] = {}
         asking: list[tuple[_Walker, Generator[_Ask, _Told, None], _Ask]] = []
         for each in piece:
-            walker = _Walker(self, each, self._places[each.customer], self.lags(each))
+            walker = _Walker(self, each, self._places[each.customer])
             going = walker.go()
             self._on(walker, going, None, asking, found)
         while asking:
@@ -171,17 +159,6 @@ class Replay:
         return guard
 
 
-def _one_fixed_wait(ir: IR) -> dict[str, int]:
-    """The wait of each box that has a single one, the same for everyone; in milliseconds."""
-    found: dict[str, int] = {}
-    for state in ir.states:
-        waits = [arrow.on for arrow in state.arrows if isinstance(arrow.on, After | Until)]
-        on = waits[0] if len(waits) == 1 and state.stage is None else None
-        if isinstance(on, After) and on.seconds is not None and on.clock is None:
-            found[state.name] = on.seconds * 1000
-    return found
-
-
 @dataclass(slots=True)
 class _Walker:
     """One customer on the edited way, told what she did then."""
@@ -189,7 +166,6 @@ class _Walker:
     replay: Replay
     of: Recorded
     place: Place
-    lags: Mapping[str, int]
     coming: list[tuple[int, int, tuple[int, ...], int | None]] = field(
         default_factory=list[tuple[int, int, tuple[int, ...], int | None]]
     )
@@ -210,20 +186,16 @@ class _Walker:
         business = ((e.at, e.seq, self._listens(e, own=False), None) for e in of.events)
         self.coming = [each for each in business if each[2]]
         heapify(self.coming)
-        now = max(of.began, of.stepped)
-        member, effects = enter(chart, of.id, now, of.began)
+        member, effects = enter(chart, of.id, of.began)
+        now = of.began
         event: Event | None = yield from self._answer(effects, now)
         while member.phase != ENDED:
             if event is None:
-                rings = stop + 1
-                if member.deadline is not None:
-                    box = self.replay.ir.states[member.state].name
-                    rings = member.deadline + self.lags.get(box, self.replay.usual_lag)
-                at = min(self.coming[0][0] if self.coming else rings, rings)
+                at = min((self.coming[0][0] if self.coming else stop + 1), member.deadline or stop + 1)
                 if at > stop:
                     break
                 now = max(now, at)
-                event = self._next(rings)
+                event = self._next(member.deadline)
             member, effects = step(chart, member, event, now)
             event = yield from self._answer(effects, now)
         if member.phase != ENDED and stop < self.replay.until:
@@ -239,9 +211,8 @@ class _Walker:
         outside = self.of.ended is not None and self.of.end_reason != self.of.state and self.of.end_reason not in ends
         return self.of.ended if outside and self.of.ended is not None else self.replay.until
 
-    def _next(self, rings: int) -> Event:
-        """What comes first. One that comes after a deadline which has not rung yet finds it taken: the stepper sees to that."""
-        if self.coming and self.coming[0][0] <= rings:
+    def _next(self, deadline: int | None) -> Event:
+        if self.coming and (deadline is None or self.coming[0][0] <= deadline):
             at, number, listens, visit = heappop(self.coming)
             return Answered(number, at, listens, visit)
         return Due()
@@ -291,11 +262,10 @@ class _Walker:
 
     def _decide(self, arrows: tuple[int, ...], now: int) -> Generator[_Ask, _Told, tuple[bool, ...]]:
         """What was decided then, if it was asked within the hour; else what the facts of that moment say."""
+        if self.replay.chart.arrows[arrows[0]].guard is None:
+            return self._learned(arrows)
         known: dict[int, bool] = {}
         for arrow in arrows:
-            if self.replay.chart.arrows[arrow].guard is None:  # a learned share: the lot that fell to her then
-                known[arrow] = self.replay.ir.arrows[arrow].to in self.of.path
-                continue
             sentence = self.replay.guard(arrow).sentence()
             near = [(abs(at - now), holds) for at, said, holds in self.of.decisions if said == sentence]
             if near and min(near)[0] <= _HOUR:
@@ -305,6 +275,14 @@ class _Walker:
             told = yield _Ask(False, unknown, now)
             known |= dict(zip(unknown, map(bool, told), strict=True))
         return tuple(known[arrow] for arrow in arrows)
+
+    def _learned(self, arrows: tuple[int, ...]) -> tuple[bool, ...]:
+        """Where shares are learned: the lot that fell to her then; if she was at none of these boxes, an even one."""
+        been = {self.replay.old_names.get(box, box) for box in self.of.path}
+        fell = [arrow for arrow in arrows if self.replay.ir.arrows[arrow].to in been]
+        if not fell:
+            fell = [Random(f"{self.of.id}/{arrows[0]}").choice(arrows)]  # noqa: S311  # dice, no secrets
+        return tuple(arrow in fell for arrow in arrows)
 
     def _waits(
         self, arrows: tuple[int, ...], since: int, now: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from math import exp, inf, log
+from math import exp, log
 from statistics import NormalDist
 from typing import Final
 
@@ -135,15 +135,6 @@ class Delay:
         """Equally likely delays in milliseconds, on the grid, that stand for the distribution."""
         return _table(self.median, self.p90)
 
-    def share_by(self, seconds: float) -> float:
-        """The share of the delays that are not above so many seconds."""
-        if seconds <= 0 or self.median <= 0:
-            return 0.0 if self.median > 0 else 1.0
-        spread = log(max(self.p90, self.median) / self.median) / _AT_90
-        if spread == 0 or seconds == inf:
-            return 1.0 if seconds >= self.median else 0.0
-        return NormalDist().cdf((log(seconds) - log(self.median)) / spread)
-
     def at(self, share: float) -> float:
         """The delay, in seconds, that this share is not above."""
         if self.median <= 0:
@@ -166,7 +157,7 @@ class Rate:
     share: float
     delay: Delay
     seen: int | None = None
-    """How many messages it was learned from, young ones in part; None: it is invented, or an author's."""
+    """The messages that it was learned from; None: it is invented, or an author's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -84,7 +84,7 @@ def sent(sqlite: Database) -> Callable[..., Row]:
             "address": "zoe@example.com" if channel == "email" else "+33612345678",
             "links": [{"name": "shop", "url": "https://shop.example/?a=1&b=2"}, {"name": "bad", "url": "javascript:x"}],
             "cost": 0,
-            "reserved_at": datetime.now(UTC),
+            "reserved_at": datetime.now(UTC) - timedelta(hours=1),
             **changes,
         }
         with sqlite.write() as conn:

@@ -190,8 +190,8 @@ async def test_what_the_page_loads_is_there(browser: httpx.AsyncClient) -> None:
 
 @pytest.fixture
 def url(app: FastAPI) -> Iterator[str]:
-    with serving(app) as address:
-        yield address
+    with serving(app) as served:
+        yield served.url
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no chromium: no browser test")

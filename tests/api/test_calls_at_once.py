@@ -86,8 +86,8 @@ def key(db: Database) -> str:
 
 @pytest.fixture
 def url(db: Database, settings: Settings) -> Iterator[str]:
-    with serving(create_app(settings, db)) as address:
-        yield address
+    with serving(create_app(settings, db)) as served:
+        yield served.url
 
 
 def test_the_stream_tells_what_happens_and_goes_on_where_it_broke_off(db: Database, url: str, key: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from kit.command import parcours
 
 from engine import keys
 from engine.db import Database
@@ -47,22 +47,6 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def parcours(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a project's folder."""
-    env = {
-        "PATH": os.environ["PATH"],
-        "PARCOURS_DATA": str(project / "var"),
-        "PARCOURS_JOURNEYS": str(project / "journeys"),
-        "COLUMNS": "160",
-        **environment,
-    }
-    program = [sys.executable, "-m", "api.command", *arguments]
-    root = str(Path(__file__).parents[2])
-    return subprocess.run(  # our own command
-        program, cwd=project, env={**env, "PYTHONPATH": root}, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 def test_help_is_quick_and_loads_nothing_heavy(project: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert parcours(project, "--help").returncode == 0
@@ -95,6 +79,32 @@ def test_from_check_to_where(project: Path) -> None:
     (project / "o.csv").write_text("order_id,customer_id,at,total\nA,1,2026-01-02,9.50\n")
     assert "1 new purchase lines" in parcours(project, "import", "orders", "o.csv").stdout
     assert "never in" in parcours(project, "where", "1").stdout
+
+
+def test_a_text_message_is_priced_and_its_wide_letters_told(project: Path) -> None:
+    template = project / "journeys" / "hello" / "text.en.txt"
+    assert "1 message" in parcours(project, "sms").stdout
+    template.write_text("La fête, {{ customer.first_name }}" + " encore" * 10)
+    checked = parcours(project, "check")
+    assert (checked.returncode, "nothing is wrong" in checked.stdout) == (0, True)  # a warning refuses nothing
+    assert "warning: 'ê' is no letter of GSM's alphabet" in checked.stderr
+    assert "text.en.txt:1:5" in checked.stderr
+    told = parcours(project, "sms", "--text", "--to", "+4915123456789", PARCOURS_SMS_PRICES="49=7500").stdout
+    assert "86 characters  UCS-2  2 messages  0.1500 EUR to +4915123456789" in told
+    assert "    La fête, Camille encore" in told
+    assert "PARCOURS_SMS_PRICES" in parcours(project, "sms", PARCOURS_SMS_PRICES="49=cheap").stderr
+
+
+def test_a_picture_is_opened_in_the_browser(project: Path) -> None:
+    browser = project / "browser"
+    browser.write_text('#!/bin/sh\necho "$1" > opened\n')
+    browser.chmod(0o755)
+    drawn = parcours(project, "draw", "-o", "a.svg", "--open", BROWSER=f"{browser} %s")
+    assert (drawn.returncode, drawn.stdout, drawn.stderr) == (0, "a.svg\n", "")
+    assert (project / "opened").read_text() == f"{(project / 'a.svg').as_uri()}\n"
+    nowhere = parcours(project, "draw", "-o", "a.svg", "--open", BROWSER="false %s")
+    assert nowhere.returncode == 0, "it is drawn all the same"
+    assert nowhere.stderr == "there is no browser here to show a.svg in\n"
 
 
 def test_a_key_is_printed_once_and_works(project: Path) -> None:

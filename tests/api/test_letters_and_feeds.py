@@ -20,17 +20,21 @@ NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def code(sqlite: Database, links: Links) -> str:
+def code(sqlite: Database, links: Links, sent: Callable[..., dict[str, Any]]) -> str:
+    sent("1-1-0", "letter", code=links.code("1-1-0"), address="c1", reserved_at=NOW)
     row: dict[str, Any] = {
         "key": "1-1-0",
         "code": links.code("1-1-0"),
         "customer_id": "c1",
-        "run": "r1",
-        "file": "r1.pdf",
-        "pages": 1,
-        "sha256": "0",
+        "enrolment_id": 1,
+        "run": "2026-05-04-1600",
+        "status": "handed over",
+        "template_hash": "0",
+        "data": {},
         "lines": ["Zoë Martin"],
         "country": "FR",
+        "postcode": "75011",
+        "missing": "",
         "at": NOW,
     }
     person: dict[str, Any] = {
@@ -68,7 +72,7 @@ async def test_looking_at_the_page_is_no_answer_and_the_button_is_one(
 async def test_a_code_typed_from_the_paper(http: httpx.AsyncClient, code: str, events: Events) -> None:
     assert 'name="code"' in (await http.get("/l")).text
     response = await http.post("/l", data={"code": f" {code[:5].lower()} – {code[5:].lower()} "})
-    assert (response.status_code, response.headers["location"]) == (303, f"/l/{Links.show_code(code)}")
+    assert (response.status_code, response.headers["location"]) == (303, f"/l/{Links.show_code(code)}?via=code")
     for wrong in ("CDFHJ-23456", "short", "🍷", "x" * 100):
         response = await http.post("/l", data={"code": wrong})
         assert response.status_code == 404

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from engine import consent
-from engine.db import Database
+from engine.db import Database, table
 from engine.events import StoredEvent
 from engine.links import Links
+from engine.tables import Event, Message
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 Events = Callable[[], list[StoredEvent]]
@@ -80,18 +82,93 @@ async def test_forged_links_lead_nowhere(http: httpx.AsyncClient, links: Links, 
     assert events() == []
 
 
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
 @pytest.mark.parametrize(
-    ("agent", "confidence"),
-    [("Mozilla/5.0 Thunderbird/128", "high"), ("Mozilla/5.0 (via ggpht.com GoogleImageProxy)", "low")],
+    ("agent", "name", "human"),
+    [
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+            "email.opened",
+            True,
+        ),
+        ("Mozilla/5.0 Thunderbird/128", "email.opened", True),
+        ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", "email.opened", True),
+        (
+            "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+            "email.opened",
+            False,
+        ),
+        ("YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html", "email.opened", False),
+        ("Mozilla/5.0", "email.scanned", None),
+        ("", "email.scanned", None),
+        ("Barracuda Sentinel (EE)", "email.scanned", None),
+    ],
 )
-async def test_R12_the_pixel_says_how_sure_an_open_is(
-    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, agent: str, confidence: str
+async def test_R12_the_pixel_says_whether_a_person_looks(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, agent: str, name: str, human: bool | None
 ) -> None:
     sent()
     response = await http.get(path(links.open_pixel("1-1-0")), headers={"User-Agent": agent})
     assert (response.headers["content-type"], response.content[:6]) == ("image/gif", b"GIF89a")
     (event,) = events()
-    assert (event.name, event.payload) == ("email.opened", {"confidence": confidence})
+    assert (event.name, event.payload.get("human")) == (name, human)
+
+
+async def test_R12_a_scanners_click_leads_on_and_is_no_answer(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent
+) -> None:
+    sent()
+    for agent in (
+        "Mozilla/5.0 (compatible; proofpoint)",
+        "python-requests/2.32",
+        "WhatsApp/2.23",
+        "HeadlessChrome/120",
+    ):
+        response = await http.get(path(links.click("1-1-0", 0)), headers={"User-Agent": agent})
+        assert response.status_code == 302
+    assert {event.name for event in events()} == {"email.scanned"}
+    await http.get(path(links.click("1-1-0", 0)), headers={"User-Agent": FIREFOX})
+    assert events()[-1].name == "email.clicked"
+
+
+async def test_R12_whoever_comes_as_the_mail_arrives_is_a_scanner_and_stays_one(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, sqlite: Database
+) -> None:
+    sent(settled_at=datetime.now(UTC))
+    click = path(links.click("1-1-0", 0))
+    await http.get(click, headers={"User-Agent": FIREFOX})
+    with sqlite.write() as conn:  # the mail has lain there for an hour
+        conn.execute(update(table(Message)).values(settled_at=datetime.now(UTC) - timedelta(hours=1)))
+    await http.get(click, headers={"User-Agent": FIREFOX})
+    await http.get(click, headers={"User-Agent": f"{FIREFOX} another"})
+    assert [event.name for event in events()] == ["email.scanned", "email.scanned", "email.clicked"]
+    assert [event.payload.get("by") for event in events()] == [
+        "sooner after the send than anybody reads", "a scanner that goes on", None,
+    ]  # fmt: skip
+    assert "127.0.0.1" not in str([event.payload for event in events()])
+
+
+async def test_R12_several_links_within_a_moment_are_a_scanners(
+    http: httpx.AsyncClient, links: Links, events: Events, sent: Sent, sqlite: Database
+) -> None:
+    urls = [{"name": name, "url": f"https://shop.example/{name}"} for name in ("a", "b", "c")]
+    for key in ("1-1-0", "2-1-0"):
+        sent(key, links=urls)
+    await http.get(path(links.click("1-1-0", 0)), headers={"User-Agent": FIREFOX})
+    await http.get(
+        path(links.click("1-1-0", 0)), headers={"User-Agent": FIREFOX}
+    )  # twice the same: a person's impatience
+    assert [event.name for event in events()] == ["email.clicked"] * 2
+    for index in (1, 2):
+        await http.get(path(links.click("1-1-0", index)), headers={"User-Agent": FIREFOX})
+    assert [event.name for event in events()] == ["email.scanned"] * 4
+    await http.get(path(links.click("2-1-0", 0)), headers={"User-Agent": FIREFOX})
+    with sqlite.write() as conn:  # the first has moved her already
+        conn.execute(update(table(Event)).values(fate="delivered"))
+    await http.get(path(links.click("2-1-0", 1)), headers={"User-Agent": FIREFOX})
+    assert [event.name for event in events()[4:]] == ["email.clicked", "email.scanned"]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def granted(db: Database, customer: str) -> dict[str, bool]:
         (" stop. ", "stop"),
         ("Stop please", "stop"),
         ("ARRÊT", "stop"),
-        ("Se désabonner", None),
+        ("Se désabonner", "stop"),
         ("désabonner", "stop"),
         ("opt out", "stop"),
         ("Abmelden!", "stop"),
@@ -65,6 +65,30 @@ def granted(db: Database, customer: str) -> dict[str, bool]:
         ("please don't stop", None),
         ("", None),
         ("🍷", None),
+        ("🛑", "stop"),
+        ("S.T.O.P.", "stop"),
+        ("ST\u200bOP", "stop"),
+        ("ＳＴＯＰ", "stop"),
+        ("please stop", "stop"),
+        ("STOP 36105", "stop"),
+        ("Unsubscribe please", "stop"),
+        ("arrêtez s'il vous plaît", "stop"),
+        ("Bitte abmelden", "stop"),
+        ("Baja", "stop"),
+        ("Basta!", "stop"),
+        ("Afmelden aub", "stop"),
+        ("SAIR", "stop"),
+        ("cancelar, por favor", "stop"),
+        ("СТОП", "stop"),
+        ("opt-in", "start"),
+        ("começar", "start"),
+        ("Hilfe", "help"),
+        ("AJUDA", "help"),
+        ("end of the month is fine", None),
+        ("cancel my table", None),
+        ("nonstop", None),
+        ("info on the wine?", None),
+        ("thank you", None),
     ],
 )
 def test_words_that_ask_for_something(text: str, wish: str | None) -> None:
@@ -104,9 +128,63 @@ async def test_STOP_withdraws_at_once_and_START_gives_it_again(
     assert sorted((e.name, e.customer_id) for e in events()) == [
         ("consent.withdrawn", "c1"),
         ("consent.withdrawn", "c2"),
+        ("sms.stop", "c1"),
     ]
-    await say(http, settings, "START")
+    await say(http, settings, "START", "SM2")
     assert granted(sqlite, "c1") == {"sms": True}
+
+
+async def test_a_webhook_that_is_played_again_changes_nothing(
+    http: httpx.AsyncClient, settings: Settings, sent: Sent, sqlite: Database
+) -> None:
+    """Twilio's signature holds for ever: an old START must not grant what she took back since."""
+    sent("1-1-0", "sms")
+    await say(http, settings, "START", "SM1")
+    await say(http, settings, "STOP", "SM2")
+    assert (await say(http, settings, "START", "SM1")).status_code == 200
+    assert granted(sqlite, "c1") == {"sms": False}
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "says"),
+    [
+        ("fr", "HELP", "répondez STOP"),
+        ("de", "Aide", "Antworten Sie STOP"),
+        (None, "Ayuda!", "responda STOP"),
+        (None, "info", "reply STOP"),
+        ("ja", "HULP", "antwoord STOP"),
+    ],
+)
+async def test_HELP_is_answered_in_her_language_else_in_the_words_own(
+    http: httpx.AsyncClient, settings: Settings, sqlite: Database, language: str | None, text: str, says: str
+) -> None:
+    with sqlite.write() as conn:
+        customers.put(conn, "c1", {"phone": ZOE, "language": language}, NOW)
+    said = (await say(http, settings, text)).text
+    assert f"<Message>{settings.mail_from.partition(' <')[0]}" in said
+    assert says in said
+
+
+async def test_a_reply_answers_what_came_from_the_number_that_it_goes_to(
+    http: httpx.AsyncClient, settings: Settings, sent: Sent, events: Events
+) -> None:
+    """Several senders: the newest message is another number's."""
+    sent("1-1-0", "sms", reserved_at=NOW, sender="+33700000000")
+    sent("2-1-0", "sms", reserved_at=NOW + timedelta(hours=1), sender="+4915112345678")
+    await say(http, settings, "Yes", "a")
+    await post(http, settings, "/v1/sms/twilio/inbound", MessageSid="b", From=ZOE, To="+4915112345678", Body="Ja")
+    await post(http, settings, "/v1/sms/twilio/inbound", MessageSid="c", From=ZOE, To="+15005550006", Body="Hm")
+    assert [event.message_key for event in events()] == ["1-1-0", "2-1-0", None]
+    sent("3-1-0", "sms", reserved_at=NOW, sender="MARCHAND")  # nobody can answer a name: it comes to any number
+    await post(http, settings, "/v1/sms/twilio/inbound", MessageSid="d", From=ZOE, To="+15005550006", Body="Hm")
+    assert events()[-1].message_key == "3-1-0"
+
+
+async def test_a_picture_that_came_is_in_the_reply(http: httpx.AsyncClient, settings: Settings, events: Events) -> None:
+    where = "/v1/sms/twilio/inbound"
+    form = {"MediaUrl0": "https://api.example/m/1", "NumMedia": "1"}
+    await post(http, settings, where, MessageSid="a", From=ZOE, To="+33700000000", Body="", **form)
+    assert events()[0].payload == {"text": "", "keyword": "", "media": ["https://api.example/m/1"]}
 
 
 async def test_HELP_is_answered_and_recorded_nowhere(

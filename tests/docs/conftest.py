@@ -11,14 +11,18 @@ import httpx
 import pytest
 from docs.scenario import ROOT
 from kit.engine import Engine, working
+from kit.printing import OPENING, Desk, Paper
 from kit.recording import Recorder
 
 from api.app import create_app
+from dsl.compile import compile_journey
 from dsl.loading import load
+from dsl.step import chart
 from engine.db import Database, insert_new
 from engine.settings import Settings
 from engine.tables import CallTask, Purchase
 from workers.local.sink import Sink
+from workers.registry import Registry
 from workers.server import EmbeddedServer, free_port
 from workers.worker import connect
 
@@ -54,6 +58,25 @@ async def engine(folder: Path, sqlite: Database) -> AsyncIterator[Engine]:
 async def http(engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
     """The real app, in this process; who asks is on this machine, as curl would be."""
     transport = httpx.ASGITransport(create_app(engine.settings, engine.database))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+@pytest.fixture
+async def posted(folder: Path, sqlite: Database) -> AsyncIterator[httpx.AsyncClient]:
+    """A print run that was handed over, a letter in the next one, and the app to ask: where the print house begins."""
+    (folder / "journeys" / "t").mkdir()
+    (folder / "journeys" / "t" / "letter.en.typ").write_text("= A present\n\nDear #customer.first_name,\n", "utf-8")
+    settings = Settings(data=folder / "var", journeys=folder / "journeys")
+    desk = Desk(settings, Engine(settings, sqlite, None), compile_journey(Paper), Registry())  # type: ignore[arg-type]  # no Temporal
+    desk.engine.publish(desk.ir)
+    desk.registry.add(chart(desk.ir))
+    desk.engine.customers("4711", "4713")
+    desk.engine.customers("4712", country="DE", postcode="10115", city="Berlin")
+    await desk.send("4711", "4712")
+    await desk.print()
+    await desk.send("4713", moment=OPENING + timedelta(days=1))
+    transport = httpx.ASGITransport(create_app(settings, sqlite))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         yield client
 

@@ -18,6 +18,7 @@ SKIPPED = {
     ". .venv/bin/activate": "the tests have their own path",
     "parcours up": "it stays up; tests/api runs the stack",
     "parcours api": "it stays up; the API's tests run the app",
+    "parcours receiver": "it stays up; tests/api/test_mail_command.py runs it",
     "parcours worker": "it stays up; these tests run a worker in their own process",
     "export PARCOURS_DATABASE": "needs a PostgreSQL at a fixed address; the engine's tests run on one",
     "export TEMPORAL_ADDRESS": "needs a cluster",
@@ -27,10 +28,10 @@ SKIPPED = {
 }
 """Commands that are not run, by how they begin, each with the reason."""
 
-ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md"}
+ENGINE = {"README.md", "docs/tutorial.md", "docs/marketer.md", "docs/call-center.md", "docs/events.md"}
 """Documents that ask a running API."""
 
-RECORDED = {"docs/simulate.md"}
+RECORDED = {"docs/simulate.md", "docs/letters.md"}
 """Documents that look at what is recorded."""
 
 
@@ -66,9 +67,18 @@ async def test_call_center(folder: Path, http: httpx.AsyncClient, engine: Engine
     await engine.until(lambda: engine.at("4711") == "won")  # the outcome has moved her
 
 
+@pytest.mark.usefixtures("task")
+async def test_events(folder: Path, http: httpx.AsyncClient) -> None:
+    await Scenario(folder, SKIPPED, http).play(ROOT / "docs" / "events.md")
+
+
 @pytest.mark.usefixtures("books")
 async def test_simulate(folder: Path) -> None:
     await Scenario(folder, SKIPPED).play(ROOT / "docs" / "simulate.md")
+
+
+async def test_letters(folder: Path, posted: httpx.AsyncClient) -> None:
+    await Scenario(folder, SKIPPED, posted).play(ROOT / "docs" / "letters.md")
 
 
 def test_nothing_is_skipped_that_no_document_says() -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dsl.loading import load
+from dsl.problems import Problems
+
 FOLDER = Path(__file__).parent.parent / "typing"
 ROOT = FOLDER.parent.parent
 
@@ -47,3 +50,30 @@ def test_A1_pyright_says_what_is_expected(file: Path) -> None:
 
 def test_A1_the_wrong_file_is_wrong_in_many_ways() -> None:
     assert len(expected(FOLDER / "wrong.py")) > 30
+
+
+MISTAKES = {
+    "a wrong target": ("yield Email.clicked >> self.cal", "J101"),
+    "a wrong answer": ("yield Email.clickd >> self.won", "J102"),
+    "an answer of another channel": ("yield Call.interested >> self.won", "J127"),
+    "a wrong keyword": ("yield after(day=3) >> self.won", "J102"),
+    "no arrow": ("yield self.won", "J104"),
+    "a forgotten yield": ("Email.clicked >> self.won", "J105"),
+}
+"""What an author may get wrong in a body, and the code by which the compiler refuses it, pyright or not."""
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_A1_the_compiler_refuses_what_an_author_without_a_type_checker_gets_wrong(mistake: str, tmp_path: Path) -> None:
+    line, code = MISTAKES[mistake]
+    file = tmp_path / "care.py"
+    body = "    @Email('care/mail')\n    def mail(self) -> Arrows:\n        yield after(days=3) >> self.won\n"
+    head = (
+        "from dsl import *\n\n\nclass Care(Journey):\n    enters = Api()\n    purpose = marketing\n    won = Goal()\n\n"
+    )
+    file.write_text(f"{head}{body}        {line}\n")
+    with pytest.raises(Problems) as found:
+        load(file)
+    assert [(error.code, error.line) for error in found.value.errors] == [(code, 12)]
+    if code != "J127":  # channels share their answers' type: what is whose is the compiler's to say
+        assert line in (FOLDER / "wrong.py").read_text().replace("self.lapsed", "self.won"), "pyright refuses it too"

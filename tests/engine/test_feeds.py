@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import feedparser  # pyright: ignore[reportMissingTypeStubs]
 import pytest
-from sqlalchemy import select, update
+from kit.naughty import NAUGHTY
+from sqlalchemy import select
 
 from engine import feeds
 from engine.context import Brand
@@ -19,6 +21,7 @@ from engine.tables import Feed, FeedItem
 LINKS = Links("https://journeys.example", b"a key")
 BRAND = Brand("Marchand & Filles", "12 rue des Halles, Lyon", "https://shop.example")
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+etree: Any = import_module("lxml.etree")
 READER: Any = feedparser  # it has no types
 
 
@@ -67,10 +70,12 @@ def test_an_unchanged_feed_has_the_same_etag_and_a_withdrawn_item_goes(db: Datab
     assert first.unchanged(None, first.last_modified)
     assert not first.unchanged(None, first.last_modified - timedelta(seconds=1))
     with db.write() as conn:
-        items = table(FeedItem)
-        conn.execute(update(items).where(items.c.key == "2-1-0").values(withdrawn_at=NOW))
+        later = NOW + timedelta(hours=1)
+        assert feeds.withdraw(conn, ["2-1-0", "9-9-9"], later) == ["2-1-0"]
+        assert feeds.withdraw(conn, ["2-1-0"], later) == []
         changed = feeds.document(conn, LINKS, token, BRAND)
     assert changed.etag != first.etag
+    assert not changed.unchanged(None, first.last_modified)  # who goes by the date learns of it too
     assert [entry.id for entry in READER.parse(changed.body).entries] == [feeds.guid("1-1-0")]
 
 
@@ -106,3 +111,29 @@ def test_an_empty_feed_is_a_feed(sqlite: Database) -> None:
         page = feeds.document(conn, LINKS, feeds.token_for(conn, LINKS, "c1", NOW), Brand())
     assert not READER.parse(page.body).bozo
     assert page.last_modified == NOW
+
+
+def test_a_text_is_whole_or_left_out_as_xml_can_have_it(sqlite: Database) -> None:
+    with sqlite.write() as conn:
+        token = feeds.token_for(conn, LINKS, "c1", NOW)
+        naughty = [text.encode("utf-8", "ignore").decode() for text in NAUGHTY]
+        insert_new(conn, FeedItem, [item(f"{at}-1-0", at, text) | {"html": text} for at, text in enumerate(naughty)])
+    with sqlite.read() as conn:
+        for kind in ("rss", "atom"):
+            page = feeds.document(conn, LINKS, token, Brand("A & <b>", "", 'https://shop.example/?a=1&b="2"'), kind)
+            root: Any = etree.fromstring(page.body)  # strict: it must be well-formed
+            titles = [each.text or "" for each in root.iter("{*}title")][1:]
+            shown = [
+                "".join(c for c in text if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff")) for text in naughty
+            ]
+            assert titles == list(reversed(shown))
+
+
+async def test_a_thousand_items_are_a_feed_and_a_thousand_and_first_is_not(sqlite: Database) -> None:
+    with sqlite.write() as conn:
+        token = feeds.token_for(conn, LINKS, "c1", NOW)
+        insert_new(conn, FeedItem, [item(f"{at}-1-0", at) for at in range(1001)])
+    with sqlite.read() as conn:
+        read = READER.parse(feeds.document(conn, LINKS, token, BRAND).body)
+    assert len(read.entries) == 1000
+    assert read.entries[-1].id == feeds.guid("1-1-0")

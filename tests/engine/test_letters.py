@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from engine.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
 from engine.context import Brand
 from engine.glyphs import printable
-from engine.letters import Letters, address_lines
+from engine.letters import Letters
 from engine.links import Links
 from engine.outgoing import Recipient
 from engine.templates import TemplateError, Templates
@@ -99,46 +99,6 @@ def test_the_address_is_in_the_window(letters: Letters, recipient: Recipient, le
 
 
 @pytest.mark.parametrize(
-    ("change", "lines"),
-    [
-        ({}, ("Camille Martin", "12 avenue de la République", "75011 PARIS")),
-        ({"country": None}, ("Camille Martin", "12 avenue de la République", "75011 PARIS")),
-        ({"country": "DE"}, ("Camille Martin", "12 avenue de la République", "75011 Paris", "GERMANY")),
-        (
-            {"country": "GB", "city": "London", "postcode": "sw1a 1aa"},
-            ("Camille Martin", "12 avenue de la République", "LONDON", "SW1A 1AA", "UNITED KINGDOM"),
-        ),
-        (
-            {"address": "Résidence des Tilleuls, bâtiment C, escalier 4, porte 12"},
-            ("Camille Martin", "Résidence des Tilleuls, bâtiment C,", "escalier 4, porte 12", "75011 PARIS"),
-        ),
-        ({"first_name": "Camille 🦊", "last_name": "Nguyễn"}, None),
-    ],
-)
-def test_address_lines(change: dict[str, Any], lines: tuple[str, ...] | None) -> None:
-    made = address_lines(replace(SAMPLE, **change), "FR")
-    if lines is None:
-        assert made is not None
-        assert made[0] == "Camille Nguyễn"
-    else:
-        assert made == lines
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"address": None}, {"address": " \n "}, {"postcode": ""}, {"city": None}, {"first_name": "", "last_name": ""},
-        {"first_name": "محمد"}, {"address": "x" * 39}, {"address": "\n".join("abcdef")},
-    ],
-)  # fmt: skip
-def test_S3_an_address_that_is_missing_or_does_not_fit_is_none(change: dict[str, Any], letters: Letters) -> None:
-    her = replace(SAMPLE, **change)
-    assert address_lines(her, "FR") is None
-    with pytest.raises(TemplateError, match="postal address"):
-        letters.render(her, "note", "1-1-0", SAMPLE_FACTS)
-
-
-@pytest.mark.parametrize(
     "name", ['#panic("x")', "$x^2$ *b* _i_", "{{ 7 }}", '"]) #x', "\\u{41} @label <l>", "A\nB", "Zoë 🦊"]
 )
 def test_customers_text_is_no_typst(letters: Letters, name: str) -> None:
@@ -154,6 +114,65 @@ def test_the_answer_panel_comes_by_itself_and_a_long_letter_counts_its_pages(let
     assert made.pages == 2 == len(PdfReader(BytesIO(made.pdf)).pages)
     assert Links.show_code(made.code) in words_of(made.pdf)
     assert "2 / 2" in words_of(made.pdf)
+
+
+def test_K5_a_letter_without_an_address_is_refused_with_the_reason(letters: Letters) -> None:
+    with pytest.raises(TemplateError, match="postal address is missing or does not fit: there is no town"):
+        letters.render(replace(SAMPLE, city=None), "note", "1-1-0", SAMPLE_FACTS)
+
+
+def test_what_a_letter_cant_show_is_told(letters: Letters) -> None:
+    her = replace(SAMPLE, first_name="Zoë 🦊🦊", attributes={"motto": "Ça va ☂?"})
+    assert letters.compose(her, "note", "1-1-0", SAMPLE_FACTS).missing == "🦊☂"
+    assert letters.compose(SAMPLE, "note", "1-1-0", SAMPLE_FACTS).missing == ""
+
+
+@pytest.mark.parametrize("layout", ["FR", "DIN", "country"])
+def test_the_layout_is_the_projects_or_follows_the_country(letters: Letters, layout: str) -> None:
+    made = Letters(letters.templates, LINKS, letters.sender, layout)
+    shown = [made.compose(her, "note", "1-1-0", SAMPLE_FACTS).data for her in (SAMPLE, GERMAN)]
+    wanted = [layout, layout] if layout != "country" else ["FR", "DIN"]
+    assert [data["layout"] for data in shown if data is not None] == wanted
+
+
+OFFERS: list[dict[str, Any]] = [
+    {"id": "o1", "name": "Crozes-Hermitage 2023", "category": "Wine", "price": 1490, "url": "https://shop.example/1",
+     "data": {"text": "Six bottles.", "picture": "bottle.png"}},
+    {"id": "o2", "name": "#panic(1) ] *x*", "category": None, "price": "from 9 €", "url": None, "data": None},
+    {"id": "o3", "name": "Olive oil", "price": 990},
+]  # fmt: skip
+
+
+def test_a_catalogue_page_has_each_customers_own_products_in_their_order(letters: Letters, tmp_path: Path) -> None:
+    (tmp_path / "win").mkdir()
+    Image.new("RGB", (60, 40), (120, 20, 40)).save(tmp_path / "win" / "bottle.png")
+    (tmp_path / "win" / "page.en.typ").write_text(
+        '= For you\n\nDear #customer.first_name,\n\n#catalogue(offers, columns: 3, title: "Yours")\n', "utf-8"
+    )
+    made = letters.render(SAMPLE, "win/page", "1-1-0", {**SAMPLE_FACTS, "offers": OFFERS})
+    text = words_of(made.pdf)
+    assert "Crozes-Hermitage 2023" in text
+    assert "€14.90" in text
+    assert "from 9 €" in text
+    assert "#panic(1) ] *x*" in text
+    assert text.index("Crozes") < text.index("Olive oil")
+    assert len(PdfReader(BytesIO(made.pdf)).pages[0].images) == 1
+    other = letters.render(SAMPLE, "win/page", "2-1-0", {**SAMPLE_FACTS, "offers": OFFERS[2:]})
+    assert "Crozes" not in words_of(other.pdf)
+    without = letters.render(SAMPLE, "win/page", "3-1-0", SAMPLE_FACTS)
+    assert "Yours" not in words_of(without.pdf)
+
+
+def test_a_table_in_a_letter_is_the_customers_data(letters: Letters, tmp_path: Path) -> None:
+    (tmp_path / "bill.en.typ").write_text(
+        "= Yours\n\n#table(columns: (1fr, auto), [What], [Price],\n"
+        "  ..customer.lines.map(each => (each.what, money(each.cents))).flatten())\n",
+        "utf-8",
+    )
+    her = replace(SAMPLE, attributes={"lines": [{"what": "Tea #1", "cents": 450}, {"what": "Pot", "cents": 1200}]})
+    text = words_of(letters.render(her, "bill", "1-1-0", SAMPLE_FACTS).pdf)
+    for part in ("Tea #1", "€4.50", "Pot", "€12.00"):
+        assert part in text
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dsl import Consent, Email, Shop
-from dsl.testing import Walk, walk
+from dsl.testing import Walk, untaken, walk
+from dsl.testing.goldens import Goldens
+from dsl.testing.paths import paths
 from journeys.reorder import Reorder, bought_coffee
 
 NOON = datetime(2017, 10, 2, 12, tzinfo=UTC)
@@ -39,8 +41,14 @@ def walks() -> list[Walk]:
     ]
 
 
-def test_every_arrow_is_taken(untaken: Callable[[Iterable[Walk]], set[tuple[str, str, str]]]) -> None:
-    assert untaken(walks()) == set()
+def test_every_arrow_is_taken() -> None:
+    assert untaken(walks()) == []
+
+
+def test_its_generated_paths_take_every_arrow_and_are_as_reviewed(goldens: Goldens) -> None:
+    found = paths(Reorder)
+    assert found.missed == ()
+    goldens.paths(found)
 
 
 @pytest.mark.parametrize(("every", "waits"), [(14, 14), (2, 5), (80, 45)])
@@ -51,7 +59,7 @@ def test_the_reminder_comes_at_the_households_own_pace_within_bounds(every: int,
 
 
 def test_two_packets_make_no_rhythm() -> None:
-    assert walk(Reorder, at=NOON, orders=packets(14, 2)).reason == "too_new"
+    assert walk(Reorder, at=NOON, orders=packets(14, 2)).at is Reorder.too_new
 
 
 def test_a_new_packet_starts_the_wait_anew() -> None:
@@ -71,8 +79,8 @@ def test_six_packets_in_a_row_are_a_habit() -> None:
     for _ in range(6):
         household.tell(bought_coffee, categories=BASKET)
     assert household.at is Reorder.brewing
-    assert household.tell(bought_coffee, categories=BASKET).reason == "habit"
+    assert household.tell(bought_coffee, categories=BASKET).at is Reorder.habit
 
 
 def test_who_buys_none_for_long_drifts_away() -> None:
-    assert drinker().wait(days=14 + 4 + 5 + 14).reason == "drifted"
+    assert drinker().wait(days=14 + 4 + 5 + 14).at is Reorder.drifted

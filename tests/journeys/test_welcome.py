@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dsl import Consent, Email, Feed, Shop, compile_journey
-from dsl.testing import Walk, walk
+from dsl.testing import Walk, untaken, walk
+from dsl.testing.goldens import Goldens
+from dsl.testing.paths import paths
 from journeys.welcome import Welcome
 
 NOON = datetime(2017, 10, 2, 12, tzinfo=UTC)
@@ -40,8 +41,14 @@ def _without_consent() -> Walk:
     return walked.wait(days=1)
 
 
-def test_every_arrow_is_taken(untaken: Callable[[Iterable[Walk]], set[tuple[str, str, str]]]) -> None:
-    assert untaken(walks()) == set()
+def test_every_arrow_is_taken() -> None:
+    assert untaken(walks()) == []
+
+
+def test_its_generated_paths_take_every_arrow_and_are_as_reviewed(goldens: Goldens) -> None:
+    found = paths(Welcome)
+    assert found.missed == ()
+    goldens.paths(found)
 
 
 def test_the_first_mail_is_transactional_and_no_other() -> None:
@@ -57,11 +64,11 @@ def test_who_knows_the_shop_gets_no_tour() -> None:
 def test_who_does_nothing_is_left_alone_after_a_fortnight() -> None:
     quiet = new().wait(days=15)
     assert quiet.sent == [Welcome.hello, Welcome.tour, Welcome.recipes, Welcome.gift]
-    assert quiet.reason == "settled"
+    assert quiet.at is Welcome.settled
 
 
 def test_a_first_basket_ends_it_wherever_she_is() -> None:
     for days in (0, 1, 4, 8):
         there = new().wait(days=days) if days else new()
         assert there.tell(Shop.purchased, total=24.5).ended is False
-        assert there.tell(Shop.purchased, total=25).reason == "at_home"
+        assert there.tell(Shop.purchased, total=25).at is Welcome.at_home

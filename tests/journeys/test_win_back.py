@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 from dsl import Call, Consent, Email, Letter, Shop, Sms
 from dsl.facts import facts
-from dsl.testing import Walk, walk
+from dsl.testing import Walk, untaken, walk
+from dsl.testing.goldens import Goldens
+from dsl.testing.paths import paths
 from journeys.win_back import WinBack, no_full_basket, regular
 
 FRENCH = {"country": "FR"}
@@ -56,26 +57,32 @@ def walks() -> list[Walk]:
     return found
 
 
-def test_every_arrow_is_taken(untaken: Callable[[Iterable[Walk]], set[tuple[str, str, str]]]) -> None:
-    assert untaken(walks()) == set()
+def test_every_arrow_is_taken() -> None:
+    assert untaken(walks()) == []
+
+
+def test_its_generated_paths_take_every_arrow_and_are_as_reviewed(goldens: Goldens) -> None:
+    found = paths(WinBack)
+    assert found.missed == ()
+    goldens.paths(found)
 
 
 def test_only_where_we_deliver() -> None:
-    assert walk(WinBack, customer={"country": "DE"}).reason == "not_eligible"
-    assert walk(WinBack, customer={}).reason == "not_eligible"
+    assert walk(WinBack, customer={"country": "DE"}).at is WinBack.not_eligible
+    assert walk(WinBack, customer={}).at is WinBack.not_eligible
     assert walk(WinBack, customer={"country": "GB"}).at in (WinBack.discount, WinBack.story)
 
 
 def test_who_answers_nothing_gets_mail_item_text_and_letter_in_nineteen_days() -> None:
     quiet = mailed().wait(days=3 + 2 + 14)
     assert quiet.sent == [WinBack.discount, WinBack.feed, WinBack.sms, WinBack.letter]
-    assert quiet.reason == "lapsed"
+    assert quiet.at is WinBack.lapsed
 
 
 def test_a_small_basket_moves_nobody_and_a_full_one_wins() -> None:
     shopper = mailed().tell(Shop.purchased, total=39.99)
     assert shopper.at is WinBack.discount
-    assert shopper.tell(Shop.purchased, total=40).reason == "won"
+    assert shopper.tell(Shop.purchased, total=40).at is WinBack.won
 
 
 def test_the_phone_rings_four_times_at_most_then_a_text() -> None:
@@ -89,12 +96,12 @@ def test_the_phone_rings_four_times_at_most_then_a_text() -> None:
 def test_one_letter_is_enough() -> None:
     paper = written_to().tell(Letter.answered).wait(days=7).wait(days=2)
     assert paper.sent.count(WinBack.letter) == 1
-    assert paper.reason == "lapsed"
+    assert paper.at is WinBack.lapsed
 
 
 def test_who_withdraws_leaves_at_once_from_anywhere() -> None:
     for there in (mailed(), called(), texted(), written_to()):
-        assert there.tell(Consent.withdrawn, channel="sms").reason == "unsubscribed"
+        assert there.tell(Consent.withdrawn, channel="sms").at is WinBack.unsubscribed
 
 
 def test_who_enters() -> None:

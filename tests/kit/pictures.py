@@ -43,6 +43,19 @@ class Picture:
     lines: dict[str, list[Segment]]
     labels: dict[str, Area]
     badges: dict[str, Area]
+    frames: dict[str, Area]
+    heads: dict[str, Area]
+    """What each frame says, by its id."""
+
+    def within(self, box: str, frame: str) -> bool:
+        """Whether a box stands in a frame, with all of it."""
+        inner, outer = self.boxes[box], self.frames[frame]
+        return (
+            outer.left < inner.left
+            and inner.right < outer.right
+            and outer.top < inner.top
+            and inner.bottom < outer.bottom
+        )
 
 
 def local(element: ET.Element) -> str:
@@ -76,6 +89,12 @@ def text_area(text: ET.Element) -> Area:
     return Area(x, y - 9, x + number(text, "textLength"), y + 2.5)
 
 
+def sign_area(sign: ET.Element) -> Area:
+    """A small sign before some words: 13 units, from the corner that it is moved to."""
+    x, y = (float(value) for value in re.findall(r"translate\((-?[\d.]+) (-?[\d.]+)\)", sign.get("transform", ""))[0])
+    return Area(x, y, x + 13, y + 13)
+
+
 def around(areas: list[Area]) -> Area:
     return Area(
         min(a.left for a in areas), min(a.top for a in areas), max(a.right for a in areas), max(a.bottom for a in areas)
@@ -89,12 +108,14 @@ def read(document: str) -> Picture:
     labels: dict[str, Area] = {}
     badges: dict[str, Area] = {}
     ends: dict[str, tuple[str, str]] = {}
+    frames: dict[str, Area] = {}
+    heads: dict[str, Area] = {}
     (drawing,) = [group for group in root.iter() if group.get("id") == "drawing"]
     for group in drawing:
         name, style = group.get("id", ""), group.get("class", "").split()
         by_class = {
             part: [e for e in group if part in e.get("class", "").split()]
-            for part in ("outline", "line", "words", "badge", "head")
+            for part in ("outline", "line", "words", "badge", "head", "edge", "stage", "small")
         }
         if "state" in style:
             boxes[name] = area_of(by_class["outline"][0])
@@ -103,11 +124,15 @@ def read(document: str) -> Picture:
             tip = points_of(by_class["head"][0].get("d", ""))[0]
             lines[name] = [(min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise([*corners, tip])]
             if by_class["words"]:
-                labels[name] = around([text_area(text) for text in by_class["words"]])
+                signs = [sign_area(sign) for sign in by_class["small"]]
+                labels[name] = around([*(text_area(text) for text in by_class["words"]), *signs])
             ends[name] = (near_to(corners[0], boxes_of(drawing)), near_to(tip, boxes_of(drawing)))
+        elif "frame" in style:
+            frames[name] = area_of(by_class["edge"][0])
+            heads[name] = around([text_area(text) for text in (*by_class["stage"], *by_class["words"])])
         else:
             badges[name] = area_of(by_class["badge"][0])
-    return Picture((number(root, "width"), number(root, "height")), boxes, ends, lines, labels, badges)
+    return Picture((number(root, "width"), number(root, "height")), boxes, ends, lines, labels, badges, frames, heads)
 
 
 def boxes_of(drawing: ET.Element) -> dict[str, Area]:
@@ -157,15 +182,69 @@ def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule
         own = sum(badge.meets(area) for area in picture.boxes.values())
         if own != 1:
             yield f"{name} touches {own} boxes"
+    yield from _at_frames(picture)
     width, height = picture.size
     everything = [
         *picture.boxes.values(),
+        *picture.frames.values(),
         *picture.labels.values(),
         *(Area(*s) for ss in picture.lines.values() for s in ss),
     ]
     whole = around(everything)
     if whole.left < 0 or whole.top < 0 or whole.right > width or whole.bottom > height:
         yield "something lies outside of the picture"
+
+
+def _at_frames(picture: Picture) -> Iterator[str]:
+    """What touches a frame's sides, or what a frame says."""
+    for (one, first), (other, second) in combinations(picture.frames.items(), 2):
+        if first.meets(second, 4):
+            yield f"{one} meets {other}"
+    for name, frame in picture.frames.items():
+        yield from _at_head(picture, name)
+        for box, area in picture.boxes.items():
+            if frame.meets(area) and not picture.within(box, name):
+                yield f"{box} is on the side of {name}"
+        for line, label in picture.labels.items():
+            if any(side.meets(label, 1) for side in sides(frame)):
+                yield f"the label of {line} is on the side of {name}"
+        for line, segments in picture.lines.items():
+            if any(_hugs(side, Area(*segment)) for side in sides(frame) for segment in segments):
+                yield f"{line} runs along a side of {name}"
+
+
+def _at_head(picture: Picture, name: str) -> Iterator[str]:
+    """What touches the words of a frame."""
+    head, frame = picture.heads[name], picture.frames[name]
+    if frame.inset(1) != around([frame.inset(1), head]):
+        yield f"what {name} says stands outside"
+    others = (*picture.boxes.items(), *((f"the label of {line}", area) for line, area in picture.labels.items()))
+    yield from (f"what {name} says meets {other}" for other, area in others if head.meets(area, 1))
+    for line, segments in picture.lines.items():
+        if any(head.meets(Area(*segment), 1) for segment in segments):
+            yield f"{line} runs through what {name} says"
+
+
+def sides(area: Area) -> list[Area]:
+    """The four sides of an area, as areas without width."""
+    return [
+        Area(area.left, area.top, area.left, area.bottom),
+        Area(area.right, area.top, area.right, area.bottom),
+        Area(area.left, area.top, area.right, area.top),
+        Area(area.left, area.bottom, area.right, area.bottom),
+    ]
+
+
+def _hugs(side: Area, line: Area) -> bool:
+    """Whether a line runs beside a side, and near it, for more than a corner's length."""
+    upright = side.left == side.right
+    if upright != (line.left == line.right):
+        return False
+    beside = (
+        (line.top, line.bottom, side.top, side.bottom) if upright else (line.left, line.right, side.left, side.right)
+    )
+    near = abs(line.left - side.left) if upright else abs(line.top - side.top)
+    return near < 4 and min(beside[1], beside[3]) - max(beside[0], beside[2]) > 8
 
 
 def middle_of(area: Area) -> Area:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from dsl.expression import Facts
-from dsl.ir import IR
+from dsl.ir import IR, Learned
 from dsl.localtime import zone_of
 from dsl.planning import Place, measured, moment_of, over
 from dsl.step import (
@@ -35,7 +35,7 @@ from dsl.step import (
     step,
 )
 from dsl.step import enter as enter_chart
-from engine import enrolments, facts, tables
+from engine import enrolments, facts, learned, tables
 from engine.clock import to_ms
 from engine.db import Database, insert_new, table, upsert
 from engine.events import Incoming, accept
@@ -59,8 +59,6 @@ class Recorder:
     members: dict[str, Snapshot] = field(default_factory=dict[str, Snapshot])
     people: dict[int, Person] = field(default_factory=dict[int, Person])
     now: datetime = START
-    lag: timedelta = timedelta(0)
-    """How long after its deadline a wait is over: a worker's timers, ticks and grace."""
 
     def __post_init__(self) -> None:
         self.chart: Chart = chart(self.ir)
@@ -110,10 +108,10 @@ class Recorder:
                 ahead = [
                     (m.deadline, c) for c, m in self.members.items() if m.deadline is not None and m.phase != ENDED
                 ]
-                if not ahead or moment_of(min(ahead)[0]) + self.lag > until:
+                if not ahead or min(ahead)[0] > to_ms(until):
                     break
                 deadline, customer = min(ahead)
-                self.now = moment_of(deadline) + self.lag
+                self.now = moment_of(deadline)
                 self._step(conn, customer, Due())
         self.now = until
 
@@ -153,6 +151,11 @@ class Recorder:
         record(conn, self.chart, [Moved(member.id, rows, late)], self.people, to_ms(self.now))
         answer: Event | None = None
         match asked:
+            case Decide() if isinstance(self.chart.arrows[asked.arrows[0]].on, Learned):
+                box = self.ir.states[asked.state].name
+                fell = learned.decide(self.ir, box, learned.arms(conn, self.ir, box, self.now), member.id)
+                explain(conn, [(member.id, member.seq, fell.detail)])
+                answer = Decided(tuple(self.chart.arrows[arrow].to == fell.to for arrow in asked.arrows))
             case Decide():
                 guards = [guard for arrow in asked.arrows if (guard := self.chart.arrows[arrow].guard) is not None]
                 decided = facts.decide(conn, guards, [customer], self.now)[customer]

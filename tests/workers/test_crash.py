@@ -75,7 +75,7 @@ async def test_S1_worker_and_server_killed_in_mid_run(  # noqa: PLR0915  # one r
     await server.start()
     with mail_server(taker) as port:
         settings = Settings(
-            data=tmp_path / "var", journeys=templates, temporal_address=server.address, smtp_port=port,
+            data=tmp_path / "var", journeys=templates, temporal_address=server.address, smtp_port=port, smtp_connections=4,
             tick=0.05, grace=0.1, time_scale=86400, time_real_origin=now, time_origin=now,
         )  # fmt: skip
         client = await Client.connect(server.address)
@@ -106,10 +106,13 @@ async def test_S1_worker_and_server_killed_in_mid_run(  # noqa: PLR0915  # one r
 
     assert (worker.restarts, server.restarts) == (2, 2)
     sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
-    assert len(sent) == 120, "a mail was lost"
     assert set(sent.values()) == {1}, "a mail was sent twice"
     mails = engine.rows(Message, channel="email")
-    assert Counter(row.status for row in mails) == {"sent": 118, "unknown": 2}, "those whose acceptance nobody heard"
+    assert len(mails) == 120
+    found = Counter(row.status for row in mails)
+    assert found.keys() == {"sent", "unknown"}, "those in a call when the worker died: four lines, each with one, twice"
+    assert 2 <= found["unknown"] <= 2 * 2 * 4, "in a call, or just out of it and not yet written down"
+    assert {row.key.encode() for row in mails if row.status == "sent"} <= sent.keys(), "a mail was lost"
     with sqlite.read() as conn:
         kept = books(conn, "storm")
     assert (kept.entered, kept.active, sum(kept.ended.values())) == (120, 0, 120)

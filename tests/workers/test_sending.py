@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from kit.engine import Engine
 from kit.mail import Taker, mail_server
+from kit.rude_mail import Manners, rude_server
 from sqlalchemy import insert
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from dsl import Api, Arrows, Email, Final, Journey, after, marketing
@@ -24,7 +26,7 @@ from engine.db import Database, table
 from engine.settings import Settings
 from engine.steps import Moved, record
 from engine.steps import people as people_of
-from engine.tables import Message, TemplateVersion
+from engine.tables import Enrolment, Message, Suppression, TemplateVersion
 from workers.batch import Batch, Item, Outcome
 from workers.channels import channels
 from workers.perform import Performer
@@ -44,6 +46,10 @@ class Plain(Journey):
         yield after(days=900) >> self.done
 
 
+class Other(Plain):
+    """Another journey."""
+
+
 class Bench:
     """The performer on a database, without Temporal: a batch in, an outcome out."""
 
@@ -53,15 +59,16 @@ class Bench:
         self.registry = Registry()
         self.performer = Performer(settings, database, self.registry, channels(settings))
 
-    def enter(self, *customers: str) -> None:
-        self.ir = self.engine.publish(Plain)
+    def enter(self, *customers: str, journey: type[Journey] = Plain) -> None:
+        self.ir = self.engine.publish(journey)
         self.registry.add(chart(self.ir))
         self.engine.customers(*customers)
         assert set(self.engine.enter(self.ir, *customers)) == {"entered"}
 
     def batch(self, *customers: str) -> Batch:
         now = self.settings.clock.now_ms()
-        numbers = [self.engine.enrolment(customer).id for customer in customers]
+        found = {row.customer_id: row.id for row in self.engine.rows(Enrolment, journey=self.ir.name)}
+        numbers = [found[customer] for customer in customers]
         items = tuple(Item(number, 1, (Row(1, 0, "entry", None, now),)) for number in numbers)
         return Batch(self.ir.hash, "send", 0, (), items, now)
 
@@ -71,15 +78,15 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, templates: Path, db: Database) -> Callable[[int], Bench]:
-    def make(port: int) -> Bench:
-        return Bench(Settings(data=tmp_path / "var", journeys=templates, smtp_port=port), db)
+def bench(tmp_path: Path, templates: Path, db: Database) -> Callable[..., Bench]:
+    def make(port: int, **given: Any) -> Bench:
+        return Bench(Settings(data=tmp_path / "var", journeys=templates, smtp_port=port, **given), db)
 
     return make
 
 
-async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench: Callable[[int], Bench]) -> None:
-    """All three are reserved; while the first mail is handed over, the others withdraw."""
+async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench: Callable[..., Bench]) -> None:
+    """All three are reserved; while the first mail is handed over, by the only line, the others withdraw."""
 
     def withdraw(_: int) -> None:
         with made.engine.database.write() as conn:
@@ -88,7 +95,7 @@ async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench
 
     taker = Taker(withdraw)
     with mail_server(taker) as port:
-        made = bench(port)
+        made = bench(port, smtp_connections=1)
         made.enter("ann", "ben", "cat")
         outcome = await made.perform(made.batch("ann", "ben", "cat"))
     assert len(taker.taken) == 1
@@ -102,7 +109,7 @@ async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench
     assert rows[1].detail["source"] == "test"
 
 
-async def test_C2_consent_that_cant_be_read_sends_nothing_and_is_tried_again(bench: Callable[[int], Bench]) -> None:
+async def test_C2_consent_that_cant_be_read_sends_nothing_and_is_tried_again(bench: Callable[..., Bench]) -> None:
     taker = Taker()
     with mail_server(taker) as port:
         made = bench(port)
@@ -119,7 +126,7 @@ async def test_C2_consent_that_cant_be_read_sends_nothing_and_is_tried_again(ben
     assert len(taker.taken) == 1
 
 
-async def test_S1_a_batch_that_is_performed_again_sends_nothing_twice(bench: Callable[[int], Bench]) -> None:
+async def test_S1_a_batch_that_is_performed_again_sends_nothing_twice(bench: Callable[..., Bench]) -> None:
     taker = Taker()
     with mail_server(taker) as port:
         made = bench(port)
@@ -130,7 +137,7 @@ async def test_S1_a_batch_that_is_performed_again_sends_nothing_twice(bench: Cal
     assert len(taker.taken) == 2
 
 
-async def test_S1_two_attempts_at_once_send_each_mail_once(bench: Callable[[int], Bench]) -> None:
+async def test_S1_two_attempts_at_once_send_each_mail_once(bench: Callable[..., Bench]) -> None:
     """A worker that Temporal gave up goes on beside the next attempt: each key is one's or the other's."""
     taker = Taker(lambda _: time.sleep(0.01))
     people = [f"c{number}" for number in range(30)]
@@ -144,7 +151,71 @@ async def test_S1_two_attempts_at_once_send_each_mail_once(bench: Callable[[int]
     assert set(sent.values()) == {1}
 
 
-async def test_a_batch_that_takes_long_says_that_it_is_alive(bench: Callable[[int], Bench]) -> None:
+async def test_a_worker_that_is_to_stop_ends_its_calls_and_leaves_the_rest_to_another(
+    bench: Callable[..., Bench],
+) -> None:
+    environment = ActivityEnvironment()
+    taker = Taker(lambda count: environment.worker_shutdown() if count == 3 else None)
+    people = [f"c{number}" for number in range(20)]
+    with mail_server(taker) as port:
+        made = bench(port, smtp_connections=2)
+        made.enter(*people)
+        batch = made.batch(*people)
+        with pytest.raises(ApplicationError, match="the worker stops"):
+            await environment.run(made.performer.perform, json.loads(json.dumps(batch.to_wire())))
+        assert 3 <= len(taker.taken) <= 5
+        rows = [made.engine.messages(customer)[0].status for customer in people]
+        assert Counter(rows) == {"sent": len(taker.taken), "reserved": 20 - len(taker.taken)}, "none is in doubt"
+        assert await made.perform(batch) == Outcome()
+    assert len(taker.taken) == 20
+
+
+async def test_S5_a_mailbox_that_is_not_there_is_never_written_to_again(bench: Callable[..., Bench]) -> None:
+    def nobody(said: str, _: int) -> str | None:
+        return "550 5.1.1 no such user" if said.startswith("RCPT TO:<ben") else None
+
+    manners = Manners(replies=nobody)
+    async with rude_server(manners) as port:
+        made = bench(port)
+        made.enter("ann", "ben")
+        assert (await made.perform(made.batch("ann", "ben"))).not_sent == (1,)
+        made.enter("ben", journey=Other)
+        assert (await made.perform(made.batch("ben"))).not_sent == (0,)
+    row, other = made.engine.messages("ben")
+    assert (other.status, other.reason, other.detail["reason"]) == ("not_sent", "suppressed", "bounced")
+    assert (row.status, row.reason) == ("failed", "550 5.1.1 no such user")
+    ((channel, address, reason),) = [(s.channel, s.address, s.reason) for s in made.engine.rows(Suppression)]
+    assert (channel, address, reason) == ("email", "ben@example.com", "bounced")
+
+
+async def test_greylisted_mails_are_put_off_for_as_long_as_the_server_says(bench: Callable[..., Bench]) -> None:
+    manners = Manners(
+        replies=lambda said, number: "451 4.7.1 greylisted, 5 minutes" if said[:4] == "RCPT" and number <= 2 else None
+    )
+    async with rude_server(manners) as port:
+        made = bench(port, smtp_connections=1)
+        made.enter("ann", "ben", "cat")
+        batch = made.batch("ann", "ben", "cat")
+        assert (await made.perform(batch)).deferred == ((0, 300.0, False), (1, 300.0, False))
+        assert [made.engine.messages(c)[0].status for c in ("ann", "ben", "cat")] == ["deferred", "deferred", "sent"]
+        assert await made.perform(batch) == Outcome()
+    assert len(manners.taken) == 3
+
+
+async def test_S1_a_line_that_breaks_in_mid_mail_is_in_doubt_and_not_sent_again(bench: Callable[..., Bench]) -> None:
+    manners = Manners(hang_up_after=".")
+    async with rude_server(manners) as port:
+        made = bench(port)
+        made.enter("ann", "ben")
+        batch = made.batch("ann", "ben")
+        assert await made.perform(batch) == Outcome()
+        manners.hang_up_after = ""
+        assert await made.perform(batch) == Outcome()
+    assert len(manners.taken) == 2
+    assert {made.engine.messages(c)[0].status for c in ("ann", "ben")} == {"unknown"}
+
+
+async def test_a_batch_that_takes_long_says_that_it_is_alive(bench: Callable[..., Bench]) -> None:
     beats: list[float] = []
     with mail_server(Taker(lambda _: time.sleep(5))) as port:
         made = bench(port)
@@ -155,7 +226,7 @@ async def test_a_batch_that_takes_long_says_that_it_is_alive(bench: Callable[[in
     assert len(beats) >= 2
 
 
-def test_a_repeated_record_ends_nothing_newer(bench: Callable[[int], Bench]) -> None:
+def test_a_repeated_record_ends_nothing_newer(bench: Callable[..., Bench]) -> None:
     made = bench(1)
     made.enter("ann")
     number = made.engine.enrolment("ann").id
@@ -181,7 +252,7 @@ def deferred(made: Bench, key: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[[int], Bench]) -> None:
+async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[..., Bench]) -> None:
     """The mail is with its server, then our database can't be written: the next try finds the call marked, and sends none."""
 
     def lose_the_table(_: int) -> None:
@@ -204,7 +275,7 @@ async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[[int], B
 
 
 async def test_S4_what_was_sent_can_be_read_after_the_template_was_edited(
-    bench: Callable[[int], Bench], templates: Path
+    bench: Callable[..., Bench], templates: Path
 ) -> None:
     with mail_server(Taker()) as port:
         made = bench(port)
@@ -221,7 +292,7 @@ async def test_S4_what_was_sent_can_be_read_after_the_template_was_edited(
     assert first.context["customer"]["first_name"] == "Zoé"
 
 
-async def test_a_suppressed_address_is_not_written_to(bench: Callable[[int], Bench]) -> None:
+async def test_a_suppressed_address_is_not_written_to(bench: Callable[..., Bench]) -> None:
     with mail_server(Taker()) as port:
         made = bench(port)
         made.enter("ann")
@@ -232,7 +303,7 @@ async def test_a_suppressed_address_is_not_written_to(bench: Callable[[int], Ben
     assert (row.reason, row.detail["reason"]) == ("suppressed", "bounced")
 
 
-async def test_a_mail_server_that_is_away_puts_the_send_off(bench: Callable[[int], Bench]) -> None:
+async def test_a_mail_server_that_is_away_puts_the_send_off(bench: Callable[..., Bench]) -> None:
     made = bench(free_port())
     made.enter("ann")
     batch = made.batch("ann")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.db import Database
 from engine.links import Links
 from engine.outgoing import Channel
 from engine.settings import Settings
@@ -15,12 +16,20 @@ from workers.channels.sms import SmsChannel
 __all__ = ["CallChannel", "EmailChannel", "FeedChannel", "LetterChannel", "SmsChannel", "channels"]
 
 
-def channels(settings: Settings, templates: Templates | None = None, links: Links | None = None) -> dict[str, Channel]:
-    """Every channel as the settings describe it, by its name. Raises ValueError for a setting that can't be used."""
+def channels(
+    settings: Settings,
+    templates: Templates | None = None,
+    links: Links | None = None,
+    database: Database | None = None,
+) -> dict[str, Channel]:
+    """Every channel as the settings describe it, by its name. Raises ValueError for a setting that can't be used.
+
+    Rates that are shared with other processes need the database.
+    """
     templates = templates or Templates.of(settings)
     links = links or Links(settings.public_url, settings.signing_key())
     made: tuple[Channel, ...] = (
-        EmailChannel(settings, templates, links),
+        EmailChannel(settings, templates, links, database),
         SmsChannel(settings, templates, links),
         FeedChannel(settings, templates, links),
         CallChannel(settings, templates, links),

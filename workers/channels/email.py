@@ -1,31 +1,31 @@
-"""E-mail over SMTP: one connection for a batch, which outlives a refused recipient."""
+"""E-mail over SMTP: a few lines to the mail server, shared by the batches of a worker, at the pace that it takes."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import SMTPException
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection
 
 from engine import feeds
+from engine.db import Database
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
 from engine.rendering import Renderer
 from engine.settings import Settings
 from engine.templates import Templates
+from workers.channels.lines import Lines
 from workers.channels.mime import Sender, mail_bytes
+from workers.channels.smtp import SmtpLine, said
+from workers.pacing import Pacing
 
 __all__ = ["EmailChannel"]
 
-_TIMEOUT = 30.0
-_RETRY = 60.0
-_OURS = {421, 530, 534, 535, 538}  # the server is closing, or it is our login that it does not like: not her address
-_PERMANENT = 500
+_RETRY = 60.0  # seconds until another try where there is no server
 
 
 class EmailChannel:
@@ -34,10 +34,13 @@ class EmailChannel:
     name = "email"
     outside = True
     repeats = False
-    at_once = 1
 
-    def __init__(self, settings: Settings, templates: Templates, links: Links) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, templates: Templates, links: Links, database: Database | None = None
+    ) -> None:
+        self.at_once = settings.smtp_connections
+        self.lines = Lines(settings)
+        self.pacing = Pacing(database, "smtp", settings.smtp_rate)
         self._links = links
         self._templates = templates
         self._renderer = Renderer(templates, links)
@@ -62,96 +65,53 @@ class EmailChannel:
 
     @asynccontextmanager
     async def batch(self, run: str) -> AsyncGenerator[Send]:
-        """One connection, opened by the first send."""
+        """The lines are the process's; what the mails of a batch share is that there may be no server."""
         del run
-        line = _Line(self._settings)
-        lock = asyncio.Lock()  # SMTP is one talk at a time
+        yield _Mails(self)
 
-        async def send(message: Outgoing) -> Receipt:
-            raw = await asyncio.to_thread(mail_bytes, message, self._sender, self._links)
-            path = f"{self._links.return_path(message.key)}@{self._sender.domain}"
-            async with lock:
-                return await line.send(path, message.address, raw, f"{message.key}@{self._sender.domain}")
+    async def hand_over(self, line: SmtpLine, message: Outgoing, *, test: bool = False) -> Receipt:
+        """Send one mail over a line."""
+        raw = mail_bytes(message, self._sender, self._links, test=test)
+        path = f"{self._links.return_path(message.key)}@{self._sender.domain}"
+        return await line.send(path, message.address, raw, f"{message.key}@{self._sender.domain}")
 
-        try:
-            yield send
-        finally:
-            await line.close()
-
-
-class _Line:
-    """A connection that is opened when it is needed, and again after it broke."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._smtp: SMTP | None = None
-        self._down: Receipt | None = None
-
-    async def send(self, sender: str, recipient: str, raw: bytes, message_id: str) -> Receipt:
-        if self._down is not None:  # the rest of the batch need not wait for the same time-out
-            return self._down
-        try:
-            smtp = await self._open()
-        except (SMTPException, OSError) as error:
-            self._down = Receipt("deferred", detail=_said(error), retry_after=_RETRY)
-            return self._down
-        handed_over = False
-        try:
-            await smtp.mail(sender)
-            await smtp.rcpt(recipient)
-            handed_over = True
-            reply = await smtp.data(raw)
-        except SMTPResponseException as error:
-            await self._reset(smtp)
-            status = "rejected" if error.code >= _PERMANENT and error.code not in _OURS else "deferred"
-            return Receipt(status, detail=_said(error), retry_after=_RETRY if status == "deferred" else None)
-        except (SMTPException, OSError) as error:
-            await self.close()
-            if handed_over:  # the server may have it: a second one would be a repeat
-                return Receipt("unknown", detail=_said(error))
-            return Receipt("deferred", detail=_said(error), retry_after=_RETRY)
-        return Receipt("sent", provider_id=message_id, detail=f"{reply.code} {reply.message}"[:300])
-
-    async def _open(self) -> SMTP:
-        if self._smtp is not None and self._smtp.is_connected:
-            return self._smtp
-        settings = self._settings
-        smtp = SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_user or None,
-            password=settings.smtp_password.get_secret_value() or None,
-            use_tls=settings.smtp_tls == "tls",
-            start_tls=settings.smtp_tls == "starttls",
-            timeout=_TIMEOUT,
-        )
-        await smtp.connect()
-        self._smtp = smtp
-        return smtp
-
-    async def _reset(self, smtp: SMTP) -> None:
-        try:
-            await smtp.rset()
-        except (SMTPException, OSError):
-            await self.close()
+    async def send_test(self, message: Outgoing) -> Receipt:
+        """Send a mail that says that it is a test, before those of campaigns."""
+        await self.pacing.turn(planned=False)
+        async with self.lines.line() as line:
+            return await self.hand_over(line, message, test=True)
 
     async def close(self) -> None:
-        smtp, self._smtp = self._smtp, None
-        if smtp is None:
-            return
-        try:
-            if smtp.is_connected:
-                await smtp.quit()
-        except (SMTPException, OSError):
-            smtp.close()
+        """Close the lines that are open."""
+        await self.lines.close()
 
 
-def _said(error: Exception) -> str:
-    if isinstance(error, SMTPAuthenticationError):
-        return f"{error.code} {error.message}: check PARCOURS_SMTP_USER and PARCOURS_SMTP_PASSWORD"[:300]
-    if isinstance(error, SMTPResponseException):
-        return f"{error.code} {error.message}"[:300]
-    return f"{type(error).__name__}: {error}"[:300]
+class _Mails:
+    """The mails of one batch. Where there is no server, those after the first need not wait for the same time-out."""
+
+    def __init__(self, channel: EmailChannel) -> None:
+        self._channel = channel
+        self._down: Receipt | None = None
+
+    async def __call__(self, message: Outgoing) -> Receipt:
+        async with self.turn(planned=False) as send:
+            return await send(message)
+
+    @asynccontextmanager
+    async def turn(self, *, planned: bool) -> AsyncGenerator[Send]:
+        """A place in the rate, then a line that stands."""
+        if self._down is None:
+            await self._channel.pacing.turn(planned=planned)
+        async with self._channel.lines.line(planned=planned) as line:
+            if self._down is None and not line.is_open:
+                try:
+                    await line.open()
+                except (SMTPException, OSError) as error:
+                    self._down = Receipt("deferred", detail=said(error), retry_after=_RETRY)
+            yield partial(self._send, line)
+
+    async def _send(self, line: SmtpLine, message: Outgoing) -> Receipt:
+        return self._down or await self._channel.hand_over(line, message)
 
 
 @lru_cache(maxsize=4096)

@@ -1,20 +1,27 @@
-"""A mail's bytes: headers that nothing can be smuggled into, and the two readings of the body."""
+"""A mail's bytes: headers that nothing can be smuggled into, the two readings of the body, and the files that it carries.
+
+It is put together by hand: the standard library's way takes ten times as long. The parts nest as RFC 2046 and 2387 have it:
+mixed (attachments) around related (pictures) around alternative (text, HTML), and only as deep as there is something.
+"""
 
 from __future__ import annotations
 
 import re
-from binascii import b2a_qp
+from binascii import b2a_base64, b2a_qp
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.header import Header
-from email.utils import format_datetime, formataddr, parseaddr
+from email.utils import encode_rfc2231, format_datetime, formataddr, parseaddr
+from functools import lru_cache
 from hashlib import sha256
 
 from engine.links import Links
-from engine.outgoing import Outgoing
+from engine.outgoing import CarriedFile, Outgoing
 
 __all__ = ["Sender", "mail_bytes"]
 
 _LONGEST = 900  # RFC 5322 ends a line at 998
+_LINE = 76  # RFC 2045, 6.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class Sender:
     def of(cls, mail_from: str) -> Sender:
         """From `Name <local@domain>`. Raises ValueError if there is no address in it."""
         name, address = parseaddr(mail_from)
-        if not re.fullmatch(r"[^@\s]+@[^@\s]+", address):
+        if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not address.isascii():
             raise ValueError(f"PARCOURS_MAIL_FROM is like 'Name <local@domain>', not {mail_from!r}")
         return cls(name, address)
 
@@ -37,8 +44,11 @@ class Sender:
         return self.address.rpartition("@")[2]
 
 
-def mail_bytes(message: Outgoing, sender: Sender, links: Links) -> bytes:
-    """The mail with CRLF line ends. Marketing carries RFC 8058's one-click unsubscribing and its list's name."""
+def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = False) -> bytes:
+    """The mail with CRLF line ends. Marketing carries RFC 8058's one-click unsubscribing and its list's name.
+
+    `test`: a mail to whoever writes it, which says so and belongs to no list.
+    """
     recipient = message.recipient
     name = f"{recipient.first_name} {recipient.last_name}"
     domain = sender.domain
@@ -50,26 +60,97 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links) -> bytes:
         ("Message-ID", f"<{message.key}@{domain}>"),
         ("MIME-Version", "1.0"),
     ]
-    if message.purpose == "marketing":
+    if test:
+        headers += [
+            ("Auto-Submitted", "auto-generated"),
+            ("X-Parcours-Test", f"{_label(message.journey)}.{_label(message.state)}"),
+        ]
+    elif message.purpose == "marketing":
         once, mail = links.unsubscribe(message.key), links.unsubscribe_token(message.key)
         headers += [
             ("List-Unsubscribe", f"<{once}>,\r\n <mailto:unsubscribe@{domain}?subject={mail}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            ("List-Id", f"<{_label(message.journey)}.{domain}>"),
+            ("List-Id", f"<{_atom(message.journey)}.{domain}>"),
         ]
-    headers.append(("Feedback-ID", ":".join(map(_label, (message.state, message.journey, message.purpose, domain)))))
-    boundary = f"=_{sha256(message.key.encode()).hexdigest()[:32]}"
-    headers.append(("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'))
-    lines = [f"{name}: {value}" for name, value in headers]
-    parts = [_part("plain", message.content.text), _part("html", message.content.html)]
-    body = b"".join(b"--%s\r\n%s\r\n" % (boundary.encode(), part) for part in parts)
-    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body + b"--%s--\r\n" % boundary.encode()
+    if not test:
+        words = (message.state, message.journey, message.purpose, domain)
+        headers.append(("Feedback-ID", ":".join(map(_label, words))))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return head.encode("ascii") + _body(message)
 
 
-def _part(kind: str, text: str) -> bytes:
-    encoded = b2a_qp(text.replace("\r\n", "\n").encode("utf-8", "replace"), istext=True).replace(b"\n", b"\r\n")
-    head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    return head.encode() + encoded
+def _body(message: Outgoing) -> bytes:
+    content = message.content
+    mark = f"=_{sha256(message.key.encode()).hexdigest()[:32]}"
+    body = _multipart("alternative", f"{mark}a", (_plain(content.text), _html(content.html)))
+    pictures = [_file(each) for each in content.files if each.content_id]
+    if pictures:
+        body = _multipart('related; type="multipart/alternative"', f"{mark}r", (body, *pictures))
+    attached = [_file(each) for each in content.files if not each.content_id]
+    return _multipart("mixed", f"{mark}m", (body, *attached)) if attached else body
+
+
+def _multipart(kind: str, boundary: str, parts: Sequence[bytes]) -> bytes:
+    mark = boundary.encode()
+    head = f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"\r\n\r\n'.encode()
+    return head + b"".join(b"--%s\r\n%s\r\n" % (mark, part) for part in parts) + b"--%s--\r\n" % mark
+
+
+def _plain(text: str) -> bytes:
+    raw = _lines(text).encode("utf-8", "replace")
+    return _encoded("plain", raw, as_it_is=text.isascii() and _travels(raw))
+
+
+def _html(page: str) -> bytes:
+    """HTML says every letter in ASCII, so a mail need not be encoded; but for what stands in a style sheet."""
+    page = _lines(page)
+    plain = page.isascii()
+    if plain or not (_C1.search(page) or any(not sheet[0].isascii() for sheet in _SHEET.finditer(page))):
+        raw = page.encode("ascii", "xmlcharrefreplace")
+        if _travels(raw):
+            return _encoded("html", raw, as_it_is=True)
+    return _encoded("html", page.encode("utf-8", "replace"), as_it_is=False)
+
+
+_C1 = re.compile(r"[\x80-\x9f]")  # HTML reads their numbers as other letters: &#133; is an ellipsis
+_SHEET = re.compile(r"<style.*?</style>", re.DOTALL | re.IGNORECASE)
+_PRINTED = bytes((9, 10, *range(32, 127)))
+
+
+def _lines(text: str) -> str:
+    """With line feeds alone: a stray carriage return is where mail servers disagree about a line's end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _travels(raw: bytes) -> bool:
+    """Whether every server passes it on as it is (RFC 2045, 2.7)."""
+    return not raw.translate(None, _PRINTED) and max(map(len, raw.split(b"\n"))) <= _LONGEST
+
+
+def _encoded(kind: str, raw: bytes, *, as_it_is: bool) -> bytes:
+    how = "7bit" if as_it_is else "quoted-printable"
+    head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {how}\r\n\r\n".encode()
+    return head + (raw if as_it_is else b2a_qp(raw, istext=True)).replace(b"\n", b"\r\n")
+
+
+@lru_cache(maxsize=64)
+def _file(file: CarriedFile) -> bytes:
+    """A file's part; the same for everyone, so it is made once."""
+    name = _filename(file.name)
+    if file.content_id:
+        head = f"Content-ID: <{file.content_id}>\r\nContent-Disposition: inline;\r\n filename{name}\r\n"
+    else:
+        head = f"Content-Disposition: attachment;\r\n filename{name}\r\n"
+    code = b2a_base64(file.data, newline=False)
+    lines = b"\r\n".join(code[at : at + _LINE] for at in range(0, len(code), _LINE))
+    return f"Content-Type: {file.type}\r\n{head}Content-Transfer-Encoding: base64\r\n\r\n".encode("ascii") + lines
+
+
+def _filename(name: str) -> str:
+    """RFC 2183 and 2231: `="terms.pdf"`, or what is not ASCII, percent-encoded."""
+    if re.fullmatch(r"[A-Za-z0-9 ._()+-]+", name):
+        return f'="{name}"'
+    return f"*={encode_rfc2231(name, 'utf-8')}"
 
 
 def _clean(text: str) -> str:
@@ -86,3 +167,8 @@ def _text(header: str, value: str) -> str:
 
 def _label(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:60] or "-"
+
+
+def _atom(text: str) -> str:
+    """A label of a List-Id (RFC 2919, 3): letters, digits, `_` and `-`, with dots between them alone."""
+    return re.sub(r"\.{2,}", ".", _label(text)).strip(".") or "-"

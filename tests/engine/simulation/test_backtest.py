@@ -340,24 +340,6 @@ def test_the_json_says_where_each_went(db: Database, books: Recorder) -> None:
     assert told["sent"]["email"] == {"was": 35, "now": 35}
 
 
-def test_what_the_engine_took_its_time_for_is_taken_here_too(db: Database) -> None:
-    """A demo's day lasts a second, so its timers ring hours late: the time-out came then, and comes here, after the purchase."""
-    books = Recorder(db, OFFER, lag=timedelta(hours=11))
-    books.customers("a", "b", "c")
-    books.enter("a", "b", "c")
-    books.wait(days=3, hours=5)
-    books.tell("a", "shop.purchased", total=50)  # her wait is over, and nobody has rung yet
-    books.wait(days=1)
-    books.tell("b", "sms.clicked")
-    books.tell("b", "call.refused")
-    books.wait(days=1, hours=20)
-    books.tell("c", "shop.purchased", total=50)  # between the end of her second wait and its bell
-    books.wait(days=9)
-    assert [books.at(customer) for customer in "abc"] == ["won", "lapsed", "won"]
-    found = through(db, OFFER, books)
-    assert (found.moved, found.assumed) == (0, 0), found.to_json()["matrix"]
-
-
 def test_a_copy_is_tested_up_to_when_it_was_made(db: Database, books: Recorder) -> None:
     """Long after the last thing was recorded nobody has been waiting all the time: the copy is old."""
     until = books.now

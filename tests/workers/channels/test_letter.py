@@ -1,12 +1,10 @@
-"""Letters in the outbox: the files, the manifest, the rows."""
+"""The letter channel: a message is a piece of the open run, once; what can't be printed is known before."""
 
 from __future__ import annotations
 
-import asyncio
-import csv
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -14,12 +12,11 @@ from sqlalchemy import select
 from engine.checking import SAMPLE
 from engine.db import Database, table
 from engine.links import Links
-from engine.outgoing import Outgoing, Receipt
+from engine.outgoing import Outgoing, Paper
 from engine.settings import Settings
-from engine.tables import Letter
+from engine.tables import Letter, PrintRun, TemplateVersion
 from engine.templates import Templates
 from workers.channels import LetterChannel
-from workers.channels.letter import MANIFEST
 
 Compose = Callable[..., Outgoing]
 
@@ -29,90 +26,51 @@ def letter(settings: Settings, templates: Templates, links: Links) -> LetterChan
     return LetterChannel(settings, templates, links)
 
 
-async def send(channel: LetterChannel, run: str, *outgoing: Outgoing) -> list[Receipt]:
-    async with channel.batch(run) as hand_over:
-        return list(await asyncio.gather(*(hand_over(each) for each in outgoing)))
-
-
-def manifest(settings: Settings, run: str) -> list[dict[str, str]]:
-    with (settings.data / "outbox" / run / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        assert tuple(rows.fieldnames or ()) == MANIFEST
-        return list(rows)
-
-
-async def test_K5_a_run_has_a_file_and_a_row_for_each_letter_once(
-    letter: LetterChannel, settings: Settings, compose: Compose
-) -> None:
-    pieces = [compose(letter, "win/note", f"{number}-1-0") for number in range(5)]
-    assert all(receipt.status == "sent" for receipt in await send(letter, "spring", *pieces))
-    before = (settings.data / "outbox" / "spring" / "manifest.csv").read_bytes()
-    repeated = await send(letter, "spring", pieces[0], compose(letter, "win/note", "4-1-0"))
-    assert [receipt.status for receipt in repeated] == ["sent", "sent"]
-    assert (settings.data / "outbox" / "spring" / "manifest.csv").read_bytes() == before
-    rows = manifest(settings, "spring")
-    assert [row["sequence"] for row in rows] == ["1", "2", "3", "4", "5"]
-    assert {row["letter_id"] for row in rows} == {piece.key for piece in pieces}
-    for row in rows:
-        pdf = (settings.data / "outbox" / "spring" / row["file"]).read_bytes()
-        assert sha256(pdf).hexdigest() == row["sha256"]
-        assert (row["line_1"], row["line_3"], row["line_4"], row["pages"]) == ("Camille Martin", "75011 PARIS", "", "1")
-        assert (row["country"], row["mail_class"]) == ("FR", "domestic")
-    assert not list((settings.data / "outbox" / "spring").glob("*.part"))
-
-
-async def test_a_row_is_kept_with_the_run_of_its_batch(
+def test_a_letter_is_kept_once_in_the_run_that_is_open(
     letter: LetterChannel, compose: Compose, db: Database, links: Links
 ) -> None:
     outgoing = compose(letter, "win/note")
-
-    def keep() -> None:
-        with db.write() as conn:
-            letter.keep(conn, [outgoing])
-
-    async with letter.batch("win back/../x"):
-        await asyncio.to_thread(keep)
-        await asyncio.to_thread(keep)
+    with db.write() as conn:
+        letter.keep(conn, [outgoing])
+        letter.keep(conn, [outgoing])
+        letter.keep(conn, [])
     with db.read() as conn:
         (row,) = conn.execute(select(table(Letter))).all()
-    assert (row.key, row.code, row.file) == ("7-1-0", links.code("7-1-0"), "7-1-0.pdf")
-    assert row.run == "win-back-..-x"
+        (run,) = conn.execute(select(table(PrintRun))).all()
+        (version,) = conn.execute(select(table(TemplateVersion))).all()
+    assert (row.key, row.code, row.status, row.run) == ("7-1-0", links.code("7-1-0"), "open", "2026-03-01-1600")
     assert row.lines == ["Camille Martin", "12 avenue de la République", "75011 PARIS"]
-    assert row.sha256 == sha256(outgoing.content.pdf).hexdigest()
+    assert (row.country, row.postcode, row.missing) == ("FR", "75011", "")
+    assert (run.name, run.status, run.cut_off_at) == (row.run, "open", datetime(2026, 3, 1, 15, tzinfo=UTC))
+    assert version.hash == row.template_hash
+    assert "Dear #customer.first_name" in version.source
 
 
-async def test_a_cell_is_no_formula_and_abroad_is_international(
-    letter: LetterChannel, settings: Settings, compose: Compose
-) -> None:
-    her = replace(SAMPLE, first_name="=HYPERLINK(1)", country="DE")
-    await send(letter, "run", compose(letter, "win/note", recipient=her))
-    (row,) = manifest(settings, "run")
-    assert row["line_1"] == "'=HYPERLINK(1) Martin"
-    assert (row["mail_class"], row["line_4"]) == ("international", "GERMANY")
-
-
-async def test_an_outbox_that_can_not_be_written_defers(
-    letter: LetterChannel, settings: Settings, compose: Compose
-) -> None:
-    settings.data.mkdir(parents=True, exist_ok=True)
-    (settings.data / "outbox").write_text("in the way")
-    (receipt,) = await send(letter, "run", compose(letter, "win/note"))
-    assert receipt.status == "deferred"
-
-
-def test_S3_no_postal_address_is_none(letter: LetterChannel) -> None:
+def test_S3_no_postal_address_is_none_and_says_why(letter: LetterChannel) -> None:
+    assert isinstance(letter, Paper)
     assert letter.address(SAMPLE) == "sample"
+    assert letter.lacks(SAMPLE) == ""
     assert letter.address(replace(SAMPLE, postcode=None)) is None
+    assert letter.lacks(replace(SAMPLE, postcode=None)) == "there is no postcode"
 
 
-async def test_a_row_that_a_crash_tore_is_taken_off_and_the_run_goes_on(
-    letter: LetterChannel, settings: Settings, compose: Compose
+def test_a_proof_names_the_letters_that_cant_be_printed(
+    letter: LetterChannel, compose: Compose, templates: Templates
 ) -> None:
-    await send(letter, "spring", compose(letter, "win/note", "1-1-0"))
-    file = settings.data / "outbox" / "spring" / "manifest.csv"
-    file.write_bytes(file.read_bytes() + b"2,2-1-0,2-1-0.pdf,1,Cami")
-    await send(letter, "spring", compose(letter, "win/note", "2-1-0"))
-    assert [(row["sequence"], row["letter_id"]) for row in manifest(settings, "spring")] == [
-        ("1", "1-1-0"),
-        ("2", "2-1-0"),
+    (templates.folder / "win" / "pets.en.typ").write_text("= Pets\n\nFor #customer.pets.at(0)\n", "utf-8")
+    kept = replace(SAMPLE, attributes={"pets": ["Rex"]})
+    good = [compose(letter, "win/pets", f"{number}-1-0", recipient=kept) for number in range(5)]
+    bad = [
+        compose(letter, "win/pets", f"9-{number}-0", recipient=replace(SAMPLE, attributes={"pets": []}))
+        for number in (1, 2)
     ]
+    assert letter.proof(good) == {}
+    wrong = letter.proof([*good[:2], bad[0], *good[2:], bad[1]])
+    assert set(wrong) == {"9-1-0", "9-2-0"}
+    assert wrong["9-1-0"].startswith("win/pets.en.typ:3: array index out of bounds")
+
+
+async def test_an_inside_channel_says_sent(letter: LetterChannel, compose: Compose) -> None:
+    assert not letter.outside
+    async with letter.batch("run") as send:
+        assert (await send(compose(letter, "win/note"))).status == "sent"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,15 +14,21 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from engine.checking import SAMPLE
 from engine.links import Links
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.signed_json import signed_by
+from engine.sms import segments, wide
+from engine.templates import TemplateError, Templates
 from engine.twilio import verify_twilio
 from workers.channels import SmsChannel
-from workers.channels.sms import segments, wide
+from workers.channels.sms_provider import seconds
 from workers.local.gateway import INVALID, Gateway
 
 Compose = Callable[..., Outgoing]
@@ -205,6 +211,239 @@ async def test_another_provider_is_reached_by_apprise(
     assert text == outgoing.content.text
     (closed,) = await send(channel, outgoing)
     assert closed.status == "deferred"
+
+
+# --- what it costs, where it comes from, and its picture ---------------------------------------------------------------
+
+
+async def test_the_price_and_the_sender_are_by_where_it_goes(
+    settings: Settings, templates: Templates, links: Links, gateway: Gateway, url: str, compose: Compose
+) -> None:
+    change = {
+        "sms_prices": "49=7500 590=9000",
+        "sms_from": "+33700000000 49=+4915112345678",
+        "sms_url": url,
+        "sms_account": ACCOUNT,
+        "sms_token": TOKEN,
+    }
+    channel = SmsChannel(Settings.model_validate({**settings.model_dump(), **change}), templates, links)
+    german = replace(SAMPLE, phone="+4915123456789", country="DE")
+    outgoing = compose(channel, "win/text", key="8-1-0", recipient=german)
+    assert (outgoing.content.cost, outgoing.content.sender) == (7500, "+4915112345678")
+    (receipt,) = await send(channel, outgoing)
+    assert receipt.cost == 7500
+    assert gateway.messages[0]["from"] == "+4915112345678"
+    long = replace(SAMPLE, first_name="Zoê" * 30)  # ê: 70 letters a segment, or 67 of several
+    assert compose(channel, "win/text", recipient=long).content.cost == 3 * 4500
+
+
+@pytest.mark.parametrize("wrong", ["49=", "=5", "4a=5", "49=5 49=6", "49=cheap", "49=-5"])
+def test_a_table_of_prices_that_cannot_be_read_is_an_error(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"can't be read|is no price"):
+        Settings(sms_prices=wrong)
+
+
+async def test_a_picture_goes_as_mms_where_it_can_else_as_a_link(
+    settings: Settings, templates: Templates, links: Links, gateway: Gateway, url: str, compose: Compose
+) -> None:
+    (templates.folder / "win" / "tea.en.txt").write_text(
+        "---\nmedia: leaf.jpg\n---\nTea for {{ customer.first_name }}\n"
+    )
+    channel = SmsChannel(_at(settings.model_copy(update={"sms_mms": "1=2000"}), url), templates, links)
+    american = replace(SAMPLE, phone="+12125550123", country="US")
+    outgoing = compose(channel, "win/tea", key="8-1-0", recipient=american)
+    assert (outgoing.content.text, outgoing.content.cost) == ("Tea for Camille", 2000)
+    french = compose(channel, "win/tea", key="9-1-0")
+    picture = links.media("win/leaf.jpg")
+    assert french.content.text == f"Tea for Camille\n{picture}"
+    await send(channel, outgoing, french)
+    assert {(m["num_media"], m["media_url"]) for m in gateway.messages} == {("1", picture), ("0", None)}
+
+
+@pytest.mark.parametrize(
+    ("top", "says"),
+    [
+        ("media: https://cdn.example/{{ customer.first_name }}.png", ""),
+        ("", ""),
+        ("picture: leaf.jpg", "win/tea.en.txt:2: the front part of a text message names its picture, once"),
+        ("media: leaf.jpg\nmedia: leaf.jpg", "win/tea.en.txt:3"),
+        ("media: ../../etc/passwd.jpg", "no picture's file"),
+        ("media: leaf.pdf", "no picture's file"),
+        ("media: javascript:x.jpg", "no picture's file"),
+        ("media: {{ customer.pictur }}", "no field 'pictur'"),
+    ],
+)
+def test_what_a_front_part_may_say(
+    settings: Settings, templates: Templates, links: Links, compose: Compose, top: str, says: str
+) -> None:
+    (templates.folder / "win" / "tea.en.txt").write_text(f"---\n{top}\n---\nTea\n")
+    channel = SmsChannel(settings.model_copy(update={"sms_mms": "33=2000"}), templates, links)
+    if says:
+        with pytest.raises(TemplateError) as caught:
+            compose(channel, "win/tea")
+        assert says in str(caught.value)
+    else:
+        outgoing = compose(channel, "win/tea")
+        assert outgoing.content.media == ("https://cdn.example/Camille.png" if top else "")
+        assert outgoing.content.text == "Tea"
+
+
+# --- a call that breaks off --------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def breaking(url: str, *, before: bool) -> AsyncGenerator[str]:
+    """A line to the gateway that breaks when a message is handed over: before it got there, or before its answer came."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        method, path, _ = head.split(" ", 2)
+        lines = [line.partition(": ") for line in head.split("\r\n")[1:] if line]
+        headers = {name: value for name, _, value in lines if name.lower() not in {"host", "connection"}}
+        length = next((int(value) for name, value in headers.items() if name.lower() == "content-length"), 0)
+        body = await reader.readexactly(length)
+        if method == "GET" or not before:
+            async with httpx.AsyncClient() as client:
+                reply = await client.request(method, url + path, headers=headers, content=body)
+            if method == "GET":
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + reply.content
+                )
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("before", "status"), [(False, "sent"), (True, "unknown")])
+async def test_S1_a_call_that_breaks_off_is_looked_up_before_anything_else(
+    settings: Settings, templates: Templates, links: Links, gateway: Gateway, url: str, compose: Compose,
+    before: bool, status: str,
+) -> None:  # fmt: skip
+    async with breaking(url, before=before) as line:
+        channel = SmsChannel(_at(settings, line), templates, links)
+        other = compose(channel, "win/text", key="6-1-0", recipient=replace(SAMPLE, first_name="Another"))
+        await send(SmsChannel(_at(settings, url), templates, links), other)  # to the same number, and another text
+        (receipt,) = await send(channel, compose(channel, "win/text"))
+    assert receipt.status == status
+    assert len(gateway.messages) == (1 if before else 2)
+    assert receipt.provider_id == (None if before else gateway.messages[1]["sid"])
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "dead"),
+    [
+        (21211, "rejected", "not a number"),
+        (21614, "rejected", "not a mobile number"),
+        (21610, "rejected", None),
+        (21408, "deferred", None),
+        (21606, "deferred", None),
+        (30001, "deferred", None),
+    ],
+)
+async def test_twilios_codes_have_their_outcomes(
+    settings: Settings, templates: Templates, links: Links, compose: Compose, code: int, status: str, dead: str | None
+) -> None:
+    async def app(scope: object, receive: object, respond: Callable[..., object]) -> None:
+        del scope, receive
+        body = json.dumps({"code": code, "message": "no", "status": 400}).encode()
+        await respond({"type": "http.response.start", "status": 400, "headers": []})  # type: ignore[misc]
+        await respond({"type": "http.response.body", "body": body})  # type: ignore[misc]
+
+    with serving(app) as url:
+        channel = SmsChannel(_at(settings, url), templates, links)
+        (receipt,) = await send(channel, compose(channel, "win/text"))
+    assert (receipt.status, receipt.dead) == (status, dead)
+
+
+# --- a gateway of signed JSON -------------------------------------------------------------------------------------------
+
+
+class Signed:
+    """A gateway as docs/sms.md describes it: verifies what it gets by the Standard Webhooks library, keeps a key once."""
+
+    def __init__(self, *answers: tuple[int, dict[str, object]]) -> None:
+        self.got: dict[str, dict[str, object]] = {}
+        self.answers = list(answers)
+
+    async def send(self, request: Request) -> Response:
+        body = await request.body()
+        if not signed_by(TOKEN, request.headers, body):
+            return JSONResponse({"code": "bad_signature", "message": "not ours"}, 401)
+        given = json.loads(body)
+        assert request.headers["webhook-id"] == given["key"]
+        self.got.setdefault(given["key"], given)
+        if self.answers:
+            status, answer = self.answers.pop(0)
+            return JSONResponse(answer, status, {"Retry-After": "17"})
+        return JSONResponse({"id": f"g-{given['key']}", "status": "queued"}, 202)
+
+    async def find(self, request: Request) -> Response:
+        key = request.query_params["key"]
+        if key not in self.got:
+            return JSONResponse({"code": "not_found", "message": "no such key"}, 404)
+        return JSONResponse({"id": f"g-{key}", "status": "sent"})
+
+    def app(self) -> Starlette:
+        return Starlette(routes=[Route("/sms", self.send, methods=["POST"]), Route("/sms", self.find, methods=["GET"])])
+
+
+def _generic(settings: Settings, templates: Templates, links: Links, url: str, token: str = TOKEN) -> SmsChannel:
+    changes = {"sms_provider": "generic", "sms_url": f"{url}/sms", "sms_token": token, "sms_mms": "33=2000"}
+    return SmsChannel(Settings.model_validate({**settings.model_dump(), **changes}), templates, links)
+
+
+async def test_a_gateway_of_signed_json_gets_all_it_needs(
+    settings: Settings, templates: Templates, links: Links, compose: Compose
+) -> None:
+    (templates.folder / "win" / "tea.en.txt").write_text("---\nmedia: https://cdn.example/a.jpg\n---\nThé\n")
+    gateway = Signed()
+    with serving(gateway.app()) as url:
+        channel = _generic(settings, templates, links, url)
+        outgoing = compose(channel, "win/tea")
+        first, again = await send(channel, outgoing, outgoing)
+        (wrong,) = await send(_generic(settings, templates, links, url, "wrong"), outgoing)
+    assert (first.status, first.provider_id, first.cost) == ("sent", "g-7-1-0", 2000)
+    assert again.provider_id == first.provider_id
+    assert gateway.got["7-1-0"] == {
+        "key": "7-1-0",
+        "from": "+33700000000",
+        "to": "+33612345678",
+        "text": "Thé",
+        "media": ["https://cdn.example/a.jpg"],
+        "segments": 1,
+        "status_url": "https://journeys.example/v1/sms/generic/status",
+    }
+    assert (wrong.status, "PARCOURS_SMS_URL" in (wrong.detail or "")) == ("deferred", True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "dead"),
+    [
+        ((400, {"code": "unknown_number", "message": "nobody"}), "rejected", "unknown number"),
+        ((422, {"code": "too_long", "message": "at most ten segments"}), "rejected", None),
+        ((429, {"code": "slow_down", "message": "later"}), "deferred", None),
+        ((500, {"code": "oops", "message": "we may have it"}), "sent", None),
+    ],
+)
+async def test_each_answer_of_signed_json_has_its_outcome(
+    settings: Settings, templates: Templates, links: Links, compose: Compose, answer: tuple[int, dict[str, object]],
+    status: str, dead: str | None,
+) -> None:  # fmt: skip
+    with serving(Signed(answer).app()) as url:
+        channel = _generic(settings, templates, links, url)
+        (receipt,) = await send(channel, compose(channel, "win/text"))
+    assert (receipt.status, receipt.dead) == (status, dead)
+    assert receipt.retry_after == (17.0 if status == "deferred" else None)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("17", 17.0), ("0", 1.0), ("", 60.0), ("soon", 60.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 1.0)],
+)
+def test_retry_after_is_seconds_or_a_date(given: str, wanted: float) -> None:
+    assert seconds(httpx.Response(429, headers={"Retry-After": given})) == wanted
 
 
 def test_the_list_of_the_gateway_wants_the_password_and_can_be_read_on(gateway: Gateway, url: str) -> None:

@@ -1,0 +1,193 @@
+"""Events in: our API over real HTTP, and the same rows written by sqlite3 alone, alternating in one run.
+
+`python -m benchmarks.ingest` prints events a second and the ratio to the bare baseline. The API is `parcours api`'s own server,
+one process, on SQLite; the clients send Segment's batches, as its SDKs make them. The baseline writes the same events to the
+same table in transactions of the same size, each one synced to the disk like ours. Quote the ratio: machines are noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import http.client
+import json
+import multiprocessing
+import sqlite3
+import statistics
+import tempfile
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from engine import keys
+from engine.db import Database
+from engine.settings import Settings
+from workers.server import free_port
+
+FLOOR = 2000
+"""Events a second that one API process on SQLite must keep (design/channels)."""
+
+
+def messages(count: int, *, purchases: bool) -> list[dict[str, Any]]:
+    """Track calls with every field that segment-analytics-python puts into one; every tenth an order of two lines."""
+    made: list[dict[str, Any]] = []
+    for number in range(count):
+        order = purchases and number % 10 == 0
+        lines = [{"name": "Chablis", "category": "wine", "price": 12.25, "quantity": 2}, {"name": "Brie", "price": 4.1}]
+        made.append(
+            {
+                "integrations": {},
+                "anonymousId": None,
+                "properties": {"order_id": uuid4().hex, "products": lines} if order else {"path": f"/p/{number}"},
+                "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "context": {"library": {"name": "analytics-python", "version": "2.4.0"}},
+                "userId": f"c{number % 5000}",
+                "type": "track",
+                "event": "Order Completed" if order else "Product Viewed",
+                "messageId": str(uuid4()),
+            }
+        )
+    return made
+
+
+def serve(settings: Settings, port: int) -> None:
+    """The API, in a process of its own."""
+    import uvicorn  # noqa: PLC0415  # in the server's process alone
+
+    from api.app import create_app  # noqa: PLC0415  # as above
+
+    uvicorn.run(create_app(settings, Database(settings.database_url)), port=port, log_level="error", access_log=False)
+
+
+def ours(folder: Path, batches: Sequence[Sequence[dict[str, Any]]], senders: int) -> float:
+    """Seconds until all batches are answered with 200."""
+    settings = Settings(data=folder)
+    database = Database(settings.database_url)
+    database.migrate()
+    key = keys.create(database, "benchmark", ["ingest"])
+    port = free_port()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(settings, port), daemon=True)
+    server.start()
+    _await(port)
+    bodies = [gzip.compress(json.dumps({"batch": batch}).encode(), 1) for batch in batches]
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Encoding": "gzip",
+        "Authorization": f"Basic {b64encode(f'{key}:'.encode()).decode()}",
+    }
+    failures: list[str] = []
+
+    def send(mine: Sequence[bytes]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for body in mine:
+            connection.request("POST", "/v1/batch", body, headers)
+            reply = connection.getresponse()
+            text = reply.read()
+            if reply.status != 200:
+                failures.append(f"{reply.status} {text[:200]!r}")
+        connection.close()
+
+    threads = [threading.Thread(target=send, args=(bodies[start::senders],)) for start in range(senders)]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - begun
+    server.terminate()
+    server.join()
+    with database.read() as conn:
+        kept = conn.exec_driver_sql("SELECT count(*) FROM event").scalar_one()
+    database.close()
+    wanted = sum(len(batch) for batch in batches)
+    if failures or kept != wanted:
+        raise SystemExit(f"{kept} events of {wanted} are kept; {failures[:3]}")
+    return seconds
+
+
+def bare(folder: Path, batches: Sequence[Sequence[dict[str, Any]]]) -> float:
+    """Seconds to write the same events by sqlite3 alone, a transaction a batch."""
+    settings = Settings(data=folder)
+    database = Database(settings.database_url)
+    database.migrate()
+    database.close()
+    conn = sqlite3.connect(folder / "parcours.db", isolation_level=None)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536"):
+        conn.execute(f"PRAGMA {pragma}")
+    statement = (
+        "INSERT INTO event (id, name, customer_id, at, received_at, payload, source) VALUES (?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING"
+    )
+    begun = time.perf_counter()
+    for batch in batches:
+        now = str(datetime.now(UTC))
+        rows = [
+            (m["messageId"], m["event"], m["userId"], m["timestamp"], now, json.dumps(m["properties"]), "track")
+            for m in batch
+        ]
+        conn.execute("BEGIN IMMEDIATE")
+        conn.executemany(statement, rows)
+        conn.execute("COMMIT")
+    seconds = time.perf_counter() - begun
+    conn.close()
+    return seconds
+
+
+def _await(port: int) -> None:
+    patience = time.monotonic() + 60
+    while time.monotonic() < patience:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/v1/health")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the API did not start")
+
+
+def measure(count: int, size: int, senders: int, rounds: int, *, purchases: bool) -> dict[str, Any]:
+    """Alternate the API and the baseline; medians."""
+    mine: list[float] = []
+    theirs: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for run in range(rounds):
+            whole = messages(count, purchases=purchases)
+            batches = [whole[start : start + size] for start in range(0, count, size)]
+            mine.append(count / ours(Path(folder) / f"ours-{run}", batches, senders))
+            theirs.append(count / bare(Path(folder) / f"bare-{run}", batches))
+    return {
+        "events": count,
+        "batch": size,
+        "senders": senders,
+        "purchases": purchases,
+        "ours_per_second": round(statistics.median(mine)),
+        "sqlite3_per_second": round(statistics.median(theirs)),
+        "ratio": round(statistics.median(a / b for a, b in zip(mine, theirs, strict=True)), 3),
+    }
+
+
+def main() -> None:
+    """Measure and print; exit 1 where the floor of the design is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--senders", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    found = [
+        measure(given.events, 100, given.senders, given.rounds, purchases=False),
+        measure(given.events, 100, given.senders, given.rounds, purchases=True),
+        measure(given.events // 10, 5, given.senders, given.rounds, purchases=False),
+    ]
+    print(json.dumps(found, indent=2))
+    if found[0]["ours_per_second"] < FLOOR:
+        raise SystemExit(f"the floor is missed: at least {FLOOR} events a second")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Mail that comes back: what it says (bounce, complaint, reply …), of which send, and what follows from that."""

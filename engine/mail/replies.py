@@ -1,0 +1,63 @@
+"""What she wrote: a reply without what she quoted, its first word, its language."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from mailparser_reply import EmailReplyParser  # pyright: ignore[reportMissingTypeStubs]
+
+from engine.keywords import asked, first_word
+from engine.mail.event import clean
+from engine.mail.message import Mail
+
+__all__ = ["Reply", "read_reply"]
+
+_LANGUAGES = ("en", "de", "fr", "it", "es", "nl", "pl", "sv", "da", "cs", "ja", "zh", "ko")
+_parser: Any = EmailReplyParser(languages=list(_LANGUAGES))  # it has no types
+_LINES = 300
+_LINE = 1000
+_TEXT = 10_000
+_FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`text` may be empty: she answered with nothing but what she quoted."""
+
+    text: str
+    keyword: str
+    language: str | None
+    stops: bool
+    """The whole of it asks for no more mail: STOP, unsubscribe, désabonner …"""
+
+
+def read_reply(mail: Mail) -> Reply:
+    """Read what a person wrote in a mail."""
+    text = _visible(mail.text())
+    words = text.split()
+    return Reply(
+        text=text,
+        keyword=first_word(text),
+        language=_language(mail.header("Content-Language")),
+        stops=0 < len(words) <= _FEW and asked(text) == "stop",
+    )
+
+
+def _visible(text: str) -> str:
+    """Without the quote. Long lines and long texts are cut first: the library's patterns take their time on those."""
+    lines = [line[:_LINE] for line in text.split("\n")[:_LINES]]
+    try:
+        newest = _parser.read("\n".join(lines)[:_TEXT]).replies[0]
+        found = newest.body or newest.content  # without the signature, unless that is all there is
+    except (ValueError, IndexError, AttributeError, TypeError, RecursionError):
+        found = None
+    if found is None:
+        found = "\n".join(line for line in lines if not line.lstrip().startswith(">"))
+    return clean(str(found), _TEXT)
+
+
+def _language(header: str) -> str | None:
+    found = re.match(r"\s*([A-Za-z]{2,3})\b", header)
+    return found[1].lower() if found is not None else None

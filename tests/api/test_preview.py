@@ -1,0 +1,317 @@
+"""Previews and test mails, over the API and by the command: what would go out, and nothing that counts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select
+
+from api.app import create_app
+from dsl.loading import load
+from engine import journeys, keys
+from engine.db import Database, insert_new, table
+from engine.links import Links
+from engine.settings import Settings
+from engine.tables import Customer, Event, Feed, Message, MessageEvent
+from workers.local.sink import Sink, messages
+from workers.server import free_port
+
+JOURNEY = """
+from dsl import Api, Arrows, Email, Feed, Final, Goal, Journey, Letter, Sms, after, marketing, then
+
+
+class Spring(Journey):
+    enters = Api()
+    purpose = marketing
+    won = Goal()
+    lapsed = Final()
+
+    @Email("spring/hello")
+    @Sms("spring/text")
+    def hello(self) -> Arrows:
+        yield Email.clicked >> self.won
+        yield after(days=3) >> self.card
+
+    @Letter("spring/card")
+    def card(self) -> Arrows:
+        yield then >> self.item
+
+    @Feed("spring/item")
+    def item(self) -> Arrows:
+        yield then >> self.lapsed
+"""
+MAIL = """<html><head><title>Spring, {{ customer.first_name }}</title></head><body>
+<p><img src="{{ image('logo.gif') }}" alt="Marchand"> {{ orders.count }} orders</p>
+<p><a href="{{ link('https://shop.example/?a=1&b=2', 'spring') }}">Spring</a> <a href="{{ feed_url }}">feed</a>
+<a href="{{ unsubscribe_url }}">no more</a> {{ brand.name }}, {{ brand.address }}</p></body></html>"""
+GIF = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
+FILES = {
+    "spring.py": JOURNEY,
+    "spring/hello.en.html": MAIL,
+    "spring/hello.fr.html": MAIL.replace("Spring, ", "Printemps, "),
+    "spring/text.en.txt": "Spring, {{ customer.first_name }}: {{ link('https://shop.example/', 'spring') }}",
+    "spring/item.en.html": "<title>Spring</title><p>{{ customer.first_name }}</p>",
+    "spring/card.en.typ": "= Spring\n\nDear #customer.first_name,\n",
+}
+PREVIEW = "/v1/journeys/spring/boxes/hello/preview"
+TEST = "/v1/journeys/spring/boxes/hello/test-send"
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Sink]:
+    with Sink(tmp_path / "sink") as sink:
+        yield sink
+
+
+@pytest.fixture
+def settings(tmp_path: Path, sink: Sink) -> Settings:
+    folder = tmp_path / "journeys"
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    (folder / "spring/logo.gif").write_bytes(GIF)
+    return Settings(data=tmp_path / "var", journeys=folder, smtp_port=sink.port)
+
+
+@pytest.fixture
+def app(settings: Settings, sqlite: Database) -> FastAPI:
+    now = datetime.now(UTC)
+    her = {"id": "4711", "first_name": "Zoë", "email": "zoe@example.com", "phone": "+33612345678", "language": "en"}
+    postal = {
+        "last_name": "Lefèvre",
+        "address": "3 rue des Lilas",
+        "postcode": "69003",
+        "city": "Lyon",
+        "country": "FR",
+    }
+    (loaded,) = load(settings.journeys)
+    with sqlite.write() as conn:
+        insert_new(conn, Customer, [her | postal | {"attributes": {}, "created_at": now, "updated_at": now}])
+        journeys.publish(conn, loaded.ir, "ada", now)
+    return create_app(settings, sqlite)
+
+
+def counted(database: Database) -> list[int]:
+    """Rows of everything that a real message would leave."""
+    with database.read() as conn:
+        models = (Message, MessageEvent, Event, Feed)
+        return [conn.execute(select(func.count()).select_from(table(model))).scalar_one() for model in models]
+
+
+async def test_a_preview_is_the_mail_without_what_counts(
+    client: httpx.AsyncClient, sqlite: Database, settings: Settings
+) -> None:
+    response = await client.get(PREVIEW, params={"customer": "4711"})
+    assert response.status_code == 200
+    page = response.text
+    assert "Spring, Zoë" in page
+    assert "0 orders" in page
+    assert 'href="https://shop.example/?a=1&amp;b=2"' in page
+    assert "data:image/gif;base64,R0lGOD" in page
+    links = Links(settings.public_url, settings.signing_key())
+    for tracked in ("/c/", "/o/", "cid:", links.feed_token("4711")):
+        assert tracked not in page
+    policy_ = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy_
+    assert "sandbox" in policy_
+    assert "script-src" not in policy_
+    assert response.headers["cache-control"] == "no-store"
+    assert counted(sqlite) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("box", "asked", "kind", "says"),
+    [
+        ("hello", {"language": "fr"}, "text/html", b"Printemps, Camille"),
+        ("hello", {"language": "it", "customer": "4711"}, "text/html", "Spring, Zoë".encode()),
+        (
+            "hello",
+            {"channel": "sms"},
+            "text/plain",
+            b"Spring, Camille: https://shop.example/\n\n--\n",
+        ),
+        ("item", {}, "text/html", b"<p>Camille</p>"),
+        ("card", {"customer": "4711"}, "application/pdf", b"%PDF"),
+    ],
+)
+async def test_every_channel_has_a_preview(
+    client: httpx.AsyncClient, box: str, asked: dict[str, str], kind: str, says: bytes
+) -> None:
+    response = await client.get(PREVIEW.replace("hello", box), params=asked)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith(kind)
+    assert says in response.content
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "says"),
+    [
+        ("/v1/journeys/sprong/boxes/hello/preview", 404, "journey_not_found", "sprong"),
+        ("/v1/journeys/spring/boxes/hallo/preview", 404, "box_not_found", "those that send are"),
+        ("/v1/journeys/spring/boxes/won/preview", 409, "no_message", "sends nothing"),
+        (f"{PREVIEW}?customer=nobody", 404, "customer_not_found", "nobody"),
+        (f"{PREVIEW}?channel=call", 409, "no_message", "by email, sms, not by call"),
+        (f"{PREVIEW}?channel=fax", 422, "invalid_value", "channel"),
+        (f"{PREVIEW}?language={'x' * 99}", 422, "invalid_value", "language"),
+    ],
+)
+async def test_what_cant_be_shown_says_why(
+    client: httpx.AsyncClient, path: str, status: int, code: str, says: str
+) -> None:
+    response = await client.get(path)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert says in response.json()["message"]
+
+
+async def test_a_template_that_fails_is_told_with_its_line(client: httpx.AsyncClient, settings: Settings) -> None:
+    file = settings.journeys / "spring/hello.en.html"
+    file.write_text(MAIL.replace("orders.count", "orders.cuont"), "utf-8")
+    response = await client.get(PREVIEW)
+    assert (response.status_code, response.json()["code"]) == (422, "template_fails")
+    assert "spring/hello.en.html:2" in response.json()["message"]
+    for name in ("en", "fr"):
+        (settings.journeys / f"spring/hello.{name}.html").unlink()
+    response = await client.get(PREVIEW)
+    assert (response.status_code, response.json()["code"]) == (404, "template_not_found")
+
+
+async def test_a_test_mail_arrives_marked_and_counts_nowhere(
+    client: httpx.AsyncClient, http: httpx.AsyncClient, sink: Sink, sqlite: Database
+) -> None:
+    told: list[str] = []
+    for _ in range(2):
+        response = await client.post(TEST, json={"to": "Ada@Shop.example", "customer": "4711"})
+        assert response.status_code == 200
+        assert response.json()["status"] == "sent"
+        told.append(f"<{response.json()['message_id']}>")
+    first, second = (stored.read() for stored in messages(sink.folder))
+    assert first["Subject"] == "[Test] Spring, Zoë"
+    assert [address.addr_spec for address in first["To"].addresses] == ["ada@shop.example"]
+    assert "Zo" not in str(first["To"])
+    assert first["X-Parcours-Test"] == "spring.hello"
+    assert first["List-Unsubscribe"] is None
+    assert [first["Message-ID"], second["Message-ID"]] == told
+    assert len(set(told)) == 2
+    page, text = first.get_body(("html",)), first.get_body(("plain",))
+    assert page is not None
+    assert text is not None
+    for body in (page.get_content(), text.get_content()):
+        assert "/c/" not in body
+        assert "/o/" not in body
+        assert "shop.example/?a=1" in body
+    assert [part.get_content_type() for part in first.walk()].count("image/gif") == 1
+    assert counted(sqlite) == [0, 0, 0, 0]
+    way_out = next(word for word in text.get_content().split() if "/u/" in word).strip("<>")
+    assert (await http.post(way_out.removeprefix("http://127.0.0.1:8000"))).status_code == 404, "it is nobody's"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"to": "nobody"}, 422, "invalid_value"),
+        ({"to": "a@b.example\r\nBcc: x@evil.example"}, 422, "invalid_value"),
+        ({}, 422, "invalid_value"),
+        ({"to": "ada@shop.example", "customer": "nobody"}, 404, "customer_not_found"),
+    ],
+)
+async def test_a_test_to_nobody_is_refused(
+    client: httpx.AsyncClient, sink: Sink, body: dict[str, str], status: int, code: str
+) -> None:
+    response = await client.post(TEST, json=body)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert list(messages(sink.folder)) == []
+
+
+async def test_what_the_server_says_is_told(client: httpx.AsyncClient) -> None:
+    response = await client.post(TEST, json={"to": "bounce@example.com"})
+    assert response.json()["status"] == "rejected"
+    assert response.json()["detail"].startswith("550 5.1.1")
+    refused = await client.post(TEST.replace("hello", "card"), json={"to": "ada@shop.example"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_message")
+
+
+async def test_looking_needs_read_and_sending_needs_operate(
+    http: httpx.AsyncClient, sqlite: Database, sink: Sink
+) -> None:
+    assert (await http.get(PREVIEW)).status_code == 401
+    reads = keys.create(sqlite, "reads", ["read"])
+    assert (await http.get(PREVIEW, auth=(reads, ""))).status_code == 200
+    sends = await http.post(TEST, json={"to": "ada@shop.example"}, auth=(reads, ""))
+    assert (sends.status_code, sends.json()["code"]) == (403, "missing_scope")
+    assert list(messages(sink.folder)) == []
+
+
+def preview(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PARCOURS_DATA": str(settings.data),
+        "PARCOURS_JOURNEYS": str(settings.journeys),
+        "PARCOURS_SMTP_PORT": str(settings.smtp_port),
+        "COLUMNS": "200",
+        **environment,
+    }
+    return subprocess.run(  # our own command
+        [sys.executable, "-m", "api.command", "preview", *arguments],
+        cwd=settings.journeys.parent, env=env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("app")
+def test_the_command_writes_what_it_is_asked_for(settings: Settings, sink: Sink, sqlite: Database) -> None:
+    folder = settings.journeys.parent
+    shown = preview(settings, "Spring.hello", "--customer", "4711")
+    assert shown.stdout.startswith("Subject: Spring, Zoë\n\n[Marchand] 0 orders\n")
+    for name in ("mail.html", "mail.eml", "mail.txt"):
+        assert preview(settings, "spring.hello", "--language", "fr", "-o", name).stdout == f"{name}\n"
+    assert "Printemps, Camille" in (folder / "mail.html").read_text("utf-8")
+    assert (folder / "mail.txt").read_text("utf-8").startswith("Subject: Printemps, Camille\n")
+    mail = message_from_bytes((folder / "mail.eml").read_bytes(), policy=policy.default)
+    assert mail["Subject"] == "Printemps, Camille"
+    assert preview(settings, "Spring.card", "-o", "card.pdf").returncode == 0
+    assert (folder / "card.pdf").read_bytes().startswith(b"%PDF")
+    text = preview(settings, "Spring.hello", "--channel", "sms").stdout
+    tracked = len("Spring, Camille: ") + len(Links(settings.public_url, b"x").click("t-0123456789ab", 0))
+    assert text.endswith(f"\n--\n{tracked} letters, 1 segment, with its links as they are sent\n")
+    sent = preview(settings, "Spring.hello", "--send-to", "ada@shop.example")
+    assert sent.stdout.startswith("ada@shop.example: sent, 250")
+    assert len(list(messages(sink.folder))) == 1
+    assert counted(sqlite) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["Spring"], 2, "WinBack.discount"),
+        (["Sprong.hello"], 2, "there are: Spring"),
+        (["Spring.hallo"], 1, "error[box_not_found]"),
+        (["Spring.hello", "-o", "mail.pdf"], 2, "can't be written as .pdf"),
+        (["Spring.card", "-o", "card.eml"], 1, "error[no_mail]"),
+        (["Spring.hello", "--customer", "nobody"], 1, "error[customer_not_found]"),
+        (["Spring.hello", "--send-to", "nobody"], 1, "error[invalid_value]"),
+    ],
+)
+@pytest.mark.usefixtures("app")
+def test_the_command_says_what_is_wrong(settings: Settings, arguments: list[str], code: int, says: str) -> None:
+    run = preview(settings, *arguments)
+    assert run.returncode == code, run.stderr
+    assert says in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.usefixtures("app")
+def test_a_test_without_a_server_fails(settings: Settings) -> None:
+    run = preview(settings, "Spring.hello", "--send-to", "ada@shop.example", PARCOURS_SMTP_PORT=str(free_port()))
+    assert run.returncode == 1
+    assert "deferred" in run.stdout

@@ -1,0 +1,157 @@
+"""A print provider with Lob's API: a run's letters are given to it one by one, each under its key, so none is taken twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import httpx
+
+from engine import post, print_runs
+from engine.db import Database
+from engine.post import Placed
+from engine.printing import Printer
+from engine.settings import Settings
+from engine.tables import Letter, PrintRun
+from engine.templates import Template, TemplateError
+
+__all__ = ["Lob"]
+
+_log = logging.getLogger(__name__)
+_RETRY = 60.0
+_TIMEOUT = 60.0
+_TOO_MANY = 429
+_SERVER = 500
+_NOT_OURS = (401, 403, 404)
+_LONGEST = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What the provider said of a letter: its id, or why it refuses it, or in how many seconds to ask again."""
+
+    provider_id: str = ""
+    refused: str = ""
+    wait: float = 0.0
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+class Lob:
+    """Hands letters over by `POST /v1/letters`. The key goes as Idempotency-Key: a repeat gives the first letter again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def hand_over(
+        self,
+        database: Database,
+        printer: Printer,
+        run: PrintRun,
+        letters: Sequence[Letter],
+        templates: Mapping[str, Template],
+    ) -> float | None:
+        """Hand over what is left of a run, and write down each letter at once. Returns the seconds to wait, None when done."""
+        settings = self._settings
+        auth = (settings.letter_token.get_secret_value(), "")
+        base = settings.letter_provider.rstrip("/")
+        async with httpx.AsyncClient(base_url=base, auth=auth, timeout=_TIMEOUT, verify=_trust()) as client:
+            for letter in letters:
+                try:
+                    pdf = await asyncio.to_thread(printer.single, letter, templates, run.cut_off_at)
+                    reply = await self._post(client, letter, pdf)
+                except TemplateError as error:
+                    reply = _Reply(refused=str(error))
+                if reply.wait:
+                    _log.warning("run %s waits for the print provider: %s", run.name, reply.refused)
+                    return reply.wait
+                await asyncio.to_thread(self._settle, database, run, letter, reply)
+        await asyncio.to_thread(self._finish, database, run)
+        return None
+
+    async def _post(self, client: httpx.AsyncClient, letter: Letter, pdf: bytes) -> _Reply:
+        form = {
+            "description": f"{letter.run} {letter.key}",
+            **_address("to", letter.lines, letter.country),
+            **_address("from", self._settings.letter_sender.splitlines(), self._settings.country.upper()),
+            "color": "true",
+            "double_sided": "false",
+            "address_placement": "top_first_page",
+            "use_type": "marketing",
+            "metadata[letter_id]": letter.key,
+        }
+        try:
+            reply = await client.post(
+                "/v1/letters",
+                data=form,
+                files={"file": (f"{letter.key}.pdf", pdf, "application/pdf")},
+                headers={"Idempotency-Key": letter.key},
+            )
+        except httpx.HTTPError as error:  # also where it was under way: the key makes a second try the same letter
+            return _Reply(wait=_RETRY, refused=f"{type(error).__name__}: {error}"[:300])
+        return _read(reply)
+
+    def _settle(self, database: Database, run: PrintRun, letter: Letter, reply: _Reply) -> None:
+        now = self._settings.clock.now()
+        with database.write() as conn:
+            if reply.refused:
+                post.fail(conn, {letter.key: reply.refused}, now)
+                return
+            placed = Placed(letter.key, "", 0, 1, letter.pages or 0, reply.provider_id)
+            post.hand_over(conn, run.name, [placed], self._settings.letter_cost, now)
+
+    def _finish(self, database: Database, run: PrintRun) -> None:
+        with database.write() as conn:
+            there = print_runs.letters_of(conn, run.name, self._settings.country, "handed over", "returned")
+            print_runs.finish(conn, run.name, [], len(there), 0, self._settings.clock.now())
+
+
+def _read(reply: httpx.Response) -> _Reply:
+    said = _said(reply)
+    if reply.is_success and said.get("id"):
+        return _Reply(provider_id=str(said["id"]))
+    wrong: dict[str, Any] = said.get("error") or {}
+    detail = f"{reply.status_code} {wrong.get('code', '')} {wrong.get('message', '')}".strip()[:300]
+    if reply.status_code == _TOO_MANY or reply.status_code >= _SERVER or reply.is_success:
+        return _Reply(wait=_seconds(reply), refused=detail)
+    if reply.status_code in _NOT_OURS:  # our account, not her letter
+        return _Reply(wait=_RETRY, refused=f"{detail}: check PARCOURS_LETTER_PROVIDER and _TOKEN")
+    return _Reply(refused=detail)
+
+
+def _said(reply: httpx.Response) -> dict[str, Any]:
+    try:
+        said = reply.json()
+    except ValueError:
+        said = None
+    return said if isinstance(said, dict) else {"error": {"message": reply.text[:200]}}  # pyright: ignore[reportUnknownVariableType]  # JSON
+
+
+def _seconds(reply: httpx.Response) -> float:
+    try:
+        return min(max(float(reply.headers.get("Retry-After", _RETRY)), 0.1), _LONGEST)
+    except ValueError:  # a date: rare, and a minute is as good
+        return _RETRY
+
+
+def _address(prefix: str, lines: Sequence[str], country: str) -> dict[str, str]:
+    """Lines as the API has fields for them; the PDF's own window is what is printed."""
+    name, *rest = [line for line in lines if line.strip()] or [""]
+    last = rest[-1] if rest else ""
+    fields = {
+        "name": name,
+        "address_line1": rest[0] if rest else "",
+        "address_line2": ", ".join(rest[1:-1]),
+        "address_city": last,
+    }
+    return {f"{prefix}[{field}]": value for field, value in fields.items() if value} | {
+        f"{prefix}[address_country]": country
+    }

@@ -1,0 +1,276 @@
+"""A line to the mail server: one mail after another over one connection, and what each reply means for its mail.
+
+aiosmtplib opens the connection: TLS, greeting, login. The talk after that is ours, because it can be pipelined (RFC 2920):
+sender, recipient and DATA go in one write where the server allows that, which halves the round trips of a mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import NamedTuple, cast
+
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
+
+from engine.outgoing import Receipt
+from engine.settings import Settings
+
+__all__ = ["SmtpLine", "said"]
+
+_RETRY = 60.0  # seconds until another try, where the server names none
+_RETRY_OURS = 900.0  # it dislikes our login or our own address: somebody has to look at it
+_TRANSIENT, _PERMANENT, _GO_ON, _CLOSING = 400, 500, 354, 421
+_OURS = {530, 534, 535, 538}  # our login is not what it wants: that says nothing of her address
+_PATIENCE = 10  # RFC 5321, 4.5.3.2: the reply to the whole text may take far longer than the others
+_LONGEST_REPLY = 65_536
+
+
+class SmtpLine:
+    """A connection. It is opened when it is needed, and again after it broke; one mail at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._timeout = settings.smtp_timeout
+        self._talk: _Talk | None = None
+        self._pipelined = False
+        self._sized = False
+        self._most = 0
+        self._used = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+        return self._talk is not None and self._talk.stands
+
+    async def open(self) -> None:
+        """Connect and log in, where that is not done. Raises SMTPException or OSError."""
+        await self._open()
+
+    async def send(self, sender: str, recipient: str, raw: bytes, message_id: str) -> Receipt:
+        """Hand a mail over; its lines end with CRLF.
+
+        Where an old line proves to be closed before the server had any of the text, it is tried over a new one at once.
+        """
+        for last in (False, True) if self._used else (True,):
+            try:
+                talk = await self._open()
+                if self._most and len(raw) > self._most:
+                    return Receipt("rejected", detail=f"the mail has {len(raw)} bytes, the server takes {self._most}")
+                refused = await self._envelope(talk, sender, recipient, len(raw))
+            except (SMTPException, OSError) as error:
+                self.abort()
+                if last:
+                    return Receipt("deferred", detail=said(error), retry_after=_RETRY)
+            else:
+                return refused or await self._text(talk, raw, message_id)
+        raise AssertionError  # the last try returns
+
+    async def close(self) -> None:
+        """Say goodbye; don't wait long for the answer."""
+        talk, self._talk = self._talk, None
+        if talk is None:
+            return
+        try:
+            talk.write(b"QUIT\r\n")
+            await talk.reply(2.0)
+        except OSError:
+            pass
+        talk.close()
+
+    def abort(self) -> None:
+        """Let the connection go at once."""
+        talk, self._talk, self._used = self._talk, None, False
+        if talk is not None:
+            talk.close()
+
+    async def _open(self) -> _Talk:
+        if self._talk is not None and self._talk.stands:
+            return self._talk
+        self.abort()
+        settings = self._settings
+        smtp = SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            username=settings.smtp_user or None,
+            password=settings.smtp_password.get_secret_value() or None,
+            use_tls=settings.smtp_tls == "tls",
+            start_tls=settings.smtp_tls == "starttls",
+            timeout=self._timeout,
+        )
+        await smtp.connect()
+        if smtp.is_ehlo_or_helo_needed:
+            await smtp.ehlo()
+        self._pipelined = smtp.supports_extension("pipelining")
+        self._sized = smtp.supports_extension("size")
+        most = smtp.esmtp_extensions.get("size", "").strip()
+        self._most = int(most) if most.isdigit() else 0
+        transport = smtp.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionError("the server closed the line after its greeting")
+        self._talk = talk = _Talk(cast("asyncio.Transport", transport))
+        transport.set_protocol(talk)
+        return talk
+
+    async def _envelope(self, talk: _Talk, sender: str, recipient: str, size: int) -> Receipt | None:
+        """Sender, recipient, and the word that the text follows; None: go on.
+
+        Raises SMTPException or OSError where the line is of no use any more; the server has nothing of the text then.
+        """
+        sized = f" SIZE={size}" if self._sized else ""
+        commands = (f"MAIL FROM:<{sender}>{sized}\r\n", f"RCPT TO:<{recipient}>\r\n", "DATA\r\n")
+        if self._pipelined:
+            talk.write("".join(commands).encode("ascii"))
+        refused: Receipt | None = None
+        for command in commands:
+            if not self._pipelined:
+                talk.write(command.encode("ascii"))
+            reply = await talk.reply(self._timeout)
+            if reply.code == _CLOSING:
+                raise SMTPResponseException(reply.code, reply.text)
+            if command == "DATA\r\n" and reply.code == _GO_ON:
+                if refused is None:
+                    self._used = True
+                    return None
+                talk.write(
+                    b".\r\n"
+                )  # RFC 2920, 3.1: it goes on though nobody is to get it, and has to be given something
+                await talk.reply(self._timeout)
+            elif refused is None and (reply.code >= _TRANSIENT or command == "DATA\r\n"):
+                refused = _judged(command[:4], reply)
+                if not self._pipelined:
+                    break
+        self._used = True
+        talk.write(b"RSET\r\n")
+        await talk.reply(self._timeout)
+        return refused
+
+    async def _text(self, talk: _Talk, raw: bytes, message_id: str) -> Receipt:
+        """The text, and what became of it. From here on the server may have it: a second one would be a repeat."""
+        try:
+            talk.write(raw.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if raw.endswith(b"\r\n") else b"\r\n.\r\n"))
+            reply = await talk.reply(self._timeout * _PATIENCE)
+        except OSError as error:
+            self.abort()
+            return Receipt("unknown", detail=f"the line broke after the text was sent: {said(error)}")
+        if reply.code == _CLOSING:
+            self.abort()
+        if reply.code >= _TRANSIENT:
+            return _judged("DATA", reply)
+        return Receipt("sent", provider_id=message_id, detail=str(reply))
+
+
+class _Reply(NamedTuple):
+    """A server's reply (RFC 5321, 4.2)."""
+
+    code: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"[:300]
+
+
+class _Talk(asyncio.Protocol):
+    """What comes over a connection, as replies in their order."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._buffer = b""
+        self._replies: list[_Reply] = []
+        self._lines: list[str] = []
+        self._waiting: asyncio.Future[None] | None = None
+        self._broken: Exception | None = None
+
+    @property
+    def stands(self) -> bool:
+        return self._broken is None and not self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if self._broken is not None or self._transport.is_closing():
+            raise ConnectionError("the server closed the line") from self._broken
+        self._transport.write(data)
+
+    async def reply(self, seconds: float) -> _Reply:
+        """The next reply. Raises OSError: the line broke, what came was no reply, or nothing came in time."""
+        if not self._replies:
+            if self._broken is not None:
+                raise ConnectionError("the server closed the line") from self._broken
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._waiting
+            except TimeoutError as error:
+                raise TimeoutError(f"the server said nothing for {seconds:g} s") from error
+            finally:
+                self._waiting = None
+        return self._replies.pop(0)
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        if len(self._buffer) + sum(map(len, lines)) + sum(map(len, self._lines)) > _LONGEST_REPLY:
+            self._break(ConnectionError("the server's reply has no end"))
+            return
+        for line in lines:
+            if not line[:3].isdigit():
+                self._break(ConnectionError(f"this is no SMTP reply: {line[:80]!r}"))
+                return
+            self._lines.append(line[4:].decode("utf-8", "replace").strip())
+            if line[3:4] != b"-":
+                self._replies.append(_Reply(int(line[:3]), " ".join(self._lines)))
+                self._lines = []
+        if self._replies:
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._break(exc or ConnectionError("the server closed the line"))
+
+    def _break(self, why: Exception) -> None:
+        self._broken = self._broken or why
+        self._transport.abort()
+        self._wake(self._broken)
+
+    def _wake(self, error: Exception | None = None) -> None:
+        if self._waiting is None or self._waiting.done():
+            return
+        if error is None:
+            self._waiting.set_result(None)
+        else:
+            self._waiting.set_exception(error)
+
+
+# --- what a reply means -----------------------------------------------------------------------------------------------
+
+_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_NOBODY = re.compile(r"5\.1\.(?:[1236]|10)|5\.2\.1")
+"""RFC 3463 and 7505: no such mailbox, no such system, a bad address, moved away, takes no mail, disabled."""
+_NOBODY_PLAIN = {550, 551, 553}  # the same, from a server without enhanced codes
+_WAIT = re.compile(r"(\d{1,5}) ?(s|sec|second|m|min|minute|h|hour)s?\b", re.IGNORECASE)
+_UNIT = {"s": 1, "m": 60, "h": 3600}
+
+
+def _judged(command: str, reply: _Reply) -> Receipt:
+    """What a refusal means: come again, or never; and whether it is the mailbox that isn't there."""
+    ours = reply.code in _OURS or (command == "MAIL" and reply.code not in {552, 554})
+    if reply.code >= _PERMANENT and not ours:
+        found = _ENHANCED.search(reply.text)
+        nobody = _NOBODY.fullmatch(found[0]) is not None if found else reply.code in _NOBODY_PLAIN
+        return Receipt("rejected", detail=str(reply), dead="bounced" if command == "RCPT" and nobody else None)
+    wait = _RETRY_OURS if reply.code >= _PERMANENT else _asked(reply.text)
+    return Receipt("deferred", detail=str(reply), retry_after=wait)
+
+
+def _asked(text: str) -> float:
+    """The seconds that a server asks us to wait for (`greylisted, come again in 5 minutes`)."""
+    found = _WAIT.search(text)
+    return min(max(float(found[1]) * _UNIT[found[2][0].lower()], 1.0), 86_400.0) if found else _RETRY
+
+
+def said(error: Exception) -> str:
+    """A failure in words, for the message's row."""
+    if isinstance(error, SMTPAuthenticationError):
+        return f"{error.code} {error.message}: check PARCOURS_SMTP_USER and PARCOURS_SMTP_PASSWORD"[:300]
+    if isinstance(error, SMTPResponseException):
+        return f"{error.code} {error.message}"[:300]
+    return f"{type(error).__name__}: {error}"[:300]
