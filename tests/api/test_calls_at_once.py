@@ -27,7 +27,7 @@ def test_K1_eight_agents_at_once_lease_no_task_twice(db: Database, settings: Set
     fill(db, TASKS)
     key = keys.create(db, "agents", ["tasks"])
     with serving(create_app(settings, db)) as one, serving(create_app(settings, db)) as two:
-        taken = work(f"{one},{two}", key, agents=8, most=2)
+        taken = work(f"{one.url},{two.url}", key, agents=8, most=2)
     assert max(Counter(taken).values()) == 1
     assert len(taken) == TASKS
     assert {row.status for row in tasks_of(db).values()} == {"completed"}
