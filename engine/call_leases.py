@@ -19,6 +19,7 @@ from sqlalchemy.sql import ColumnElement
 
 from dsl.localtime import zone_of
 from engine import call_events, call_tasks, customers
+from engine.call_barred import barred
 from engine.call_hours import Rules, rules_of
 from engine.call_tasks import LEASED, change, hashed, locked
 from engine.db import table
@@ -69,7 +70,8 @@ def claim(
     """Lease up to `most` tasks that are due to a worker: by priority, then expected value, then due time. Never one to two.
 
     `skills` is all that the worker knows: tasks that need more are left to others; None takes any. Tasks whose lease ran out
-    are among them. A task whose customer may not be rung at this hour is put off to when she may.
+    are among them. A task whose customer may not be rung at this hour is put off to when she may; one whose number must not be
+    called any more, or whose consent was withdrawn since, is withdrawn.
     """
     if not worker.strip():
         raise Invalid("worker", worker, "it must name who calls")
@@ -81,16 +83,16 @@ def claim(
     changes: list[dict[str, Any]] = []
     while len(tokens) < most:
         rows = [row for row in _first(conn, queue, most - len(tokens), skills, now) if row.id not in tokens]
-        put_off = _put_off(conn, rules, rows, now)
+        left_out = _left_out(conn, rules, rows, now)
         for row in rows:
-            if row.id in put_off:
+            if row.id in left_out:
                 continue
             tokens[row.id] = secrets.token_urlsafe(24)
             past: list[dict[str, str]] = list(row.past_leases or [])
             if row.lease_hash is not None:
                 past.insert(0, {"hash": row.lease_hash, "worker": row.worker or ""})
             changes.append({"b_id": row.id, "lease_hash": hashed(tokens[row.id]), "past_leases": past[:REMEMBERED]})
-        if not put_off:
+        if not left_out:
             break
     if not changes:
         return []
@@ -182,6 +184,7 @@ def _first(conn: Connection, queue: str, most: int, skills: Sequence[str] | None
     target = table(CallTask)
     columns = (
         "id", "rank", "due_at", "customer_id", "zone", "callback_at", "lease_hash", "worker", "past_leases",
+        "phone",
     )  # fmt: skip
     query = (
         select(*(target.c[name] for name in columns))
@@ -207,6 +210,14 @@ def _within(conn: Connection, skills: Sequence[str] | None) -> tuple[ColumnEleme
         lacking = select(text("1")).select_from(needs).where(needs.c.value.not_in(list(skills)))
         return (~lacking.exists(),)
     return (as_type(target.c.skills, JSONB).contained_by(as_type(cast("Any", list(skills)), JSONB)),)
+
+
+def _left_out(conn: Connection, rules: Rules, rows: Sequence[Record], now: datetime) -> set[str]:
+    """Those of the tasks that are not handed out, and why is written down: not now, or not at all."""
+    never = barred(conn, rows) if rows else set[str]()
+    if never:
+        call_tasks.withdraw(conn, sorted(never), now)
+    return never | _put_off(conn, rules, [row for row in rows if row.id not in never], now)
 
 
 def _put_off(conn: Connection, rules: Rules, rows: Sequence[Record], now: datetime) -> set[str]:

@@ -93,7 +93,8 @@ def set_(
         if not rules.limited
         else f"{max(a or 0 for a in agents) * calls_per_agent} calls in a slot at most"
     )
-    typer.echo(f"{name}: {len(rules.shifts) or 'no'} shifts in {rules.zone}, {limit}")
+    number = len(rules.shifts)
+    typer.echo(f"{name}: {number or 'no'} shift{'' if number == 1 else 's'} in {rules.zone}, {limit}")
 
 
 @app.command()

@@ -21,6 +21,7 @@ from api.call_shapes import TaskDetail, TaskOut, detailed
 from api.errors import ApiError
 from api.state import Here
 from engine import call_queues, call_tasks
+from engine.call_barred import barred
 from engine.db import Database
 from engine.tables import CallTask
 
@@ -88,7 +89,8 @@ def _csv(database: Database, queue: str | None) -> Iterator[str]:
     while True:
         with database.read() as conn:
             rows = call_queues.listed(conn, queue=queue, status="pending", after=after, most=_MOST)
-        for row in rows:
+            never = barred(conn, rows)
+        for row in (row for row in rows if row.id not in never):
             yield _line(tuple(_cell(getattr(row, name)) for name in _COLUMNS))
         if len(rows) < _MOST:
             return

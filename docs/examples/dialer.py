@@ -1,6 +1,6 @@
 """A dialer that works a queue of Parcours: one file, to read and to begin with. Needs httpx.
 
-    PARCOURS_KEY=pk_… python dialer.py http://127.0.0.1:8000 retention ines
+    KEY=pk_… python dialer.py http://127.0.0.1:8000 retention ines
 
 `Dialer` speaks the API; `work` is an agent's day: claim, ring, say how it went. Yours replaces `ask`, which types for a voice.
 """
@@ -165,4 +165,4 @@ def ask(task: dict[str, Any], gone: threading.Event) -> Result:
 
 if __name__ == "__main__":
     address, of_queue, agent = sys.argv[1:4]
-    work(Dialer(address, os.environ["PARCOURS_KEY"], agent), of_queue, ask)
+    work(Dialer(address, os.environ["KEY"], agent), of_queue, ask)

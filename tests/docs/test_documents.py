@@ -23,7 +23,7 @@ SKIPPED = {
     "export PARCOURS_DATABASE": "needs a PostgreSQL at a fixed address; the engine's tests run on one",
     "export TEMPORAL_ADDRESS": "needs a cluster",
     "curl -sN": "the stream stays open; tests/api listens to it",
-    "PARCOURS_KEY=$KEY python dialer.py": "it asks at the terminal; tests/workers lets the file work a queue",
+    "KEY=$KEY python dialer.py": "it asks at the terminal; tests/workers lets the file work a queue",
     "export PARCOURS_SECRET": "goes with the two above",
 }
 """Commands that are not run, by how they begin, each with the reason."""

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from engine import call_leases, call_queues, call_tasks, events
+from engine import call_leases, call_queues, call_tasks, consent, events
 from engine.db import Database, insert_new, table
 from engine.errors import Conflict, Gone, Invalid, NotFound
-from engine.tables import CallTask, Suppression
+from engine.tables import CallTask, Message, Suppression
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
@@ -242,3 +242,26 @@ def test_listing_pages_by_change(db: Database) -> None:
         since = call_queues.listed(conn, updated_since=NOW + timedelta(seconds=2))
     assert seen == [f"{n}-1-0" for n in range(6)]
     assert [row.id for row in since] == ["4-1-0", "5-1-0"]
+
+
+def test_C2_who_said_stop_since_the_task_was_made_is_not_rung(db: Database) -> None:
+    message: dict[str, Any] = {
+        "journey": "win_back", "hash": "h", "state": "call", "visit": 1, "arm": "treated", "channel": "call", "status": "sent",
+        "cost": 0, "reserved_at": NOW,
+    }  # fmt: skip
+    fill(db, [task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 6)])
+    with db.write() as conn:
+        purposes = {"3": "marketing", "4": "transactional", "5": "marketing"}
+        rows: list[dict[str, Any]] = [
+            message | {"key": f"{n}-1-0", "enrolment_id": int(n), "customer_id": f"c{n}-1-0"} for n in purposes
+        ]
+        insert_new(conn, Message, [row | {"purpose": purposes[row["key"][0]]} for row in rows])
+        consent.suppress(conn, "call", "+33612345671", "do not call", "test", NOW)
+        consent.suppress(conn, "sms", "+33612345672", "STOP", "test", NOW)
+        consent.record(conn, [consent.Word(f"c{n}-1-0", "call", False) for n in (3, 4)], "test", NOW)
+        consent.record(conn, [consent.Word("c5-1-0", "sms", False)], "test", NOW)
+    with db.write() as conn:
+        claimed = call_leases.claim(conn, "retention", "ada", 10, 120, NOW)
+    assert [one.task.id for one in claimed] == ["2-1-0", "4-1-0", "5-1-0"]
+    with db.read() as conn:
+        assert [row.id for row in call_queues.listed(conn, status="withdrawn")] == ["1-1-0", "3-1-0"]

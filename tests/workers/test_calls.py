@@ -314,7 +314,8 @@ async def test_the_dialer_of_the_docs_works_a_queue(by_the_wall: Engine, dialer:
                 other.close()
                 return dialer.Result("interested")
 
-    with serving(create_app(engine.settings, engine.database)) as url:
+    with serving(create_app(engine.settings, engine.database)) as served:
+        url = served.url
         agent = dialer.Dialer(url, key, "ines", lease=3)
         reported = await asyncio.to_thread(dialer.work, agent, "ring", call, idle=1)
         agent.close()
