@@ -85,7 +85,7 @@ def layout(graph: Graph) -> Placed:
             likely = [ranks for _, ranks, _ in rough[:_AGAIN]] if first and not likely else likely
             found = _best_finished(graph, rough)
             best = found if best is None or found[0] < best[0] else best
-    return cast("_Drawn", best)[2]  # there is a manner, so there is a drawing
+    return cast("_Drawn", best)[2]  # pragma: no cover  # of a tangle that no manner draws without a flaw: the best
 
 
 def _best_finished(graph: Graph, rough: Sequence[_Drawn]) -> _Drawn:

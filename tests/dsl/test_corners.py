@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,16 +36,17 @@ from dsl.draw.geometry import Rect
 from dsl.draw.layout import layout
 from dsl.draw.plan import graph_of
 from dsl.export.scxml import scxml
-from dsl.expression import Field, Times
+from dsl.expression import Expression, Facts, Field, Times
 from dsl.ir import IR, After, Arrow, Clock, Entry, Every, Note, Reentry, Stage, State, Then
 from dsl.ir_json import from_json, to_json
 from dsl.loading import load
 from dsl.localtime import fitting
 from dsl.place import Place
 from dsl.planning import no_holiday
-from dsl.predicate import Predicate
+from dsl.predicate import Compare, Constant, Predicate
 from dsl.problems import JourneyError, Problems
 from dsl.source import left_of, tree_of, word_above
+from dsl.values import Kind
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -102,12 +104,12 @@ def test_A1_only_channels_can_be_stacked(tmp_path: Path) -> None:
 
 def test_A1_helpers_of_every_form_are_read_for_clocks(tmp_path: Path) -> None:
     helpers = (
-        "import random\n\nnear = [lambda: 1, lambda: 2]\n\n\ndef kept(*, days_, more=3):\n    return days_ + more\n\n\n"
+        "import random\n\nnear = [\n    lambda: 1,\n    lambda: 2,\n]\n\n\ndef kept(*, days_, more=3):\n    return days_ + more\n\n\n"
         "def wait():\n    return later() + kept(days_=1)\n\n\n"
         "def later():\n    return 2\n\n\ndef later():\n    return random.choice([1, 2]) + random.choice([1, 2])\n\n\n"
-        "made = eval('lambda: 1')\n\n\n"
+        "exec(compile('def made():\\n    return 1\\n', __file__, 'exec'))\n\n\n"
     )
-    body = "        yield after(days=wait() + near[0]() + made()) >> self.done\n"
+    body = "        yield after(days=wait() + near[1]() + made()) >> self.done\n"
     source = CARE.replace("from dsl import *\n", f"from dsl import *\n{helpers}").replace(
         "        yield after(days=1) >> self.done\n", body
     )
@@ -173,8 +175,26 @@ class Odd(Predicate):
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class OddValue(Expression):
+    """A value of somebody else's."""
+
+    @property
+    def kind(self) -> Kind:
+        return "number"
+
+    def operands(self) -> Iterator[Expression]:
+        return iter(())
+
+    def resolved(self, resolve: object) -> float:
+        del resolve
+        return 3
+
+
 def test_what_the_printer_does_not_know_is_shown_as_it_is() -> None:
     assert Odd().sentence() == "Odd()"
+    assert OddValue().sentence() == "OddValue()"
+    assert Compare(OddValue(), "eq", Constant("number", 3)).evaluate(Facts(), NOW)
 
 
 def test_sentences_of_several_conditions_on_the_same_orders() -> None:
