@@ -140,7 +140,7 @@ class _Reader:
         what = unsteady(value)
         if what:
             text = f"`{ast.unparse(node)}` asks {what}: the journey would be another one each time it is loaded"
-            if self._first(at, file):
+            if self._first(at, file):  # pragma: no branch  # what is read twice is told once
                 yield problem("J109", text, span(file, at), help=_HINTS[what])
         elif value is MISSING and isinstance(node, ast.Attribute):
             yield from self.statement(node.value, file, names)

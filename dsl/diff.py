@@ -21,7 +21,7 @@ from dsl.draw.words import (
     spaced,
     trigger_words,
 )
-from dsl.ir import IR, Action, Arrow, Clock, Limit, Stage, State
+from dsl.ir import IR, Action, Arrow, Clock, Every, Limit, Stage, State
 from dsl.nodes import Node
 from dsl.pairing import merged, moved, pairs, renamed, under
 
@@ -254,8 +254,8 @@ def _said(value: object) -> str | None:  # noqa: PLR0911  # one for each kind of
     match value:
         case None | "" | () | 0:
             return None
-        case bool():
-            return "yes" if value else "no"
+        case True:
+            return "yes"
         case Clock():
             return clock_words(value)
         case Limit():
@@ -270,5 +270,7 @@ def _said(value: object) -> str | None:  # noqa: PLR0911  # one for each kind of
             return value.sentence()
         case tuple():
             return ", ".join(_said(each) or "" for each in cast("tuple[object, ...]", value))
+        case Every():
+            return None  # the entry's words have said it; what they leave out is told by its fields
         case _:
             return str(value)

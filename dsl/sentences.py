@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from dsl.expression import Aggregate, Constant, Expression, Field, Since, Times, Until
 from dsl.nodes import Node
@@ -73,14 +74,13 @@ def _and(parts: Sequence[Predicate]) -> str:
     while rest:
         first = rest.pop(0)
         about = _about(first)
-        if about is None or not isinstance(first, Compare):
+        if about is None:
             said.append(_within(first, And))
             continue
-        run = [_compare(first, first.op)]
+        shared = [cast("Compare", first)]  # whatever is about an aggregate compares it
         while rest and _shares(about, rest[0]):
-            follower = rest.pop(0)
-            if isinstance(follower, Compare):
-                run.append(_compare(follower, follower.op, brief=True))
+            shared.append(cast("Compare", rest.pop(0)))
+        run = [_compare(part, part.op, brief=place > 0) for place, part in enumerate(shared)]
         said.append(" and ".join(run) + _selection(about))
     return " and ".join(said)
 

@@ -149,7 +149,8 @@ def _raised(graph: Graph, board: Board) -> None:
         if x != tip or bottom < top or moved.y > end.y - _LAST or _crowded(edge, moved, board):
             continue
         option = replace(route, line=(*route.line[:-1], (x, moved.y)))
-        if _no_worse(_troubles(edge, option, board, {edge.target: moved}), _troubles(edge, route, board)):
+        now = _troubles(edge, route, board)
+        if _no_worse(_troubles(edge, option, board, {edge.target: moved}), now):  # pragma: no branch  # seldom it stays
             board.boxes[edge.target] = moved
             board.place(edge.id, option)
 
@@ -166,7 +167,8 @@ def _headed(graph: Graph, board: Board) -> None:
             *(x + _APART / 2 for line in lines for x, _ in line),
             *(r.right + _APART / 2 for r in rects),
         ]
-        for y, x in product((rect.y + _CORNER, head.y), sorted(x for x in lefts if rect.x < x < head.x)):
+        ahead = sorted(x for x in lefts if rect.x < x < head.x)
+        for y, x in product((rect.y + _CORNER, head.y), ahead):  # pragma: no branch  # seldom there is no room at all
             option = replace(head, x=round(x, 1), y=round(y, 1))
             if not any(option.meets(r, _AIR) for r in rects) and not any(
                 option.crossed_by(line, _AIR) for line in lines

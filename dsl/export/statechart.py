@@ -182,7 +182,7 @@ class _Builder:
         self, number: int, stage: str | None, *, around: bool = False, left: str | None = None, on: str | None = None
     ) -> Move:
         answer = self.chart.arrows[number].on
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, Answer):  # pragma: no cover  # the callers give arrows that wait for answers
             raise TypeError(f"arrow {number} waits for no answer: {answer!r}")
         payload = self.ir.listens.index(answer) if answer.where is not None else None
         own = answer.scope == "send" and not around and on is None

@@ -10,7 +10,7 @@ from typing import Any
 from dsl.expression import Facts
 from dsl.predicate import Predicate
 from dsl.states import State
-from dsl.step import RESTING, WAITING
+from dsl.step import WAITING
 from dsl.testing.cases import cases
 from dsl.testing.moves import Move, Tell
 from dsl.testing.probing import Walker
@@ -79,8 +79,6 @@ def _awaited(walker: Walker) -> Iterator[tuple[int, State | None]]:
     """The answers that are heard where she is, each with the box whose message it answers, if it isn't the channel's last."""
     chart, member = walker.charted, walker.member
     box = chart.boxes[member.state]
-    if member.phase not in (WAITING, RESTING):
-        return
     if member.phase == WAITING or member.goto < 0:
         for listen in box.answers:
             yield from _to(walker, listen, member.seq)

@@ -17,7 +17,8 @@ from dsl.testing.hearing import Hearing
 from dsl.testing.moves import Change, Move, Refuse, Take, Wait
 from dsl.testing.probing import Question, Walker
 from dsl.testing.purchases import Purchases
-from dsl.testing.solving import Wanted, solved
+from dsl.testing.sameness import key_of, staged
+from dsl.testing.solving import Known, Wanted, solved
 from dsl.testing.walk import Walk
 from dsl.triggers import Reason
 
@@ -79,7 +80,7 @@ class Search:
     """Arrows for which no facts were found that open them."""
     hearing: Hearing = field(default_factory=Hearing)
     _cases: dict[object, int] = field(default_factory=dict[object, int])
-    """How often a case was tried in vain."""
+    """How often a case, or facts, were looked for in vain."""
 
     def run(self) -> Search:
         """Search until each arrow has a walk, or every way was tried, or the limit is reached."""
@@ -111,7 +112,7 @@ class Search:
         self.reached.update(step.state.name for step in walker.steps)
         for arrow in walker.arrows:
             self.found.setdefault(arrow, found)
-        key = _key(walker)
+        key = key_of(walker)
         if key not in seen and not walker.ended:
             seen.add(key)
             waiting.append(found)
@@ -132,7 +133,7 @@ class Search:
         waiting: list[tuple[Question, ...]] = [()]
         while waiting and self.tried < self.limit:
             forced = waiting.pop(0)
-            found = self._with(node, moves, start, forced)
+            found = self._with(node, moves, start, forced) or self._late(node, moves, start, forced)
             if found is None:
                 if forced and forced[-1].kind == "guards":
                     place = cast("int", forced[-1].answer)
@@ -169,8 +170,22 @@ class Search:
                     self.found[case] = found
                     yield found
 
-    def _with(
+    def _late(
         self, node: Found | None, moves: tuple[Move, ...], start: Start, forced: tuple[Question, ...]
+    ) -> Found | None:
+        """The same, but what she is asked about changes at the end of a wait only: she may have bought meanwhile."""
+        (move,) = moves if len(moves) == 1 else (None,)
+        if not isinstance(move, Wait) or move.seconds <= _MINUTE:
+            return None
+        return self._with(node, (Wait(_MINUTE),), start, forced, (Wait(move.seconds - _MINUTE),))
+
+    def _with(
+        self,
+        node: Found | None,
+        moves: tuple[Move, ...],
+        start: Start,
+        forced: tuple[Question, ...],
+        first: tuple[Move, ...] = (),
     ) -> Found | None:
         """The walk on which the questions are answered so; None where none was found."""
         self.tried += 1
@@ -181,11 +196,14 @@ class Search:
             walker = self._walker(begun)
             found = Found(begun, len(walker.steps), (), walker)
         else:
-            before = self._before(node.walker, forced)
-            if before is None:
-                return None
             walker = node.walker.copy()
             done = list(node.moves)
+            for move in first:
+                move.do(walker)
+                done.append((move, len(walker.steps)))
+            before = self._before(walker, forced)
+            if before is None:
+                return None
             for index, move in enumerate((*before, *moves)):
                 if index == len(before):
                     walker.asked = []
@@ -205,7 +223,7 @@ class Search:
             return start
         plain = self._walker(start)
         wanted = [each for question in forced for each in plain.wanted(question)]
-        known = solved(wanted, start.customer, start.orders, self.at, self.texts)
+        known = self._solved(wanted, start.customer, start.orders, self.at)
         if known is None:
             return None
         fields = _changed(known.fields, start.customer)
@@ -214,10 +232,22 @@ class Search:
         refused: dict[Box, Reason] = {box: reason for box, reason in _refusals(plain, forced) if reason is not None}
         return Start(person, orders, known.purchases, tuple(_drawn(plain, forced)), refused)
 
+    def _solved(
+        self, wanted: Sequence[Wanted], customer: Mapping[str, Any], orders: Sequence[Mapping[str, Any]], base: datetime
+    ) -> Known | None:
+        """What must become known of her. What could not be found a few times is not looked for any more."""
+        asked = tuple((each.condition, each.holds) for each in wanted)
+        if self._cases.get(asked, 0) >= _TRIES:
+            return None
+        known = solved(wanted, customer, orders, base, self.texts)
+        if known is None:
+            self._cases[asked] = self._cases.get(asked, 0) + 1
+        return known
+
     def _before(self, walker: Walker, forced: Sequence[Question]) -> list[Move] | None:
         """What must become so before the moves."""
         wanted: list[Wanted] = [each for question in forced for each in walker.wanted(question)]
-        known = solved(wanted, walker.customer, walker.orders, walker.now, self.texts)
+        known = self._solved(wanted, walker.customer, walker.orders, walker.now)
         if known is None:
             return None
         moves: list[Move] = [Take(box) for box in _drawn(walker, forced)]
@@ -241,7 +271,7 @@ class Search:
             return
         seconds = max(_MINUTE, int(-(-(moment_of(due) - walker.now).total_seconds() // _MINUTE)) * _MINUTE)
         yield (Wait(seconds),), None
-        if seconds > _MINUTE and _staged(walker):  # she may use up her stage's time in one box or in another
+        if seconds > _MINUTE and staged(walker):  # she may use up her stage's time in one box or in another
             yield from (((Wait(seconds - _MINUTE), *moves), None) for moves, _ in tells)
 
 
@@ -263,37 +293,3 @@ def _box(walker: Walker, name: str) -> Box:
 
 def _changed(fields: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if held.get(name) != value}
-
-
-def _staged(walker: Walker) -> bool:
-    """Whether a wait of her stage runs."""
-    member, chart = walker.member, walker.charted
-    stage = chart.boxes[member.state].stage
-    return stage >= 0 and any(
-        member.staged + seconds * 1000 > member.stage_fired for seconds, _ in chart.stages[stage].afters
-    )
-
-
-def _key(walker: Walker) -> object:
-    """What decides how she may go on; two walks with the same one needn't both be followed."""
-    member = walker.member
-    own = [(member.since + seconds * 1000, arrow) for seconds, arrow in walker.charted.boxes[member.state].afters]
-    waits = [
-        arrow for over, arrow in sorted([*own, *((over, arrow) for arrow, over in member.waits)]) if over > member.fired
-    ]
-    most = walker.most
-    stage = (walker.member.staged - int(walker.now.timestamp() * 1000)) // 60_000 if _staged(walker) else 0
-    return (
-        member.state,
-        member.phase,
-        member.goto,
-        member.tries > 0,
-        member.counts,
-        tuple((box, min(count, most)) for box, count in member.visits),
-        frozenset(state for _, state in member.left),
-        tuple(waits),
-        stage,
-        member.stage_fired >= 0,
-        frozenset(message.channel for message in walker.messages),
-        any(message.visit == member.seq for message in walker.messages),
-    )

@@ -22,7 +22,7 @@ from dsl.values import Scalar
 
 __all__ = ["Known", "Wanted", "nodes", "payload_for", "payloads", "solved"]
 
-_TRIES: Final = 20_000
+_TRIES: Final = 3_000
 _OTHER: Final = "other"
 
 

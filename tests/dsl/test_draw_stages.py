@@ -44,6 +44,7 @@ from dsl.draw.diff_picture import diff_svg
 from dsl.draw.diff_text import diff_text
 from dsl.draw.layout import layout
 from dsl.draw.plan import graph_of
+from dsl.export.scxml import scxml
 from dsl.ir import IR, After, Arrow
 
 PICTURES = Path(__file__).parents[1] / "golden" / "pictures"
@@ -182,6 +183,11 @@ def test_mermaid_has_a_subgraph_for_each_stage() -> None:
     within = lines[start + 1 : lines.index("    end", start)]
     assert [line.partition("(")[0].strip() for line in within] == ["s_map", "s_ring", "s_text"]
     assert sum(line.strip() == "end" for line in lines) == 2
+
+
+def test_a_stage_without_a_docstring_is_exported_without_a_comment() -> None:
+    assert "Until she comes" in scxml(moving())
+    assert "<!--  -->" not in scxml(moving())
 
 
 def changed() -> IR:

@@ -453,3 +453,109 @@ def test_A3_a_year_with_twenty_waits_is_forty_steps(monkeypatch: pytest.MonkeyPa
     assert len(w.steps) == 21
     assert len(taken) == 20, "virtual time costs nothing: one step of the stepper for each wait"
     assert paths(space["Year"]).tried == 21
+
+
+# --- conditions that are hard to meet ---------------------------------------------------------------------------------
+
+
+class Counted(Journey):
+    """Everything that can be counted over orders."""
+
+    enters = Api()
+    purpose = marketing
+    done = Final()
+    other = Final()
+
+    @Choice()
+    def counted(self) -> Arrows:
+        yield when(Orders.where((Orders.category == "a") & (Orders.category == "b")).count() >= 1) >> self.other
+        yield when(Orders.avg(Orders.total) >= 20) >> self.by_rhythm
+        yield when(Orders.count().is_in([2, 5])) >> self.other
+        yield when((Customer.city == "Lyon") | ((Customer.country == "FR") & (Customer.country == "DE"))) >> self.other
+        yield otherwise >> self.done
+
+    @Wait()
+    def by_rhythm(self) -> Arrows:
+        yield after(days=40).when(Orders.recency() < days(2)) >> self.other
+        yield after(days=41).when(Orders.rhythm() * 2 < days(20)) >> self.done
+        yield after(days=42).when(Orders.last(days=3).count() >= 1) >> self.done
+        yield (
+            Shop.purchased.where((Purchase.category == "a") | ((Purchase.total > 2) & (Purchase.total < 1)))
+            >> self.done
+        )
+        yield after(days=43) >> self.other
+
+
+def test_A3_whatever_is_counted_over_orders_is_met_or_told() -> None:
+    found = paths(Counted)
+    assert [missed.said.partition(" →")[0] for missed in found.missed] == [
+        "counted: ≥ 1 a b order",
+    ]
+    assert ".wait(days=39, hours=23, minutes=59)" in lines(found), (
+        "who is to have bought two days ago buys within the wait"
+    )
+    for path in found:
+        assert same(path)
+
+
+class Twice(Journey):
+    """A mail that must fail once, and reach her later."""
+
+    enters = Api()
+    purpose = marketing
+    won = Final()
+    lost = Final()
+
+    @Email("twice/mail")
+    def mail(self) -> Arrows:
+        yield Email.clicked.when(self.pause.visits >= 1) >> self.won
+        yield Email.not_sent.up_to(1) >> self.pause
+        yield after(days=3) >> self.lost
+
+    @Wait()
+    def pause(self) -> Arrows:
+        yield after(days=1) >> self.mail
+
+
+def test_A3_what_was_refused_once_reaches_her_again() -> None:
+    found = paths(Twice)
+    assert found.missed == ()
+    assert ".reach(Twice.mail)" in lines(found)
+    assert 'unreachable={Twice.mail: "address missing"}' in str(found)
+
+
+def test_A3_what_a_trigger_says_by_equality_is_told_by_itself() -> None:
+    told = walk(Barred, customer={}).copy().tell(Email.clicked.link("a").where(Click.url == "x"))
+    assert told.late == ["not awaited here"]
+
+
+def test_A3_a_condition_with_too_many_ways_is_given_up() -> None:
+    class Wide(Journey):
+        enters = Api()
+        done = Final()
+        other = Final()
+
+        @Choice()
+        def wide(self) -> Arrows:
+            yield (
+                when(
+                    ~((Customer.id == "a") | (Customer.city == "b") | (Customer.phone == "c") | (Customer.email == "d"))
+                    & ~(
+                        (Customer.id != "x")
+                        | (Customer.postcode != "e")
+                        | (Customer.address != "f")
+                        | (Customer.zone != "g")
+                    )
+                    & ~(
+                        (Customer.id != "y")
+                        | (Customer.first_name != "h")
+                        | (Customer.last_name != "i")
+                        | (Customer.language != "j")
+                    )
+                )
+                >> self.other
+            )
+            yield otherwise >> self.done
+
+    (missed,) = paths(Wide).missed
+    assert missed.why.startswith("no facts were found that open it")

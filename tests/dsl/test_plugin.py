@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dsl.testing.coverage import Covered, report
+from dsl.testing.coverage import Coverage, Covered, read, report
 from dsl.testing.goldens import Goldens, StaleGoldenError
 from dsl.testing.paths import paths
 from journeys.reorder import Reorder
@@ -136,6 +136,29 @@ def test_A3_walks_in_other_processes_count(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("--journey-coverage-fail-under=100", "test_hello.py")
     result.assert_outcomes(passed=3)
     assert result.ret == 0, result.outlines
+
+
+def test_A3_a_process_that_another_one_has_started_writes_and_leaves_the_report_to_it(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.path / "told"
+    folder.mkdir()
+    monkeypatch.setenv("PARCOURS_TEST_COVERAGE", str(folder))
+    project.makepyfile(test_hello=HEAD + CLICKED)
+    result = project.runpytest("--journey-coverage-fail-under=100")
+    assert result.ret == 0
+    assert not any("journey coverage" in line for line in result.outlines)
+    (covered,) = read(folder).values()
+    assert covered.taken == {0}
+
+
+def test_A3_an_arrow_is_noted_once_however_often_it_is_taken(tmp_path: Path) -> None:
+    ir, coverage = paths(Welcome).ir, Coverage(tmp_path)
+    for _ in range(2):
+        coverage.note(ir, 3)
+        coverage.flush()
+    (file,) = tmp_path.iterdir()
+    assert len(file.read_text().splitlines()) == 1
 
 
 def test_A3_two_versions_of_a_journey_are_told_apart() -> None:
