@@ -27,7 +27,7 @@ from engine.recipients import read_recipients
 from engine.settings import Settings
 from engine.sms import segments
 from engine.templates import Templates
-from workers.channels import EmailChannel, channels
+from workers.channels import EmailChannel, LetterChannel, channels
 from workers.channels.mime import Sender, mail_bytes
 
 __all__ = ["Preview", "Previews"]
@@ -99,7 +99,8 @@ class Previews:
             recipient = replace(recipient, language=language)
         way = self._channels[kind]
         key = f"t-{token_hex(6)}"
-        made = way.render(recipient, template, key, known | {"now": now})
+        render = way.alone if isinstance(way, LetterChannel) else way.render
+        made = render(recipient, template, key, known | {"now": now})
         content = self._inert(made, recipient, key, known)
         outgoing = Outgoing(
             key=key, channel=kind, enrolment_id=0, journey=ir.name, state=state.name, purpose=state.purpose or ir.purpose or "",

@@ -72,6 +72,7 @@ def source(number: int, **parts: str) -> str:
 
 MAIL = """<mjml><mj-head><mj-title>Hello</mj-title></mj-head><mj-body><mj-section><mj-column><mj-text>
 <a href="{{ link('https://shop.example', 'shop') }}">The shop</a> <a href="{{ unsubscribe_url }}">No more</a>
+{{ brand.address }}
 </mj-text></mj-column></mj-section></mj-body></mjml>
 """
 

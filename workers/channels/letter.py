@@ -54,6 +54,10 @@ class LetterChannel:
     def render(self, recipient: Recipient, template: str, key: str, facts: Mapping[str, Any]) -> Content:
         return self._letters.compose(recipient, template, key, facts)
 
+    def alone(self, recipient: Recipient, template: str, key: str, facts: Mapping[str, Any]) -> Content:
+        """As `render`, with its PDF, outside of any run: to look at. Raises TemplateError."""
+        return self._letters.render(recipient, template, key, facts)
+
     def proof(self, messages: Sequence[Outgoing]) -> dict[str, str]:
         """Set the letters once, so that what can't be printed is known now, and not when the run is due."""
         wrong: dict[str, str] = {}
