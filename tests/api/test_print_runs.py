@@ -54,7 +54,7 @@ def keep(settings: Settings, sqlite: Database, links: Links, sent: Callable[...,
         for key in letters:
             sent(key, "letter")
         with sqlite.write() as conn:
-            row = {
+            row: dict[str, Any] = {
                 "name": "j",
                 "title": "J",
                 "doc": "",
