@@ -74,10 +74,10 @@ async def test_one_round(db: Database, settings: Settings) -> None:
         for _ in range(2):
             await call("POST", "/v1/batch", {"batch": batch})
         await call("GET", links.click("1-1-0", 0), expected=302)
-        await call("POST", links.unsubscribe("1-1-0"))
         (task,) = (await call("POST", "/v1/call-tasks/claim", {"queue": "retention", "worker": "ada"}))["tasks"]
         done = {"lease_token": task["lease_token"], "outcome": "interested"}
         await call("POST", "/v1/call-tasks/1-1-0/complete", done)
+        await call("POST", links.unsubscribe("1-1-0"))
         await call("PUT", "/v1/journeys/win_back/on", {"why": "spring"})
         entry = {"customer_id": "c1", "key": "k1"}
         assert (await call("POST", "/v1/journeys/win_back/enrolments", entry))["outcome"] == "entered"
@@ -90,8 +90,8 @@ async def test_one_round(db: Database, settings: Settings) -> None:
         assert [row["name"] for row in (await call("GET", "/v1/events"))["events"]] == [
             "shop.purchased",
             "call.clicked",
-            "consent.withdrawn",
             "call.interested",
+            "consent.withdrawn",
         ]
         assert (await call("GET", "/v1/queues"))[0]["completed"] == 1
         await call("GET", "/v1/journeys/win_back/picture.svg")

@@ -10,6 +10,7 @@ import re
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.charset import SHORTEST, Charset
 from email.header import Header
 from email.utils import encode_rfc2231, format_datetime, formataddr, parseaddr
 from functools import lru_cache
@@ -22,6 +23,7 @@ __all__ = ["Sender", "mail_bytes"]
 
 _LONGEST = 900  # RFC 5322 ends a line at 998
 _LINE = 76  # RFC 2045, 6.8
+_FOLD = "\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = 
     name = f"{recipient.first_name} {recipient.last_name}"
     domain = sender.domain
     headers = [
-        ("From", formataddr((_clean(sender.name), sender.address))),
-        ("To", formataddr((_clean(name), message.address))),
+        ("From", _mailbox("From", sender.name, sender.address)),
+        ("To", _mailbox("To", name, message.address)),
         ("Subject", _text("Subject", message.content.title)),
         ("Date", format_datetime(message.at)),
         ("Message-ID", f"<{message.key}@{domain}>"),
@@ -153,6 +155,18 @@ def _filename(name: str) -> str:
     return f"*={encode_rfc2231(name, 'utf-8')}"
 
 
+_UTF8 = Charset("utf-8")
+_UTF8.header_encoding = SHORTEST  # ours alone: apprise sets another for the whole process, three times as long
+
+
+def _mailbox(header: str, name: str, address: str) -> str:
+    """A name, in quotes or in encoded words of 75 letters (RFC 2047, 2), and its address."""
+    name = _clean(name)
+    if name.isascii() and "=?" not in name:
+        return formataddr((name, address))
+    return f"{Header(name, _UTF8, header_name=header).encode(linesep=_FOLD)} <{address}>"
+
+
 def _clean(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:200]
 
@@ -162,7 +176,7 @@ def _text(header: str, value: str) -> str:
     if value.isascii() and value.isprintable() and "=?" not in value:
         return value
     value = "".join(each for each in value if each.isprintable() or each in "\u200c\u200d\u200e\u200f")
-    return Header(value, "utf-8", header_name=header).encode(linesep="\r\n")
+    return Header(value, _UTF8, header_name=header).encode(linesep=_FOLD)
 
 
 def _label(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from email import charset
 from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
@@ -88,6 +90,17 @@ async def test_a_transactional_mail_is_no_list(mail: EmailChannel, sink: Sink, c
     assert not [name for name in got if name.startswith("List-")]
 
 
+@pytest.fixture(params=[False, True], ids=["", "beside apprise"])
+def beside(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Apprise's mail plugin sets how every header of the process is encoded."""
+    usual = charset.CHARSETS["utf-8"]
+    if request.param:
+        charset.add_charset("utf-8", charset.QP, charset.QP, "utf-8")
+    yield
+    charset.CHARSETS["utf-8"] = usual
+
+
+@pytest.mark.usefixtures("beside")
 @pytest.mark.parametrize(
     "name",
     [
@@ -103,14 +116,18 @@ async def test_nothing_is_smuggled_into_headers(mail: EmailChannel, sink: Sink, 
     outgoing = compose(mail, "win/mail", recipient=replace(SAMPLE, first_name=name, last_name=""))
     outgoing = replace(outgoing, content=replace(outgoing.content, title=f"For {name}"), journey=f"win {name}")
     (receipt,) = await send(mail, outgoing)
-    assert receipt.status == "sent"
+    assert receipt.status == "sent", receipt
     got = only(sink)
     assert got["Bcc"] is None
     assert len(got.get_all("Subject", [])) == 1
     assert [address.addr_spec for address in got["To"].addresses] == ["camille@example.com"]
     assert got["Subject"].startswith("For ")
+    shown = got["To"].addresses[0].display_name.replace(" ", "")  # Python leaves blanks between encoded words
+    assert shown == "".join(" ".join(name.split())[:200].split())
     raw = next(messages(sink.folder)).path.read_bytes()
     assert max(map(len, raw.split(b"\r\n"))) < 998
+    head = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert max(map(len, re.findall(rb"=\?utf-8\?[^\s?]*\?[^\s?]*\?=", b"\n".join(head))), default=0) <= 75
     assert b"\n" not in raw.replace(b"\r\n", b"")
 
 
