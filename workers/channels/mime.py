@@ -160,11 +160,16 @@ _UTF8.header_encoding = SHORTEST  # ours alone: apprise sets another for the who
 
 
 def _mailbox(header: str, name: str, address: str) -> str:
-    """A name, in quotes or in encoded words of 75 letters (RFC 2047, 2), and its address."""
+    """A name, in quotes or in encoded words, and its address."""
     name = _clean(name)
     if name.isascii() and "=?" not in name:
         return formataddr((name, address))
-    return f"{Header(name, _UTF8, header_name=header).encode(linesep=_FOLD)} <{address}>"
+    return f"{_words(header, name)} <{address}>"
+
+
+def _words(header: str, text: str) -> str:
+    """Encoded words, folded: RFC 2047, 2 has them of 75 letters at most, and a fold begins with a blank."""
+    return Header(text, _UTF8, maxlinelen=75, header_name=header).encode(linesep=_FOLD)
 
 
 def _clean(text: str) -> str:
@@ -176,7 +181,7 @@ def _text(header: str, value: str) -> str:
     if value.isascii() and value.isprintable() and "=?" not in value:
         return value
     value = "".join(each for each in value if each.isprintable() or each in "\u200c\u200d\u200e\u200f")
-    return Header(value, _UTF8, header_name=header).encode(linesep=_FOLD)
+    return _words(header, value)
 
 
 def _label(text: str) -> str:
