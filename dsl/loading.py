@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, Final, cast
 
 from dsl import ir
@@ -174,7 +174,7 @@ class _Folder:
         self._modules[stem] = sys.modules[module.__name__] = module
         self._under_way.append(stem)
         try:
-            code = compile(file.read_bytes(), str(file), "exec", dont_inherit=True)
+            code = _code(file)
             exec(code, vars(module))  # noqa: S102  # running the author's file is what loading means
         except KeyboardInterrupt:
             raise
@@ -258,6 +258,18 @@ class _Folder:
 
     def _has(self, stem: str) -> bool:
         return (self._path / f"{stem}.py").is_file()
+
+
+def _code(file: Path) -> CodeType:
+    source = file.read_bytes()
+    try:
+        return compile(source, str(file), "exec", dont_inherit=True)
+    except ValueError as error:  # Python before 3.11.4 says so of a null byte, without a place
+        if b"\0" not in source:
+            raise
+        raise SyntaxError(
+            str(error), (str(file), source.count(b"\n", 0, source.index(b"\0")) + 1, None, None)
+        ) from None
 
 
 def _within(values: Iterable[object]) -> Iterator[object]:

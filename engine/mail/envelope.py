@@ -28,7 +28,8 @@ def envelope(raw: bytes, to: str, sender: str | None, door: Door) -> Envelope:
     path = mail.header("Return-Path")
     if sender is None and path:
         sender = path.strip("<> ")
-    found = [to] if to else [address for _, address in getaddresses([mail.header(name) for name in _TO]) if address]
+    # one by one: where one of several is no address, newer Pythons find none in any of them
+    found = [to] if to else [address for name in _TO for _, address in getaddresses([mail.header(name)]) if address]
     ours = next((address for address in found if door.refusal(address) is None), None)
     if ours is not None:
         return Envelope(ours, sender, None)
