@@ -10,10 +10,13 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from dsl.localtime import zone_of
-from engine import call_again, call_contacts, call_queues, call_tasks
-from engine.call_hours import Rules, rules_of
-from engine.call_leases import LONGEST_LEASE, Claimed
-from engine.call_outcomes import choices
+from engine.calls import again as call_again
+from engine.calls import contacts as call_contacts
+from engine.calls import queues as call_queues
+from engine.calls import tasks as call_tasks
+from engine.calls.hours import Rules, rules_of
+from engine.calls.leases import LONGEST_LEASE, Claimed
+from engine.calls.outcomes import choices
 from engine.tables import CallTask
 
 __all__ = ["ClaimedOut", "LeaseIn", "TaskDetail", "TaskOut", "TokenIn", "claimed", "detailed"]

@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.db import Database
 from engine.links import Links
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.templates import Templates
 
 __all__ = ["Here", "State"]
 

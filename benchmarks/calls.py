@@ -28,7 +28,8 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from engine import call_tasks, keys
+from engine import keys
+from engine.calls import tasks as call_tasks
 from engine.db import Database, table
 from engine.settings import Settings
 from engine.tables import CallTask, Event

@@ -15,12 +15,12 @@ from typing import Any
 
 from feedgen.feed import FeedGenerator  # pyright: ignore[reportMissingTypeStubs]
 
-from engine import feeds
-from engine.context import Brand
 from engine.db import Database, insert_new
-from engine.feed_document import FeedHead, FeedRow, Kind, written
+from engine.feeds.document import FeedHead, FeedRow, Kind, written
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.tables import FeedItem
+from engine.templating.context import Brand
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LINKS = Links("https://journeys.example", b"a key")

@@ -24,16 +24,16 @@ from dsl.ir import IR, After, Arrow, Entry, State
 from dsl.step import chart
 from engine.db import Database, table
 from engine.enrolments import Applicant, chunked, enter
-from engine.glyphs import FONTS
 from engine.journeys import publish, switch
-from engine.letters import Letters
+from engine.letters.composing import Letters
+from engine.letters.glyphs import FONTS
+from engine.letters.typesetting import Piece, program
 from engine.links import Links
 from engine.outgoing import Recipient
 from engine.settings import Settings
 from engine.steps import people
 from engine.tables import Consent, Customer
-from engine.templates import Templates
-from engine.typesetting import Piece, program
+from engine.templating.templates import Templates
 from workers.batch import Batch, Item
 from workers.channels import LetterChannel
 from workers.printing import Printing

@@ -25,16 +25,16 @@ from temporalio.testing import ActivityEnvironment
 
 from dsl.ir import IR, After, Arrow, Entry, State
 from dsl.step import Row, chart
-from engine.checking import SAMPLE, SAMPLE_FACTS
 from engine.db import Database, table
 from engine.enrolments import Applicant, enter
 from engine.journeys import publish, switch
 from engine.links import Links
 from engine.outgoing import Outgoing
-from engine.rendering import Renderer
 from engine.settings import Settings
 from engine.tables import Consent, Customer, Enrolment, Message
-from engine.templates import Templates
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS
+from engine.templating.rendering import Renderer
+from engine.templating.templates import Templates
 from workers.batch import Batch, Item
 from workers.channels import channels
 from workers.channels.mime import Sender, mail_bytes

@@ -14,13 +14,13 @@ from sqlalchemy import Connection, select
 
 from engine import offers
 from engine.db import table
-from engine.letters import Letters
+from engine.letters.composing import Letters
 from engine.links import Links
 from engine.outgoing import Content, Recipient
-from engine.rendering import Renderer
-from engine.sms import finished, picture_address
+from engine.sms.text import finished, picture_address
 from engine.tables import Journey, Message, TemplateVersion
-from engine.templates import Template, Templates
+from engine.templating.rendering import Renderer
+from engine.templating.templates import Template, Templates
 
 __all__ = ["Again", "made_again"]
 

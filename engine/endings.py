@@ -12,8 +12,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
-from engine import call_tasks, feeds, post
+from engine.calls import tasks as call_tasks
 from engine.db import table
+from engine.feeds.personal import personal as feeds
+from engine.letters.composing import post
 from engine.tables import Cohort, Enrolment, Message
 
 __all__ = ["end", "told", "untold"]

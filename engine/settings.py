@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.clock import Clock, to_ms
-from engine.prefixes import Prefixes
+from engine.sms.prefixes import Prefixes
 
 __all__ = ["Settings"]
 

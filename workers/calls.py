@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from engine import call_capacity, call_leases
+from engine.calls import capacity as call_capacity
+from engine.calls import leases as call_leases
 from engine.clock import Clock
 from engine.db import Database
 

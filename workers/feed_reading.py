@@ -19,9 +19,9 @@ from functools import cache
 
 import httpx
 
-from engine import feed_sources
 from engine.db import Database
-from engine.feed_parsing import BadFeed, Post, parse
+from engine.feeds.parsing import BadFeed, Post, parse
+from engine.feeds.personal import sources as feed_sources
 from engine.settings import Settings
 from engine.tables import FeedSource
 

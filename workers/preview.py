@@ -17,16 +17,17 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dsl.ir import CHANNELS, IR, State
-from engine import customers, facts, feeds
-from engine.checking import SAMPLE, SAMPLE_FACTS
+from engine import customers, facts
 from engine.db import Database
 from engine.errors import Conflict, Invalid, NotFound
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.outgoing import Channel, Content, Outgoing, Receipt, Recipient
 from engine.recipients import read_recipients
 from engine.settings import Settings
-from engine.sms import segments
-from engine.templates import Templates
+from engine.sms.text import segments
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS
+from engine.templating.templates import Templates
 from workers.channels import EmailChannel, LetterChannel, channels
 from workers.channels.mime import Sender, mail_bytes
 

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
-from engine import post, print_runs
 from engine.db import Database
-from engine.printing import Printed, Printer, Unprintable, templates_of
+from engine.letters.composing import post
+from engine.letters.composing import runs as print_runs
+from engine.letters.printing import Printed, Printer, Unprintable, templates_of
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun
-from engine.templates import Template, Templates
+from engine.templating.templates import Template, Templates
 from workers.channels.lob import Lob
 
 __all__ = ["Printing", "write_run"]

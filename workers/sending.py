@@ -22,11 +22,13 @@ from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send
 from dsl.step import Chart
-from engine import customers, facts, feed_sources, feeds, gate, messages, offers
+from engine import customers, facts, gate, messages, offers
 from engine.best_offers import Best, BestOffers
 from engine.clock import from_ms
 from engine.db import Database
 from engine.enrolments import chunked
+from engine.feeds.personal import personal as feeds
+from engine.feeds.personal import sources as feed_sources
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
 from engine.outgoing import Bounded, Channel, Outgoing, Paced, Paper, Receipt, Recipient, Send

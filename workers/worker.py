@@ -21,7 +21,7 @@ from engine.errors import EngineError
 from engine.links import Links
 from engine.outgoing import Closing
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.templates import Templates
 from workers import lease
 from workers.calls import CallKeeper
 from workers.channels import channels

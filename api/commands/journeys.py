@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dsl.problems import JourneyError
     from engine.paths import Path as Way
     from engine.tables import KnobChange
-    from engine.templates import Template, Templates
+    from engine.templating.templates import Template, Templates
 
 __all__ = ["check", "checked", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
 
@@ -202,7 +202,7 @@ def _folder(path: Path | None) -> Path:
 
 def _templates(path: Path | None) -> Templates:
     from engine.settings import Settings
-    from engine.templates import Templates
+    from engine.templating.templates import Templates
 
     folder = _folder(path)
     return Templates.of(Settings(journeys=folder if folder.is_dir() else folder.parent))
@@ -211,8 +211,8 @@ def _templates(path: Path | None) -> Templates:
 def _template_problems(path: Path | None, loaded: Sequence[Loaded]) -> list[JourneyError]:
     if not loaded:
         return []
-    from engine.checking import check_templates, uses_of
-    from engine.sms_check import sms_problems
+    from engine.sms.check import sms_problems
+    from engine.templating.checking import check_templates, uses_of
 
     templates, known = _templates(path), _attributes()
     uses = [uses_of(each) for each in loaded]
@@ -222,17 +222,17 @@ def _template_problems(path: Path | None, loaded: Sequence[Loaded]) -> list[Jour
 
 def _remarks(path: Path | None, loaded: Sequence[Loaded]) -> list[JourneyError]:
     """What is not wrong, and costs money: letters that make a text message two."""
-    from engine.checking import uses_of
-    from engine.sms_check import sms_remarks
+    from engine.sms.check import sms_remarks
+    from engine.templating.checking import uses_of
 
     return sms_remarks(_templates(path), [use for each in loaded for use in uses_of(each)]) if loaded else []
 
 
 def _warn(loaded: Sequence[Loaded]) -> None:
     """What is no fault of the journeys, and will keep marketing mails from arriving all the same."""
-    from engine.checking import uses_of
-    from engine.mail_lint import plain_address
     from engine.settings import Settings
+    from engine.templating.checking import uses_of
+    from engine.templating.lint import plain_address
 
     url = Settings().public_url
     mails = any(use.channel == "email" and use.purpose == "marketing" for each in loaded for use in uses_of(each))

@@ -30,7 +30,7 @@ def preview(
     """Show what a box would send to a customer: the journeys and templates as they are in the folder, published or not."""
     from engine.links import Links
     from engine.settings import Settings
-    from engine.templates import TemplateError, Templates
+    from engine.templating.templates import TemplateError, Templates
     from workers.preview import Previews
 
     journey, _, box = message.rpartition(".")

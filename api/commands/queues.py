@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from engine.call_hours import Shift
+    from engine.calls.hours import Shift
 
 __all__ = ["app"]
 
@@ -25,8 +25,9 @@ def list_() -> None:
     from rich.text import Text
 
     from api.commands.opening import open_database
-    from engine import call_capacity, call_queues
-    from engine.call_hours import rules_of
+    from engine.calls import capacity as call_capacity
+    from engine.calls import queues as call_queues
+    from engine.calls.hours import rules_of
 
     settings, database = open_database()
     now = settings.clock.now()
@@ -68,7 +69,7 @@ def set_(
 ) -> None:
     """Declare when a queue calls, and how much it can take; what is pending gets its place anew."""
     from api.commands.opening import open_database
-    from engine import call_centre
+    from engine.calls import centre as call_centre
 
     settings, database = open_database()
     with database.write() as conn:
@@ -101,7 +102,8 @@ def set_(
 def plan(name: Annotated[str, typer.Argument(help="The queue.")]) -> None:
     """Estimate anew what each open call is expected to bring, and give each its place."""
     from api.commands.opening import open_database
-    from engine import call_capacity, call_value
+    from engine.calls import capacity as call_capacity
+    from engine.calls import value as call_value
 
     settings, database = open_database()
     now = settings.clock.now()
@@ -112,7 +114,7 @@ def plan(name: Annotated[str, typer.Argument(help="The queue.")]) -> None:
 
 
 def _shift(text: str) -> Shift:
-    from engine import call_centre
+    from engine.calls import centre as call_centre
     from engine.errors import Invalid
 
     found = _SHIFT.fullmatch(text)
@@ -124,7 +126,7 @@ def _shift(text: str) -> Shift:
 
 
 def _days(text: str) -> list[str]:
-    from engine.call_centre import DAYS
+    from engine.calls.centre import DAYS
     from engine.errors import Invalid
 
     short = [day[:3] for day in DAYS]

@@ -21,10 +21,10 @@ def sms(
     from phonenumbers import country_code_for_region
 
     from api.commands.journeys import checked
-    from engine.checking import uses_of
     from engine.settings import Settings
-    from engine.sms_check import sms_costs
-    from engine.templates import Templates
+    from engine.sms.check import sms_costs
+    from engine.templating.checking import uses_of
+    from engine.templating.templates import Templates
 
     settings = Settings() if path is None else Settings(journeys=path if path.is_dir() else path.parent)
     number = to or f"+{country_code_for_region(settings.country.upper())}"

@@ -13,13 +13,15 @@ from sqlalchemy import Connection, select
 
 from api.demo.summary import Revenue, Summary
 from dsl.draw import svg
-from engine import journeys, post, print_runs
+from engine import journeys
 from engine.db import Database, table
+from engine.letters.composing import post
+from engine.letters.composing import runs as print_runs
+from engine.letters.printing import Printer, templates_of
 from engine.png import png
-from engine.printing import Printer, templates_of
 from engine.settings import Settings
 from engine.tables import Letter
-from engine.templates import Templates
+from engine.templating.templates import Templates
 
 __all__ = ["show", "write"]
 

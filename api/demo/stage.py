@@ -30,7 +30,7 @@ from engine import journeys, keys
 from engine.clock import Clock
 from engine.db import Database
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.templates import Templates
 from workers.local.gateway import Gateway
 from workers.server import free_port
 

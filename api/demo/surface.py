@@ -15,7 +15,7 @@ from api.demo.ledger import Answer, Ledger
 from api.demo.mailbox import message_key
 from engine.clock import Clock
 from engine.settings import Settings
-from engine.twilio import sign_twilio
+from engine.sms.twilio import sign_twilio
 
 __all__ = ["Surface", "SurfaceError"]
 

@@ -11,7 +11,9 @@ from api.auth import Need
 from api.call_shapes import ClaimedOut, LeaseIn, TaskOut, TokenIn, claimed
 from api.errors import ErrorBody
 from api.state import Here
-from engine import call_again, call_leases, call_tasks
+from engine.calls import again as call_again
+from engine.calls import leases as call_leases
+from engine.calls import tasks as call_tasks
 
 __all__ = ["router"]
 

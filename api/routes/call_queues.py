@@ -13,9 +13,13 @@ from api.auth import Need
 from api.errors import ApiError
 from api.state import Here
 from dsl.clocks import Weekday
-from engine import call_capacity, call_centre, call_outcomes, call_queues, call_value
-from engine.call_centre import DAYS
-from engine.call_hours import Rules, rules_of
+from engine.calls import capacity as call_capacity
+from engine.calls import centre as call_centre
+from engine.calls import outcomes as call_outcomes
+from engine.calls import queues as call_queues
+from engine.calls import value as call_value
+from engine.calls.centre import DAYS
+from engine.calls.hours import Rules, rules_of
 
 __all__ = ["router"]
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.auth import Tasks
 from api.errors import ApiError
 from api.state import Here
-from engine import call_results
+from engine.calls import results as call_results
 
 __all__ = ["router"]
 

@@ -15,8 +15,8 @@ from fastapi.responses import StreamingResponse
 from api.auth import Need
 from api.errors import ApiError
 from api.state import Here, State
-from engine import call_events
-from engine.call_events import Cursor, Told
+from engine.calls import events as call_events
+from engine.calls.events import Cursor, Told
 
 __all__ = ["router"]
 

@@ -20,8 +20,9 @@ from api.auth import Need
 from api.call_shapes import TaskDetail, TaskOut, detailed
 from api.errors import ApiError
 from api.state import Here
-from engine import call_queues, call_tasks
-from engine.call_barred import barred
+from engine.calls import queues as call_queues
+from engine.calls import tasks as call_tasks
+from engine.calls.barred import barred
 from engine.db import Database
 from engine.tables import CallTask
 

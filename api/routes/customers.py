@@ -14,8 +14,9 @@ from sqlalchemy import Connection, select
 from api.auth import Need
 from api.errors import ApiError
 from api.state import Here
-from engine import consent, customers, feeds, journeys, paths
+from engine import consent, customers, journeys, paths
 from engine.db import table
+from engine.feeds.personal import personal as feeds
 from engine.tables import Feed
 
 __all__ = ["router"]

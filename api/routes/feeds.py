@@ -9,9 +9,10 @@ from fastapi import APIRouter, Header, Response
 
 from api.errors import ApiError, ErrorBody
 from api.state import Here
-from engine import feeds, segment_feeds
 from engine.errors import NotFound
-from engine.feed_document import Kind
+from engine.feeds.document import Kind
+from engine.feeds.personal import personal as feeds
+from engine.feeds.personal import segments as segment_feeds
 from engine.links import ForgedLink
 
 __all__ = ["router"]

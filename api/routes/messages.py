@@ -16,7 +16,7 @@ from api.state import Here, State
 from engine.again import made_again
 from engine.db import table
 from engine.tables import Event, Message, MessageEvent
-from engine.templates import TemplateError
+from engine.templating.templates import TemplateError
 
 __all__ = ["router"]
 

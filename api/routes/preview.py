@@ -12,7 +12,7 @@ from api.auth import Need
 from api.errors import ApiError
 from api.state import Here, State
 from engine import journeys
-from engine.templates import TemplateError, TemplateMissing
+from engine.templating.templates import TemplateError, TemplateMissing
 from workers.preview import Preview, Previews
 
 __all__ = ["router"]

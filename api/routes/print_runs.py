@@ -15,14 +15,15 @@ from sqlalchemy import select
 from api.auth import Need
 from api.errors import ApiError, ErrorBody
 from api.state import Here
-from engine import post, print_runs, returns
 from engine.db import table
 from engine.errors import Invalid
 from engine.imports import import_returns
-from engine.lob import SAYS, verify_lob
-from engine.printing import Printer, templates_of
+from engine.letters.composing import post, returns
+from engine.letters.composing import runs as print_runs
+from engine.letters.lob import SAYS, verify_lob
+from engine.letters.printing import Printer, templates_of
+from engine.letters.returns import Returned
 from engine.receipts import Told, settle_by_provider
-from engine.returns import Returned
 from engine.tables import Letter, PrintRun
 
 __all__ = ["router"]

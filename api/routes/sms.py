@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.errors import ApiError
 from api.state import Here, State
 from engine.receipts import Told, settle_by_provider
-from engine.sms_inbound import Text, take
-from engine.twilio import DEAD, verify_twilio
+from engine.sms.inbound import Text, take
+from engine.sms.twilio import DEAD, verify_twilio
 
 __all__ = ["router"]
 

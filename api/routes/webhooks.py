@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.auth import Need
 from api.state import Here
 from engine import webhooks
-from engine.call_events import EVENTS
+from engine.calls.events import EVENTS
 from engine.tables import Webhook, WebhookDelivery, WebhookTry
 
 __all__ = ["router"]

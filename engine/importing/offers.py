@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from engine import offers
 from engine.errors import Invalid
 from engine.importing.cells import attribute, cents, flag, moment
+from engine.importing.row_files import BadFile
 from engine.offers import Offer
-from engine.row_files import BadFile
 
 __all__ = ["OfferRows", "offers_of_json"]
 

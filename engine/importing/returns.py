@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from engine import returns
 from engine.db import Database, table
 from engine.errors import Invalid
 from engine.importing.cells import past
+from engine.letters.composing import returns
+from engine.letters.returns import Returned
 from engine.links import ForgedLink, Links
-from engine.returns import Returned
 from engine.tables import Letter
 
 __all__ = ["ReturnRows"]

@@ -17,12 +17,12 @@ from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, select
 
-from engine.csv_rows import CsvFile
 from engine.db import Database, table, upsert
 from engine.errors import Invalid
-from engine.parquet_rows import ParquetFile, is_parquet
-from engine.rejects import Rejects, path_beside
-from engine.row_files import BadFile, Row, RowFile, Wanted
+from engine.importing.csv_rows import CsvFile
+from engine.importing.parquet_rows import ParquetFile, is_parquet
+from engine.importing.rejects import Rejects, path_beside
+from engine.importing.row_files import BadFile, Row, RowFile, Wanted
 from engine.tables import ImportRun
 
 try:

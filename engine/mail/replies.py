@@ -8,9 +8,9 @@ from typing import Any
 
 from mailparser_reply import EmailReplyParser  # pyright: ignore[reportMissingTypeStubs]
 
-from engine.keywords import asked, first_word
 from engine.mail.event import clean
 from engine.mail.message import Mail
+from engine.sms.keywords import asked, first_word
 
 __all__ = ["Reply", "read_reply"]
 

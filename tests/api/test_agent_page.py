@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from kit.calls import make, task, tasks_of
 from kit.serving import serving
 
-from engine import call_tasks, keys
+from engine import keys
+from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new
 from engine.tables import Customer, Message
 

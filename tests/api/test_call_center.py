@@ -12,7 +12,8 @@ import pytest
 from kit.calls import make, task, tasks_of
 from kit.naughty import NAUGHTY
 
-from engine import call_tasks, keys
+from engine import keys
+from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new
 from engine.tables import Customer, Event, Message
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine import call_tasks
+from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new
 from engine.events import StoredEvent
 from engine.tables import CallTask

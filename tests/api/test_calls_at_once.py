@@ -16,7 +16,8 @@ from kit.serving import serving
 
 from api.app import create_app
 from benchmarks.calls import fill, work
-from engine import call_tasks, keys
+from engine import keys
+from engine.calls import tasks as call_tasks
 from engine.db import Database
 from engine.settings import Settings
 

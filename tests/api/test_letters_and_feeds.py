@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from engine import feeds
 from engine.db import Database, insert_new
 from engine.events import StoredEvent
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.tables import Customer, FeedItem, Letter
 

@@ -13,16 +13,18 @@ import pytest
 from sqlalchemy import select
 
 from api.app import create_app
-from engine import keys, post, print_runs
-from engine.checking import SAMPLE, SAMPLE_FACTS
+from engine import keys
 from engine.db import Database, insert_new, table
 from engine.events import StoredEvent
+from engine.letters.composing import post
+from engine.letters.composing import runs as print_runs
+from engine.letters.printing import Printer, templates_of
 from engine.links import Links
 from engine.outgoing import Outgoing
-from engine.printing import Printer, templates_of
 from engine.settings import Settings
 from engine.tables import Journey, Letter, Suppression
-from engine.templates import Templates
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS
+from engine.templating.templates import Templates
 from workers.channels import LetterChannel
 
 Events = Callable[[], list[StoredEvent]]

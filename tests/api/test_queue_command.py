@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kit.calls import make, task
 
-from engine.call_hours import Shift, rules_of
+from engine.calls.hours import Shift, rules_of
 from engine.db import Database
 
 

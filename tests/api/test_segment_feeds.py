@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from api.command import app as command
 from dsl import Customer, text
-from engine import feeds
 from engine.db import Database, insert_new
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.settings import Settings
 from engine.tables import Customer as Person

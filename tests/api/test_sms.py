@@ -13,10 +13,10 @@ from sqlalchemy import select
 from engine import consent, customers
 from engine.db import Database, table
 from engine.events import StoredEvent
-from engine.keywords import asked, first_word
 from engine.settings import Settings
+from engine.sms.keywords import asked, first_word
+from engine.sms.twilio import sign_twilio
 from engine.tables import Message, MessageEvent
-from engine.twilio import sign_twilio
 
 Events = Callable[[], list[StoredEvent]]
 Sent = Callable[..., dict[str, Any]]

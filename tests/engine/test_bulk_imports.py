@@ -21,10 +21,10 @@ from kit.naughty import NAUGHTY
 from sqlalchemy import func, select
 
 from engine import consent, events, imports
-from engine.csv_rows import BadFile, CsvFile
 from engine.db import Database, table
+from engine.importing.csv_rows import BadFile, CsvFile
+from engine.importing.row_files import Wanted
 from engine.importing.run import Imported
-from engine.row_files import Wanted
 from engine.tables import Customer, Event, Exposure, ImportRun, Purchase
 
 _THEN = datetime(2026, 1, 2, 3)  # noqa: DTZ001  # Parquet's moments may have no zone

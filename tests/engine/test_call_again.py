@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from kit.calls import MONDAY, claim_one, declared, make, task, tasks_of
 
-from engine import call_again, call_leases, call_tasks, consent, events
-from engine.call_again import attempts_left, attempts_of
-from engine.call_hours import rules_of
+from engine import consent, events
+from engine.calls import again as call_again
+from engine.calls import leases as call_leases
+from engine.calls import tasks as call_tasks
+from engine.calls.again import attempts_left, attempts_of
+from engine.calls.hours import rules_of
 from engine.db import Database, insert_new
 from engine.errors import Conflict, Gone, Invalid
 from engine.tables import CallTask, Customer

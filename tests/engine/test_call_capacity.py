@@ -10,9 +10,13 @@ import pytest
 from kit.calls import MONDAY, claim_one, declared, make, task, tasks_of
 from sqlalchemy import select, update
 
-from engine import call_capacity, call_leases, call_queues, call_tasks, call_value
-from engine.call_capacity import Wish, crowded_out
-from engine.call_hours import rules_of
+from engine.calls import capacity as call_capacity
+from engine.calls import leases as call_leases
+from engine.calls import queues as call_queues
+from engine.calls import tasks as call_tasks
+from engine.calls import value as call_value
+from engine.calls.capacity import Wish, crowded_out
+from engine.calls.hours import rules_of
 from engine.db import Database, insert_new, table
 from engine.errors import Invalid
 from engine.tables import CallTask, Purchase

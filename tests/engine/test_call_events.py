@@ -9,8 +9,11 @@ import pytest
 from kit.calls import MONDAY, claim_one, lapse, make, task
 from sqlalchemy import select, update
 
-from engine import call_events, call_leases, call_tasks, webhooks
-from engine.call_events import EVENTS
+from engine import webhooks
+from engine.calls import events as call_events
+from engine.calls import leases as call_leases
+from engine.calls import tasks as call_tasks
+from engine.calls.events import EVENTS
 from engine.db import Database, table
 from engine.errors import Invalid, NotFound
 from engine.tables import WebhookDelivery

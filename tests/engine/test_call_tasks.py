@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from engine import call_leases, call_queues, call_tasks, consent, events
+from engine import consent, events
+from engine.calls import leases as call_leases
+from engine.calls import queues as call_queues
+from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new, table
 from engine.errors import Conflict, Gone, Invalid, NotFound
 from engine.tables import CallTask, Message, Suppression

@@ -11,12 +11,12 @@ import pytest
 from kit.naughty import NAUGHTY
 from sqlalchemy import select
 
-from engine import feeds
-from engine.context import Brand
 from engine.db import Database, insert_new, table
 from engine.errors import Gone, NotFound
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.tables import Feed, FeedItem
+from engine.templating.context import Brand
 
 LINKS = Links("https://journeys.example", b"a key")
 BRAND = Brand("Marchand & Filles", "12 rue des Halles, Lyon", "https://shop.example")

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from engine.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
-from engine.context import Brand
 from engine.db import Database, table
-from engine.files import read_file
 from engine.links import Links
 from engine.outgoing import Content, Recipient
-from engine.rendering import Renderer
 from engine.tables import TemplateVersion
-from engine.templates import TemplateError, Templates
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
+from engine.templating.context import Brand
+from engine.templating.files import read_file
+from engine.templating.rendering import Renderer
+from engine.templating.templates import TemplateError, Templates
 
 LINKS = Links("https://journeys.example", b"a key")
 PIXEL = (

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import func, select
 
 from engine import consent, customers, events, imports
-from engine.csv_rows import BadFile
 from engine.db import Database, table
 from engine.errors import Invalid
+from engine.importing.csv_rows import BadFile
 from engine.tables import Consent, Customer, Purchase
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)

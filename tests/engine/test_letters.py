@@ -12,14 +12,14 @@ import zxingcpp
 from PIL import Image
 from pypdf import PdfReader
 
-from engine.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
-from engine.context import Brand
-from engine.glyphs import printable
-from engine.letters import Letters
+from engine.letters.composing import Letters
+from engine.letters.glyphs import printable
+from engine.letters.typesetting import Piece, typeset
 from engine.links import Links
 from engine.outgoing import Recipient
-from engine.templates import TemplateError, Templates
-from engine.typesetting import Piece, typeset
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
+from engine.templating.context import Brand
+from engine.templating.templates import TemplateError, Templates
 
 LINKS = Links("https://journeys.example", b"a key")
 BODY = """= A present for #either(customer.first_name, "you")

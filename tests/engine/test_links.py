@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.links import ForgedLink, Links
-from engine.twilio import sign_twilio, verify_twilio
+from engine.sms.twilio import sign_twilio, verify_twilio
 
 LINKS = Links("https://journeys.example/", b"a key")
 KEYS = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=60)

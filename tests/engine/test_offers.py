@@ -16,9 +16,9 @@ from sqlalchemy import event, func, select
 
 from engine import best_offers, offers
 from engine.best_offers import BestOffers, Usual, chance
-from engine.csv_rows import BadFile
 from engine.db import Database, insert_new, table
 from engine.errors import Invalid, NotFound
+from engine.importing.csv_rows import BadFile
 from engine.imports import import_offers
 from engine.offers import Offer
 from engine.tables import OfferVersion, Purchase

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kit.naughty import NAUGHTY
 
-from engine.checking import SAMPLE
-from engine.postal import LINES, WIDTH, Undeliverable, address_lines, postal
+from engine.letters.postal import LINES, WIDTH, Undeliverable, address_lines, postal
+from engine.templating.checking import SAMPLE
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from dsl.problems import render
-from engine.checking import Use
 from engine.settings import Settings
-from engine.sms_check import sms_costs, sms_problems, sms_remarks
-from engine.templates import Templates
+from engine.sms.check import sms_costs, sms_problems, sms_remarks
+from engine.templating.checking import Use
+from engine.templating.templates import Templates
 
 USES = [Use("tea/hello", "sms"), Use("tea/mail", "email")]
 

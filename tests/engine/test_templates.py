@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from engine.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
-from engine.context import Brand
 from engine.db import Database, table
 from engine.links import Links
-from engine.rendering import Renderer
-from engine.sms import plain
+from engine.sms.text import plain
 from engine.tables import TemplateVersion
-from engine.templates import TemplateError, TemplateMissing, Templates
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS, Use, check_templates
+from engine.templating.context import Brand
+from engine.templating.rendering import Renderer
+from engine.templating.templates import TemplateError, TemplateMissing, Templates
 
 LINKS = Links("https://journeys.example", b"a key")
 

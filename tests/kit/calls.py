@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from engine import call_leases, call_tasks
-from engine.call_centre import declare, shift
-from engine.call_hours import Rules
+from engine.calls import leases as call_leases
+from engine.calls import tasks as call_tasks
+from engine.calls.centre import declare, shift
+from engine.calls.hours import Rules
 from engine.db import Database, table
 from engine.tables import CallTask
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dsl.loading import load
 from dsl.problems import Problems
-from engine.checking import check_templates, uses_of
-from engine.templates import Templates
+from engine.templating.checking import check_templates, uses_of
+from engine.templating.templates import Templates
 
 __all__ = ["files_of", "found_in"]
 

@@ -16,7 +16,7 @@ from dsl import Api, Arrows, Final, Goal, Journey, Letter, Shop, after, marketin
 from dsl.ir import IR
 from dsl.step import Row
 from engine.db import Database
-from engine.printing import MANIFEST
+from engine.letters.printing import MANIFEST
 from engine.settings import Settings
 from engine.tables import Enrolment
 from engine.tables import Letter as Piece

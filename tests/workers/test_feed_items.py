@@ -12,13 +12,14 @@ from kit.printing import OPENING, Desk
 
 from dsl import Api, Arrows, Feed, Final, Goal, Journey, Letter, Shop, after, marketing
 from dsl.step import chart
-from engine import endings, feed_sources
+from engine import endings
 from engine.again import made_again
 from engine.db import Database, insert_new
+from engine.feeds.personal import sources as feed_sources
 from engine.links import Links
 from engine.settings import Settings
 from engine.tables import FeedItem, FeedPost, Message
-from engine.templates import Templates
+from engine.templating.templates import Templates
 from workers.registry import Registry
 
 

@@ -22,9 +22,9 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from dsl import Arrows, Customer, Events, Final, Journey, Sms, after, event, marketing, text
-from engine import feed_sources
 from engine.db import Database, table
 from engine.errors import Invalid
+from engine.feeds.personal import sources as feed_sources
 from engine.settings import Settings
 from engine.tables import Enrolment, Event, FeedPost, FeedSource
 from workers import feed_reading

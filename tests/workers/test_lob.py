@@ -23,7 +23,7 @@ from starlette.routing import Route
 from api.app import create_app
 from dsl.step import chart
 from engine.db import Database
-from engine.lob import sign_lob, verify_lob
+from engine.letters.lob import sign_lob, verify_lob
 from engine.settings import Settings
 from engine.tables import Event, Message, PrintRun, Suppression
 from workers.local.post_office import PostOffice

@@ -25,12 +25,12 @@ from dsl import Api, Arrows, Call, Email, Feed, Final, Journey, Letter, Sms, aft
 from dsl.compile import compile_journey
 from dsl.step import Row
 from engine import keys, offers
-from engine.checking import Use, check_templates
 from engine.db import Database, insert_new
 from engine.offers import Offer
 from engine.settings import Settings
 from engine.tables import CallTask, FeedItem, Message, OfferVersion, Purchase
-from engine.templates import Templates
+from engine.templating.checking import Use, check_templates
+from engine.templating.templates import Templates
 from workers.batch import Batch, Item, Outcome
 from workers.channels import channels
 from workers.local.gateway import Gateway

@@ -16,12 +16,14 @@ from pypdf import PdfReader
 from sqlalchemy import update
 
 from dsl.step import chart
-from engine import consent, endings, journeys, post, print_runs, returns
+from engine import consent, endings, journeys
 from engine.db import Database, table
 from engine.errors import Conflict, Invalid, NotFound
 from engine.imports import import_returns
+from engine.letters.composing import post, returns
+from engine.letters.composing import runs as print_runs
+from engine.letters.returns import Returned
 from engine.links import Links
-from engine.returns import Returned
 from engine.settings import Settings
 from engine.tables import Customer, Event, MessageEvent, PrintRun, Suppression
 from engine.tables import Letter as Piece

@@ -17,7 +17,7 @@ from engine.db import Database, insert_new, table
 from engine.links import Links
 from engine.settings import Settings
 from engine.tables import Message, MessageEvent
-from engine.templates import Templates
+from engine.templating.templates import Templates
 from workers.channels import SmsChannel
 from workers.local.gateway import Gateway
 from workers.settling import Settler

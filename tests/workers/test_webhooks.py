@@ -17,7 +17,7 @@ from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from engine import webhooks
-from engine.call_events import EVENTS
+from engine.calls.events import EVENTS
 from engine.db import Database, table
 from engine.tables import Webhook, WebhookDelivery
 from workers.webhooks import Deliverer

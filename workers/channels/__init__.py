@@ -6,7 +6,7 @@ from engine.db import Database
 from engine.links import Links
 from engine.outgoing import Channel
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.templates import Templates
 from workers.channels.call import CallChannel
 from workers.channels.email import EmailChannel
 from workers.channels.feed import FeedChannel

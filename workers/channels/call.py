@@ -9,13 +9,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dsl.localtime import zone_of
-from engine import call_capacity, call_hours, call_tasks, call_value
+from engine.calls import capacity as call_capacity
+from engine.calls import hours as call_hours
+from engine.calls import tasks as call_tasks
+from engine.calls import value as call_value
 from engine.gate import No
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
-from engine.rendering import Renderer
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.rendering import Renderer
+from engine.templating.templates import Templates
 from workers.channels.phones import e164
 
 __all__ = ["CallChannel"]

@@ -11,13 +11,13 @@ from aiosmtplib import SMTPException
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Connection
 
-from engine import feeds
 from engine.db import Database
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
-from engine.rendering import Renderer
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.rendering import Renderer
+from engine.templating.templates import Templates
 from workers.channels.lines import Lines
 from workers.channels.mime import Sender, mail_bytes
 from workers.channels.smtp import SmtpLine, said

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from engine import feeds
 from engine.db import insert_new
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
-from engine.rendering import Renderer
 from engine.settings import Settings
 from engine.tables import FeedItem
-from engine.templates import Templates
+from engine.templating.rendering import Renderer
+from engine.templating.templates import Templates
 
 __all__ = ["FeedChannel"]
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from engine import post
-from engine.letters import Letters
+from engine.letters.composing import Letters, post
+from engine.letters.postal import Undeliverable, postal
+from engine.letters.typesetting import Piece, proof
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
-from engine.postal import Undeliverable, postal
 from engine.settings import Settings
-from engine.templates import TemplateError, Templates
-from engine.typesetting import Piece, proof
+from engine.templating.templates import TemplateError, Templates
 
 __all__ = ["LetterChannel"]
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import httpx
 
-from engine import post, print_runs
 from engine.db import Database
-from engine.post import Placed
-from engine.printing import Printer
+from engine.letters.composing import post
+from engine.letters.composing import runs as print_runs
+from engine.letters.post import Placed
+from engine.letters.printing import Printer
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun
-from engine.templates import Template, TemplateError
+from engine.templating.templates import Template, TemplateError
 
 __all__ = ["Lob"]
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Recipient, Send
-from engine.rendering import Renderer
 from engine.settings import Settings
-from engine.sms import Tariff, finished, picture_address
-from engine.templates import Templates
+from engine.sms.text import Tariff, finished, picture_address
+from engine.templating.rendering import Renderer
+from engine.templating.templates import Templates
 from workers.channels.phones import e164
 from workers.channels.sms_apprise import ByApprise
 from workers.channels.sms_generic import Generic

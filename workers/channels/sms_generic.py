@@ -9,8 +9,8 @@ import httpx
 
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.signed_json import sign
-from engine.sms import segments
+from engine.sms.signed_json import sign
+from engine.sms.text import segments
 from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said, trust
 
 __all__ = ["Generic"]

@@ -9,7 +9,7 @@ import httpx
 
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.twilio import DEAD
+from engine.sms.twilio import DEAD
 from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said, trust
 
 __all__ = ["Twilio"]

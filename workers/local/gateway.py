@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from engine.sms import segments
-from engine.twilio import sign_twilio
+from engine.sms.text import segments
+from engine.sms.twilio import sign_twilio
 
 __all__ = ["INVALID", "Gateway", "gateway"]
 

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from engine.lob import sign_lob
+from engine.letters.lob import sign_lob
 
 __all__ = ["PostOffice", "post_office"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.checking import SAMPLE, SAMPLE_FACTS
 from engine.links import Links
 from engine.outgoing import Channel, Outgoing, Recipient
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS
+from engine.templating.templates import Templates
 
 Compose = Callable[..., Outgoing]
 

@@ -19,15 +19,15 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from engine import feeds
-from engine.checking import SAMPLE
-from engine.context import Brand
 from engine.db import Database, table
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
 from engine.tables import TemplateVersion
-from engine.templates import Templates
+from engine.templating.checking import SAMPLE
+from engine.templating.context import Brand
+from engine.templating.templates import Templates
 from workers.channels import EmailChannel, channels
 from workers.local.sink import Sink, messages
 

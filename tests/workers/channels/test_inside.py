@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from engine import feeds
-from engine.checking import SAMPLE
-from engine.context import Brand
 from engine.db import Database, table
+from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.outgoing import Outgoing
 from engine.settings import Settings
 from engine.tables import CallTask, FeedItem
-from engine.templates import TemplateError, Templates
+from engine.templating.checking import SAMPLE
+from engine.templating.context import Brand
+from engine.templating.templates import TemplateError, Templates
 from workers.channels import CallChannel, FeedChannel
 
 Compose = Callable[..., Outgoing]

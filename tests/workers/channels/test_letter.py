@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from engine.checking import SAMPLE
 from engine.db import Database, table
 from engine.links import Links
 from engine.outgoing import Outgoing, Paper
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun, TemplateVersion
-from engine.templates import Templates
+from engine.templating.checking import SAMPLE
+from engine.templating.templates import Templates
 from workers.channels import LetterChannel
 
 Compose = Callable[..., Outgoing]

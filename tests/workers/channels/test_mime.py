@@ -17,11 +17,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.naughty import NAUGHTY
 
-from engine.checking import SAMPLE
 from engine.links import Links
 from engine.outgoing import CarriedFile, Content, Outgoing
 from engine.settings import Settings
-from engine.templates import Templates
+from engine.templating.checking import SAMPLE
+from engine.templating.templates import Templates
 from workers.channels import EmailChannel
 from workers.channels.mime import Sender, mail_bytes
 

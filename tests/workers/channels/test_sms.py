@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from engine.checking import SAMPLE
 from engine.links import Links
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.signed_json import signed_by
-from engine.sms import segments, wide
-from engine.templates import TemplateError, Templates
-from engine.twilio import verify_twilio
+from engine.sms.signed_json import signed_by
+from engine.sms.text import segments, wide
+from engine.sms.twilio import verify_twilio
+from engine.templating.checking import SAMPLE
+from engine.templating.templates import TemplateError, Templates
 from workers.channels import SmsChannel
 from workers.channels.sms_provider import seconds
 from workers.local.gateway import INVALID, Gateway

@@ -1,0 +1,1 @@
+"""The call center: queues and their hours, tasks and their leases, attempts, outcomes."""

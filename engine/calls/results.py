@@ -1,0 +1,178 @@
+"""A dialer's file back: the outcomes of tasks that were worked without a lease, row after row (RFC 4180, first line: columns)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from engine.calls import again as call_again
+from engine.calls import outcomes as call_outcomes
+from engine.calls import tasks as call_tasks
+from engine.calls.hours import rules_of
+from engine.calls.outcomes import CALLBACK
+from engine.db import Database, table
+from engine.errors import Conflict, EngineError, Invalid
+from engine.tables import CallAttempt
+
+__all__ = ["COLUMNS", "REQUIRED", "Rejected", "Results", "apply"]
+
+COLUMNS = ("id", "outcome", "worker", "notes", "duration_s", "at", "phone", "answers")
+REQUIRED = ("id", "outcome")
+_AT_ONCE = 200
+_LONGEST = {"notes": 10_000, "worker": 200}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that was not applied: its number (the header is 1), its task, and why not."""
+
+    row: int
+    id: str
+    code: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Results:
+    """What became of a file's rows."""
+
+    rows: int = 0
+    applied: int = 0
+    repeated: int = 0
+    """Said before, by the same file or another; nothing changed."""
+    rejected: list[Rejected] = field(default_factory=list[Rejected])
+
+
+def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
+    """Apply each row by itself, in order; one that can't be is told, and the others go on. The same file again changes nothing.
+
+    `worker` stands for rows that name none. Raises Invalid for a file whose columns are not known.
+    """
+    results = Results()
+    rows = list(_rows(text))
+    for start in range(0, len(rows), _AT_ONCE):
+        with database.write() as conn:
+            for number, cells in rows[start : start + _AT_ONCE]:
+                results.rows += 1
+                try:
+                    with conn.begin_nested():  # a row that fails half-way leaves nothing
+                        new = _apply(conn, cells, worker, now)
+                except EngineError as error:
+                    results.rejected.append(Rejected(number, _cell(cells, "id"), error.code, error.message))
+                else:
+                    results.applied += new
+                    results.repeated += not new
+    return results
+
+
+def _rows(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
+    text = text.removeprefix("\ufeff")
+    first = text.partition("\n")[0]
+    mark = max(",;\t", key=lambda each: (first.count(each), each == ","))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
+    columns = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    unknown = [name for name in columns if name not in COLUMNS]
+    missing = [name for name in REQUIRED if name not in columns]
+    if unknown or missing:
+        wrong = f"unknown: {', '.join(unknown)}" if unknown else f"missing: {', '.join(missing)}"
+        raise Invalid("columns", first.strip()[:200], f"{wrong}; there are {', '.join(COLUMNS)}", "bad_file")
+    try:
+        yield from enumerate(reader, 2)
+    except csv.Error as error:
+        raise Invalid("file", f"line {reader.line_num}", f"this is no CSV: {error}", "bad_file") from None
+
+
+def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: datetime) -> bool:
+    """Apply a row; False where it was applied before."""
+    if None in cells:
+        raise Invalid("row", cells[None], "it has more cells than there are columns")
+    outcome = _cell(cells, "outcome")
+    task = call_tasks.locked(conn, _cell(cells, "id"))
+    who = _text(cells, "worker") or worker
+    if outcome == CALLBACK and outcome not in task.outcomes:
+        return _call_back(conn, cells, task, who, now)
+    call_outcomes.check(outcome, task.outcomes)
+    said = {"answers": _answers(cells), "notes": _text(cells, "notes"), "duration_s": _seconds(cells)}
+    if task.status == "completed":
+        if task.outcome == outcome:
+            return False
+        raise call_tasks.finished(task)
+    _free(task)
+    call_tasks.finish(conn, task, who, task.lease_hash, outcome, said, now)
+    return True
+
+
+def _call_back(
+    conn: Connection, cells: Mapping[str | None, Any], task: call_tasks.CallTask, who: str, now: datetime
+) -> bool:
+    at = _cell(cells, "at")
+    made = f"file:{task.id}:{at}"
+    attempt = table(CallAttempt)
+    if conn.execute(select(attempt.c.id).where(attempt.c.lease_hash == made)).first() is not None:
+        return False
+    if task.status == "completed":
+        raise call_tasks.finished(task)
+    _free(task)
+    rules = rules_of(conn, task.queue)
+    if task.attempts + 1 >= rules.attempts:
+        raise Conflict("no_attempts_left", f"it was tried {task.attempts} times before; {rules.attempts} are the most")
+    task.worker, task.lease_hash = who, made
+    phone = _text(cells, "phone")
+    call_again.replan(conn, task, rules, at, now, phone=phone, notes=_text(cells, "notes"))
+    return True
+
+
+def _free(task: call_tasks.CallTask) -> None:
+    """Raises Conflict or Gone where the task is nobody's to complete by a file."""
+    if task.status == "withdrawn":
+        raise call_tasks.withdrawn(task.id)
+    held = task.status in call_tasks.LEASED and task.lease_until is not None and task.lease_until > datetime.now(UTC)
+    if held:
+        raise Conflict("leased", f"call task {task.id} is being worked on by {task.worker}")
+
+
+def _cell(cells: Mapping[str | None, Any], name: str) -> str:
+    return str(cells.get(name) or "").strip().removeprefix("'")  # as our own export marks it for spreadsheets
+
+
+def _text(cells: Mapping[str | None, Any], name: str) -> str | None:
+    text = _cell(cells, name)
+    if len(text) > _LONGEST.get(name, 1000):
+        raise Invalid(name, f"{text[:40]}…", f"it has {len(text)} characters; {_LONGEST.get(name, 1000)} are the most")
+    if "\x00" in text:
+        raise Invalid(name, text, "it holds a NUL character")
+    return text or None
+
+
+def _seconds(cells: Mapping[str | None, Any]) -> float | None:
+    text = _cell(cells, "duration_s")
+    if not text:
+        return None
+    try:
+        seconds = float(text.replace(",", "."))
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 86_400:
+        raise Invalid("duration_s", text, "it must be seconds, 0 to 86400")
+    return seconds
+
+
+def _answers(cells: Mapping[str | None, Any]) -> dict[str, Any] | None:
+    text = _cell(cells, "answers")
+    if not text:
+        return None
+    try:
+        answers: Any = json.loads(text)
+    except ValueError:
+        answers = None
+    if not isinstance(answers, dict):
+        raise Invalid("answers", text, 'it must be a JSON object, as {"wants": "red"}')
+    return {str(name): value for name, value in answers.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON

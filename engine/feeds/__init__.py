@@ -1,0 +1,1 @@
+"""Feeds: customers' own and segments', as documents; and those of others, read with distrust."""

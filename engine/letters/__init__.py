@@ -1,0 +1,1 @@
+"""Letters: composed, set, gathered in print runs, handed over, and returned."""

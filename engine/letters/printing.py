@@ -1,0 +1,146 @@
+"""Printing: a closed run's letters as files of a hundred and a manifest, from its rows alone; the same bytes each time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from engine.db import table
+from engine.letters.post import Placed
+from engine.letters.postal import LINES
+from engine.letters.runs import FILE
+from engine.letters.typesetting import Piece, typeset
+from engine.tables import Letter, TemplateVersion
+from engine.templating.context import Brand
+from engine.templating.templates import Template, TemplateError
+
+__all__ = ["MANIFEST", "Printed", "Printer", "Unprintable", "templates_of"]
+
+MANIFEST = (
+    "sequence", "letter_id", "file", "first_page", "pages", "line_1", "line_2", "line_3", "line_4", "line_5", "line_6",
+    "country", "mail_class", "sha256",
+)  # fmt: skip
+"""The columns of a run's manifest.csv. `sha256` is the file's that the letter is in."""
+
+
+class Unprintable(Exception):
+    """Letters of a run that can't be printed: `wrong` has the reason by key. The others can, without them."""
+
+    def __init__(self, wrong: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{key}: {reason}" for key, reason in wrong.items()))
+        self.wrong = wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A run on its way: its files by name, the manifest, and where each letter is."""
+
+    files: dict[str, bytes]
+    manifest: bytes
+    placed: tuple[Placed, ...]
+
+    @property
+    def pages(self) -> int:
+        return sum(each.pages for each in self.placed)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The files as a run's row keeps them."""
+        found: list[dict[str, Any]] = []
+        for name, content in self.files.items():
+            inside = [each for each in self.placed if each.file == name]
+            pages = sum(each.pages for each in inside)
+            found.append({"name": name, "letters": len(inside), "pages": pages, "sha256": sha256(content).hexdigest()})
+        found.append({"name": "manifest.csv", "letters": len(self.placed), "sha256": sha256(self.manifest).hexdigest()})
+        return found
+
+
+class Printer:
+    """Prints letters from their rows. `home` is the sender's country, `root` the folder of templates and pictures."""
+
+    def __init__(self, root: Path, home: str, brand: Brand) -> None:
+        self._root = root
+        self._home = home.upper()
+        self._brand = brand
+
+    def run(
+        self, name: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime,
+        done: Callable[[int], None] = lambda _: None,
+    ) -> Printed:  # fmt: skip
+        """All files of a run, its letters in their order. Raises Unprintable; `done` is told how many letters are set."""
+        files: dict[str, bytes] = {}
+        placed: list[Placed] = []
+        wrong: dict[str, str] = {}
+        for start in range(0, len(letters), FILE):
+            chunk = letters[start : start + FILE]
+            file = f"letters-{start // FILE + 1:03}.pdf"
+            try:
+                made = typeset(
+                    [Piece(templates[each.template_hash], each.data) for each in chunk],
+                    self._root,
+                    moment,
+                    title=f"{name}, {file}",
+                    author=self._brand.name,
+                )
+            except TemplateError as error:
+                wrong |= self._wrong(chunk, templates, moment) or {each.key: str(error) for each in chunk}
+                continue
+            files[file] = made.pdf
+            placed += [
+                Placed(letter.key, file, start + at, made.first[at - 1], made.pages[at - 1])
+                for at, letter in enumerate(chunk, start=1)
+            ]
+            done(start + len(chunk))
+        if wrong:
+            raise Unprintable(wrong)
+        return Printed(files, self._manifest(letters, placed, files), tuple(placed))
+
+    def single(self, letter: Letter, templates: Mapping[str, Template], moment: datetime) -> bytes:
+        """One letter as a PDF of its own. Raises TemplateError."""
+        piece = Piece(templates[letter.template_hash], letter.data)
+        made = typeset([piece], self._root, moment, title=str(letter.data["title"]), author=self._brand.name)
+        return made.pdf
+
+    def _wrong(self, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for each in letters:
+            try:
+                self.single(each, templates, moment)
+            except TemplateError as error:
+                found[each.key] = str(error)
+        return found
+
+    def _manifest(self, letters: Sequence[Letter], placed: Sequence[Placed], files: Mapping[str, bytes]) -> bytes:
+        digests = {name: sha256(content).hexdigest() for name, content in files.items()}
+        out = StringIO()
+        writer = csv.writer(out)
+        writer.writerow(MANIFEST)
+        for letter, place in zip(letters, placed, strict=True):
+            lines = [*letter.lines, *[""] * LINES][:LINES]
+            mail_class = "domestic" if letter.country == self._home else "international"
+            cells = [
+                str(place.sequence), letter.key, place.file, str(place.first_page), str(place.pages), *lines,
+                letter.country, mail_class, digests[place.file],
+            ]  # fmt: skip
+            writer.writerow([_inert(cell) for cell in cells])
+        return out.getvalue().encode()
+
+
+def templates_of(conn: Connection, letters: Sequence[Letter]) -> dict[str, Template]:
+    """The templates that letters were composed with, as they were then, by their hash."""
+    rows = table(TemplateVersion)
+    wanted = sorted({letter.template_hash for letter in letters})
+    found = conn.execute(select(rows).where(rows.c.hash.in_(wanted)))
+    return {row.hash: Template(row.name, row.channel, row.language, row.source, row.hash) for row in found}
+
+
+def _inert(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

@@ -1,0 +1,351 @@
+"""From a template and a customer to a message: Jinja in a sandbox, compiled once a template, with strict names.
+
+A name that is not there is an error that says which are, never an empty space in somebody's mail.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from html import unescape
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
+from jinja2 import Template as JinjaTemplate
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import missing as unnamed
+
+from engine.links import Links
+from engine.outgoing import Content, Recipient, TrackedLink
+from engine.sms.text import front
+from engine.templating.context import Fields, Loose, facts_of, suggest
+from engine.templating.files import CarriedFiles, FileProblem
+from engine.templating.html import compile_html, plain_text
+from engine.templating.mjml import MjmlError, compile_mjml
+from engine.templating.templates import Template, TemplateError, Templates
+from engine.templating.words import words
+
+__all__ = [
+    "HTML",
+    "MAIL_NAMES",
+    "NAMES",
+    "PLAIN",
+    "Collected",
+    "Renderer",
+    "compile_template",
+    "feed_posts",
+    "names_for",
+    "syntax",
+]
+
+NAMES = (
+    "customer", "orders", "journey", "brand", "offers", "money", "date", "today", "link", "words", "unsubscribe_url",
+    "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url", "feed", "image", "attach",
+)  # fmt: skip
+"""The names that a Jinja template may use."""
+
+MAIL_NAMES = ("image", "attach")
+"""Those that mails alone have: nothing else carries files."""
+
+_PIXEL = (
+    '<img src="{{ open_pixel_url }}" width="1" height="1" alt="" '
+    'style="display:block;width:1px;height:1px;border:0;opacity:0">'
+)
+# Typographers' signs which GSM 03.38 has a plain form of: each would make every segment 70 letters instead of 160.
+_TITLE = re.compile(r"\s*<title>(.*?)</title>\s*", re.DOTALL)
+_KEPT = 500
+
+
+class _Missing(StrictUndefined):
+    @property
+    def _undefined_message(self) -> str:
+        if isinstance(self._undefined_obj, Fields):
+            known = list(self._undefined_obj)
+            return f"{self._undefined_obj!r} has no field {self._undefined_name!r}; {suggest(str(self._undefined_name), known)}"
+        if self._undefined_obj is unnamed and self._undefined_name:
+            return f"there is no name {self._undefined_name!r}; {suggest(self._undefined_name, NAMES)}"
+        return super()._undefined_message
+
+
+def _environment(*, autoescape: bool) -> SandboxedEnvironment:
+    return SandboxedEnvironment(
+        undefined=_Missing,
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_printed,
+        extensions=[],
+    )
+
+
+def _printed(value: Any) -> Any:
+    return "" if value is None else value
+
+
+HTML = _environment(autoescape=True)
+PLAIN = _environment(autoescape=False)
+
+
+class Collected:
+    """The tracked links of one message, in the order in which they first stand in it."""
+
+    def __init__(self, links: Links, key: str) -> None:
+        self._links = links
+        self._key = key
+        self._at: dict[TrackedLink, str] = {}
+
+    def link(self, url: str, name: str = "link") -> str:
+        """The tracked address of `url`: one address for one name and target, however often it stands in the message."""
+        url, name = str(url), str(name)  # a name that is not there raises here
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise TemplateError(f"link() leads to http:// and https:// addresses, not to {url!r}")
+        link = TrackedLink(name, quote(url, safe="%/:=&?~#+!$,;'@()*[]"))
+        if link not in self._at:
+            self._at[link] = self._links.click(self._key, len(self._at))
+        return self._at[link]
+
+    @property
+    def all(self) -> tuple[TrackedLink, ...]:
+        return tuple(self._at)
+
+    @property
+    def first(self) -> str:
+        return next(iter(self._at.values()), "")
+
+
+def names_for(
+    templates: Templates, links: Links, recipient: Recipient, language: str, key: str, facts: Mapping[str, Any]
+) -> tuple[dict[str, Any], Collected]:
+    """The values of NAMES for one message, and where its links are collected. `facts`: see Channel.render."""
+    spoken = words(language)
+    collected = Collected(links, key)
+    values = facts_of(recipient, facts, templates.brand, facts.get("now") or templates.now())
+    unsubscribe = links.unsubscribe(key)
+
+    def money(cents: int | None) -> str:
+        return spoken.money(cents, templates.currency)
+
+    def written(moment: datetime | date | None) -> str:
+        return spoken.date(moment)
+
+    def feed(name: str, most: int = 5) -> list[dict[str, Any]]:
+        return feed_posts(facts.get("feeds"), name, most)
+
+    return {
+        **{name: Fields(name, values[name]) for name in ("customer", "orders", "journey", "brand")},
+        "offers": [Fields("offer", {**offer, "data": Loose(offer["data"])}) for offer in values["offers"]],
+        "today": values["today"],
+        "money": money,
+        "date": written,
+        "link": collected.link,
+        "words": spoken,
+        "unsubscribe_url": unsubscribe,
+        "preferences_url": unsubscribe,
+        "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
+        "open_pixel_url": links.open_pixel(key),
+        "code": links.show_code(links.code(key)),
+        "answer_url": links.letter(links.code(key)),
+        "feed": feed,
+    }, collected
+
+
+def feed_posts(given: Mapping[str, Any] | None, name: str, most: int) -> list[dict[str, Any]]:
+    """The newest posts of a feed source (engine.feeds.sources), as the worker has looked them up; nothing is fetched here.
+
+    Without any given (a check, a preview) every source has a sample. Raises TemplateError for one that is not declared.
+    """
+    if given is None:
+        return [dict(_SAMPLE_POST)] * min(most, 1)
+    if name not in given:
+        known = ", ".join(sorted(given)) or "none is declared that this template names"
+        raise TemplateError(f"there is no feed source {name!r}; known: {known}")
+    posts: list[dict[str, Any]] = given[name]
+    return [
+        post | {"published_at": at if isinstance(at := post["published_at"], datetime) else datetime.fromisoformat(at)}
+        for post in posts[: max(most, 0)]
+    ]
+
+
+_SAMPLE_POST: Mapping[str, Any] = {
+    "title": "A post", "url": "https://example.org/post", "text": "Its first words.", "picture": "", "tags": ["sample"],
+    "published_at": datetime(2026, 3, 1, 9, tzinfo=UTC),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    title: JinjaTemplate
+    html: JinjaTemplate | None
+    text: JinjaTemplate | None
+    media: JinjaTemplate | None = None
+    coded: bool = False
+    """Whether it shows the message's answer code."""
+
+
+class Renderer:
+    """Renders e-mails, SMS, feed items and call scripts. Safe to share between threads."""
+
+    def __init__(self, templates: Templates, links: Links) -> None:
+        self.templates = templates
+        self.links = links
+        self._compiled: dict[str, _Compiled] = {}
+        self._lock = threading.Lock()
+
+    def render(self, channel: str, recipient: Recipient, ref: str, key: str, facts: Mapping[str, Any]) -> Content:
+        """One message. Raises TemplateError with file and line."""
+        template = self.templates.find(ref, channel, recipient.language)
+        names, collected = names_for(self.templates, self.links, recipient, template.language, key, facts)
+        carried = CarriedFiles(self.templates, ref)
+        if channel == "email":
+            names.update(image=carried.image, attach=carried.attach)
+        if channel == "call":
+            for name in (
+                "link",
+                "unsubscribe_url",
+                "preferences_url",
+                "feed_url",
+                "open_pixel_url",
+                "code",
+                "answer_url",
+            ):
+                del names[name]
+        compiled = self._compile(template)
+        try:
+            title = " ".join(compiled.title.render(names).split())
+            page = compiled.html.render(names) if compiled.html else ""
+            text = _tidy(compiled.text.render(names)) if compiled.text else ""
+            media = compiled.media.render(names).strip() if compiled.media else ""
+        except Exception as error:  # a template is a program of somebody else's: anything may be raised
+            raise located(template, names, error) from error
+        if channel == "email" and not text:
+            text = plain_text(page)
+        files = carried.all
+        said = "\0".join((title, page, text, *(f"{each.hash} {each.name}" for each in files)))
+        digest = sha256(said.encode()).hexdigest()
+        return Content(
+            title=title,
+            html=page,
+            text=text,
+            links=collected.all,
+            files=files,
+            media=media,
+            code=self.links.code(key) if compiled.coded else "",
+            template=ref,
+            template_hash=template.hash,
+            hash=digest,
+        )
+
+    def _compile(self, template: Template) -> _Compiled:
+        compiled = self._compiled.get(template.hash)
+        if compiled is None:
+            compiled = compile_template(template)
+            with self._lock:
+                while len(self._compiled) >= _KEPT:
+                    self._compiled.pop(next(iter(self._compiled)))
+                self._compiled[template.hash] = compiled
+        return compiled
+
+
+def compile_template(template: Template) -> _Compiled:
+    """Jinja's templates of a message's parts. Raises TemplateError with file and line."""
+    try:
+        tree = HTML.parse(template.source)  # errors here have the lines of the author's file
+        coded = bool({"code", "answer_url"} & find_undeclared_variables(tree))
+        if template.channel == "email":
+            made = compile_html if template.ending == "html" else compile_mjml
+            mail = made(template.source, _PIXEL)
+            text = mail.text if template.plain is None else _own_text(template.plain)
+            plain = PLAIN.from_string(text) if text else None
+            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain, coded=coded)
+        if template.channel == "sms":
+            media, text = front(template)
+            picture = PLAIN.from_string(media) if media else None
+            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(text), picture, coded)
+        title = _TITLE.search(template.source)
+        if title is None:
+            text = f"a {template.channel} template begins with <title>…</title>"
+            raise TemplateError(text, *template.at(1), code="J166")
+        body = template.source[: title.start()] + template.source[title.end() :]
+        pixel = _PIXEL if template.channel == "feed" else ""
+        page = HTML.from_string(body.strip() + pixel)
+        return _Compiled(PLAIN.from_string(unescape(title[1])), page, None, coded=coded)
+    except TemplateSyntaxError as error:
+        raise syntax(template, error) from error
+    except MjmlError as error:
+        opened = f" (opened at {template.where(error.opened)})" if error.opened else ""
+        tag = re.search(r"</?[\w-]+", str(error))
+        raise TemplateError(f"{error}{opened}", *template.at(error.line), word=tag[0] if tag else "") from error
+
+
+def _own_text(plain: Template) -> str:
+    """The author's text part; what is wrong in it is told with its own lines."""
+    try:
+        HTML.parse(plain.source)
+    except TemplateSyntaxError as error:
+        raise syntax(plain, error) from error
+    return plain.source
+
+
+_BLOCK = re.compile(r"\{%[-+]?\s*(end)?(if|for|filter|call|macro|with|autoescape)\b")
+
+
+def syntax(template: Template, error: TemplateSyntaxError) -> TemplateError:
+    """What is wrong with the syntax; a block that is never closed is told where it begins, not at the end."""
+    open_ones: list[tuple[str, int]] = []
+    for number, line in enumerate(template.source.splitlines(), start=1):
+        for end, tag in _BLOCK.findall(line):
+            if not end:
+                open_ones.append((tag, number))
+            elif open_ones and open_ones[-1][0] == tag:
+                open_ones.pop()
+    if open_ones and "Unexpected end of template" in str(error.message):
+        tag, number = open_ones[-1]
+        text = f"{{% {tag} … %}} is never closed"
+        return TemplateError(text, *template.at(number), word=tag, help=f"write {{% end{tag} %}}")
+    word = re.search(r"'([^']+)'", str(error.message))
+    hint = suggest(word[1], sorted(HTML.filters)) if word and str(error.message).startswith("No filter") else ""
+    return TemplateError(
+        str(error.message).removesuffix("."), *template.at(error.lineno), word=word[1] if word else "", help=hint
+    )
+
+
+def located(template: Template, names: Mapping[str, Any], error: Exception) -> TemplateError:
+    """The error with the author's file and line: the source itself is rendered once more, for its line numbers."""
+    line = _failing(template, names)
+    if not line and template.plain is not None:
+        template, line = template.plain, _failing(template.plain, names)
+    code = "J161" if isinstance(error, UndefinedError) else error.code if isinstance(error, FileProblem) else "J167"
+    word = re.search(r"'([^']+)'", str(error))
+    message, hint = (error.message, error.help) if isinstance(error, TemplateError) else (str(error), "")
+    return TemplateError(message, *template.at(line or 1), code=code, word=word[1] if word else "", help=hint)
+
+
+def _failing(template: Template, names: Mapping[str, Any]) -> int:
+    """The line in which the source fails; 0: it does not."""
+    line = 0
+    try:
+        HTML.from_string(template.source).render(names)
+    except Exception as again:  # noqa: BLE001  # as above
+        line = 1
+        trace = again.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == "<template>":
+                line = trace.tb_lineno
+            trace = trace.tb_next
+    return line
+
+
+_BLANKS = re.compile(r"[ \t]+(?=\n)")
+_GAPS = re.compile(r"\n{3,}")
+
+
+def _tidy(text: str) -> str:
+    return _GAPS.sub("\n\n", _BLANKS.sub("", text)).strip()
