@@ -16,8 +16,8 @@ from typing import Any
 from feedgen.feed import FeedGenerator  # pyright: ignore[reportMissingTypeStubs]
 
 from engine.db import Database, insert_new
+from engine.feeds import personal as feeds
 from engine.feeds.document import FeedHead, FeedRow, Kind, written
-from engine.feeds.personal import personal as feeds
 from engine.links import Links
 from engine.tables import FeedItem
 from engine.templating.context import Brand

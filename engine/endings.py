@@ -14,8 +14,8 @@ from sqlalchemy import Connection, func, select, update
 
 from engine.calls import tasks as call_tasks
 from engine.db import table
-from engine.feeds.personal import personal as feeds
-from engine.letters.composing import post
+from engine.feeds import personal as feeds
+from engine.letters import post
 from engine.tables import Cohort, Enrolment, Message
 
 __all__ = ["end", "told", "untold"]

@@ -14,8 +14,8 @@ from engine.calls import tasks as call_tasks
 from engine.clock import from_ms
 from engine.db import insert_new, table
 from engine.enrolments import chunked
-from engine.feeds.personal import personal as feeds
-from engine.letters.composing import post
+from engine.feeds import personal as feeds
+from engine.letters import post
 from engine.messages import message_key, read_key
 from engine.tables import CallTask, Enrolment, LateAnswer, Message, Step
 

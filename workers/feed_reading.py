@@ -20,8 +20,8 @@ from functools import cache
 import httpx
 
 from engine.db import Database
+from engine.feeds import sources as feed_sources
 from engine.feeds.parsing import BadFeed, Post, parse
-from engine.feeds.personal import sources as feed_sources
 from engine.settings import Settings
 from engine.tables import FeedSource
 

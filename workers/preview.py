@@ -20,7 +20,7 @@ from dsl.ir import CHANNELS, IR, State
 from engine import customers, facts
 from engine.db import Database
 from engine.errors import Conflict, Invalid, NotFound
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Channel, Content, Outgoing, Receipt, Recipient
 from engine.recipients import read_recipients

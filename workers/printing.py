@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from engine.db import Database
-from engine.letters.composing import post
-from engine.letters.composing import runs as print_runs
+from engine.letters import post
+from engine.letters import runs as print_runs
 from engine.letters.printing import Printed, Printer, Unprintable, templates_of
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun

@@ -27,8 +27,8 @@ from engine.best_offers import Best, BestOffers
 from engine.clock import from_ms
 from engine.db import Database
 from engine.enrolments import chunked
-from engine.feeds.personal import personal as feeds
-from engine.feeds.personal import sources as feed_sources
+from engine.feeds import personal as feeds
+from engine.feeds import sources as feed_sources
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
 from engine.outgoing import Bounded, Channel, Outgoing, Paced, Paper, Receipt, Recipient, Send

@@ -29,7 +29,7 @@ def create(
 ) -> None:
     """Make a segment feed, or change it, and print its address: a secret of those who may read it."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import segments as segment_feeds
+    from engine.feeds import segments as segment_feeds
 
     settings, database = open_database()
     links = _links(settings)
@@ -44,8 +44,8 @@ def create(
 def list_() -> None:
     """List segment feeds with their addresses, and the feeds that are read."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import segments as segment_feeds
-    from engine.feeds.personal import sources as feed_sources
+    from engine.feeds import segments as segment_feeds
+    from engine.feeds import sources as feed_sources
 
     settings, database = open_database()
     links = _links(settings)
@@ -68,7 +68,7 @@ def post(
 ) -> None:
     """Post an item to a segment feed."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import segments as segment_feeds
+    from engine.feeds import segments as segment_feeds
 
     settings, database = open_database()
     with database.write() as conn:
@@ -81,7 +81,7 @@ def post(
 def withdraw(name: Name, item: Annotated[str, typer.Argument(help="The item's id.")]) -> None:
     """Take an item out of a segment feed."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import segments as segment_feeds
+    from engine.feeds import segments as segment_feeds
 
     settings, database = open_database()
     with database.write() as conn:
@@ -93,7 +93,7 @@ def withdraw(name: Name, item: Annotated[str, typer.Argument(help="The item's id
 def rotate(name: Name) -> None:
     """Give a segment feed a new address, and print it; the old one answers 410."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import segments as segment_feeds
+    from engine.feeds import segments as segment_feeds
 
     settings, database = open_database()
     links = _links(settings)
@@ -106,7 +106,7 @@ def rotate(name: Name) -> None:
 def revoke(name: Name) -> None:
     """Revoke a segment feed: its address answers 410."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import segments as segment_feeds
+    from engine.feeds import segments as segment_feeds
 
     settings, database = open_database()
     with database.write() as conn:
@@ -123,7 +123,7 @@ def read(
 ) -> None:
     """Read a feed of somebody's: its posts are for templates; with --segment a new one is the event NAME.posted of its customers."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import sources as feed_sources
+    from engine.feeds import sources as feed_sources
 
     settings, database = open_database()
     with database.write() as conn:
@@ -135,7 +135,7 @@ def read(
 def forget(name: Name) -> None:
     """Read a feed no more, and forget its posts."""
     from api.commands.opening import open_database
-    from engine.feeds.personal import sources as feed_sources
+    from engine.feeds import sources as feed_sources
 
     _, database = open_database()
     with database.write() as conn:

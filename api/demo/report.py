@@ -15,8 +15,8 @@ from api.demo.summary import Revenue, Summary
 from dsl.draw import svg
 from engine import journeys
 from engine.db import Database, table
-from engine.letters.composing import post
-from engine.letters.composing import runs as print_runs
+from engine.letters import post
+from engine.letters import runs as print_runs
 from engine.letters.printing import Printer, templates_of
 from engine.png import png
 from engine.settings import Settings

@@ -16,7 +16,7 @@ from api.errors import ApiError
 from api.state import Here
 from engine import consent, customers, journeys, paths
 from engine.db import table
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.tables import Feed
 
 __all__ = ["router"]

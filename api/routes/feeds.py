@@ -10,9 +10,9 @@ from fastapi import APIRouter, Header, Response
 from api.errors import ApiError, ErrorBody
 from api.state import Here
 from engine.errors import NotFound
+from engine.feeds import personal as feeds
+from engine.feeds import segments as segment_feeds
 from engine.feeds.document import Kind
-from engine.feeds.personal import personal as feeds
-from engine.feeds.personal import segments as segment_feeds
 from engine.links import ForgedLink
 
 __all__ = ["router"]

@@ -18,8 +18,8 @@ from api.state import Here
 from engine.db import table
 from engine.errors import Invalid
 from engine.imports import import_returns
-from engine.letters.composing import post, returns
-from engine.letters.composing import runs as print_runs
+from engine.letters import post, returns
+from engine.letters import runs as print_runs
 from engine.letters.lob import SAYS, verify_lob
 from engine.letters.printing import Printer, templates_of
 from engine.letters.returns import Returned

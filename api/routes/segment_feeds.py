@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Need
 from api.errors import ApiError
 from api.state import Here, State
-from engine.feeds.personal import personal as feeds
-from engine.feeds.personal import segments as segment_feeds
-from engine.feeds.personal import sources as feed_sources
+from engine.feeds import personal as feeds
+from engine.feeds import segments as segment_feeds
+from engine.feeds import sources as feed_sources
 from engine.feeds.segments import Item
 from engine.tables import FeedPost, FeedSource, SegmentFeed, SegmentItem
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from engine.db import Database, table
 from engine.errors import Invalid
 from engine.importing.cells import past
-from engine.letters.composing import returns
+from engine.letters import returns
 from engine.letters.returns import Returned
 from engine.links import ForgedLink, Links
 from engine.tables import Letter

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 from engine import consent, events
 from engine.db import table
 from engine.errors import Invalid
-from engine.letters.composing import post
+from engine.letters import post
 from engine.tables import Letter
 
 __all__ = ["Returned", "came_back", "check", "rejected"]

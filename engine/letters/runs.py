@@ -17,7 +17,7 @@ from engine.db import table
 from engine.enrolments import chunked
 from engine.errors import NotFound
 from engine.gate import Candidate
-from engine.letters.composing import post
+from engine.letters import post
 from engine.settings import Settings
 from engine.tables import Journey, Letter, Message, PrintRun
 

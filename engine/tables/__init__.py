@@ -4,6 +4,7 @@ Times are journey time in UTC. Money is in whole minor units (cents). Migrations
 """
 
 from engine.tables.calls import CallAttempt, CallDeferral, CallEvent, CallQueue, CallTask
+from engine.tables.columns import Kept, Moment
 from engine.tables.customers import Consent, Customer, Exposure, Purchase, Suppression
 from engine.tables.enrolments import Cohort, Enrolment, EntryRefusal, QueuedEntry, Step
 from engine.tables.feeds import Feed, FeedItem, FeedPost, FeedSource, SegmentFeed, SegmentItem, SegmentToken
@@ -45,6 +46,7 @@ __all__ = [
     "Journey",
     "JourneyToggle",
     "JourneyVersion",
+    "Kept",
     "KnobChange",
     "LateAnswer",
     "Lease",
@@ -52,6 +54,7 @@ __all__ = [
     "MailTally",
     "Message",
     "MessageEvent",
+    "Moment",
     "Offer",
     "OfferVersion",
     "Pace",

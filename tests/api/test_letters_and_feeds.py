@@ -11,7 +11,7 @@ import pytest
 
 from engine.db import Database, insert_new
 from engine.events import StoredEvent
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.tables import Customer, FeedItem, Letter
 

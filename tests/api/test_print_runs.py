@@ -16,8 +16,8 @@ from api.app import create_app
 from engine import keys
 from engine.db import Database, insert_new, table
 from engine.events import StoredEvent
-from engine.letters.composing import post
-from engine.letters.composing import runs as print_runs
+from engine.letters import post
+from engine.letters import runs as print_runs
 from engine.letters.printing import Printer, templates_of
 from engine.links import Links
 from engine.outgoing import Outgoing

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from api.command import app as command
 from dsl import Customer, text
 from engine.db import Database, insert_new
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.settings import Settings
 from engine.tables import Customer as Person

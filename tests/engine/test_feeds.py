@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from engine.db import Database, insert_new, table
 from engine.errors import Gone, NotFound
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.tables import Feed, FeedItem
 from engine.templating.context import Brand

@@ -15,7 +15,7 @@ from dsl.step import chart
 from engine import endings
 from engine.again import made_again
 from engine.db import Database, insert_new
-from engine.feeds.personal import sources as feed_sources
+from engine.feeds import sources as feed_sources
 from engine.links import Links
 from engine.settings import Settings
 from engine.tables import FeedItem, FeedPost, Message

@@ -24,7 +24,7 @@ from temporalio.client import Client
 from dsl import Arrows, Customer, Events, Final, Journey, Sms, after, event, marketing, text
 from engine.db import Database, table
 from engine.errors import Invalid
-from engine.feeds.personal import sources as feed_sources
+from engine.feeds import sources as feed_sources
 from engine.settings import Settings
 from engine.tables import Enrolment, Event, FeedPost, FeedSource
 from workers import feed_reading

@@ -20,8 +20,8 @@ from engine import consent, endings, journeys
 from engine.db import Database, table
 from engine.errors import Conflict, Invalid, NotFound
 from engine.imports import import_returns
-from engine.letters.composing import post, returns
-from engine.letters.composing import runs as print_runs
+from engine.letters import post, returns
+from engine.letters import runs as print_runs
 from engine.letters.returns import Returned
 from engine.links import Links
 from engine.settings import Settings

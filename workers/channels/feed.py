@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from engine.db import insert_new
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
 from engine.settings import Settings

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from engine.letters.composing import Letters, post
+from engine.letters import post
+from engine.letters.composing import Letters
 from engine.letters.postal import Undeliverable, postal
 from engine.letters.typesetting import Piece, proof
 from engine.links import Links

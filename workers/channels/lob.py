@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from engine.db import Database
-from engine.letters.composing import post
-from engine.letters.composing import runs as print_runs
+from engine.letters import post
+from engine.letters import runs as print_runs
 from engine.letters.post import Placed
 from engine.letters.printing import Printer
 from engine.settings import Settings

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from engine.db import Database, table
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from engine.db import Database, table
-from engine.feeds.personal import personal as feeds
+from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Outgoing
 from engine.settings import Settings
