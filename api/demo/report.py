@@ -60,7 +60,7 @@ def verdict(revenue: Revenue) -> str:
         " does so by chance alone."
     )
     return (
-        f"{found} And none could be: these baskets were bought in 2017 by people who got none of these messages, so the true"
+        f"{found} No effect could be there: these baskets were bought in 2017 by people who got none of these messages, so the true"
         " effect is zero. What the table shows is that both arms are counted alike, not that the journey works."
     )
 
