@@ -41,6 +41,7 @@ from api.routes import (
     sink,
     sms,
     sms_generic,
+    suppressions,
     webhooks,
 )
 from api.state import State
@@ -69,6 +70,7 @@ _ROUTERS = tuple(
         cloudevents,
         answers,
         customers,
+        suppressions,
         journeys,
         call_stream,
         call_results,

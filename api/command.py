@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues
+from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues, suppressions
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.preview import preview
@@ -54,6 +54,7 @@ def _gather() -> None:
     app.add_typer(keys.app, name="key")
     app.add_typer(mail.app, name="mail")
     app.add_typer(queues.app, name="queue")
+    app.add_typer(suppressions.app, name="suppression")
     app.add_typer(feeds.app, name="feed")
     app.command()(http.api)
     for module, names in _ELSEWHERE.items():

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from engine import consent, events
 from engine.db import table
 from engine.errors import Invalid
 from engine.letters import post
-from engine.tables import Letter
+from engine.tables import Letter, Message
 
 __all__ = ["Returned", "came_back", "check", "rejected"]
 
@@ -42,7 +42,8 @@ def came_back(conn: Connection, returned: Returned, now: datetime) -> bool:
         .values(status="returned", reason=returned.reason, returned_at=returned.at)
     )
     post.log(conn, [(letter.key, "returned", returned.reason)], now)
-    consent.suppress(conn, "letter", letter.customer_id, f"returned: {returned.reason}", "returned post", now)
+    sent_to = conn.execute(select(table(Message).c.address).where(table(Message).c.key == letter.key)).scalar_one()
+    consent.suppress(conn, "letter", sent_to, f"returned: {returned.reason}", "returned post", now)
     sent = events.Answered(letter.key, letter.customer_id, "letter", [])
     payload = {"reason": returned.reason, "code": letter.code}
     return events.answer(

@@ -22,6 +22,7 @@ from engine.enrolments import chunked
 from engine.errors import NotFound
 from engine.holdout import HELD_OUT, arm
 from engine.holidays import holidays_of
+from engine.letters.place import mark
 from engine.simulation.plan import Person
 from engine.simulation.responses import guards_in
 from engine.tables import Consent, Customer, Suppression
@@ -30,8 +31,6 @@ __all__ = ["people"]
 
 _ADDRESS = {"email": ("email",), "sms": ("phone",), "call": ("phone",), "letter": ("address", "city"), "feed": ("id",)}
 """The fields of a customer's row that a channel needs. Whether an address can be delivered to is the channel's to say."""
-_BY_ID = ("letter", "feed")
-"""Channels whose suppressions name the customer, not her address."""
 
 
 def people(conn: Connection, ir: IR, now: datetime, zone: str) -> list[Person]:
@@ -106,4 +105,10 @@ def _addresses(row: RowMapping) -> Iterator[tuple[str, str]]:
     """Her address by each channel that she has one for."""
     for channel, fields in _ADDRESS.items():
         if all(row[field] for field in fields):
-            yield channel, str(row["id"]) if channel in _BY_ID else str(row[fields[0]]).strip().lower()
+            yield channel, _suppressed_under(channel, row)
+
+
+def _suppressed_under(channel: str, row: RowMapping) -> str:
+    if channel == "letter":
+        return mark(row["id"], row["address"], row["postcode"], row["city"])
+    return str(row[_ADDRESS[channel][0]]).strip().lower() if channel != "feed" else str(row["id"])

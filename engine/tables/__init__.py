@@ -5,7 +5,7 @@ Times are journey time in UTC. Money is in whole minor units (cents). Migrations
 
 from engine.tables.calls import CallAttempt, CallDeferral, CallEvent, CallQueue, CallTask
 from engine.tables.columns import Kept, Moment
-from engine.tables.customers import Consent, Customer, Exposure, Purchase, Suppression
+from engine.tables.customers import Consent, Customer, Exposure, Purchase, Suppression, SuppressionLift
 from engine.tables.enrolments import Cohort, Enrolment, EntryRefusal, QueuedEntry, Step
 from engine.tables.feeds import Feed, FeedItem, FeedPost, FeedSource, SegmentFeed, SegmentItem, SegmentToken
 from engine.tables.journeys import (
@@ -67,6 +67,7 @@ __all__ = [
     "Step",
     "StrayMail",
     "Suppression",
+    "SuppressionLift",
     "TemplateVersion",
     "Webhook",
     "WebhookDelivery",

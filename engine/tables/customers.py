@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Column, Index
 from sqlmodel import Field
 
-from engine.tables.columns import Kept, json_column, moment_column
+from engine.tables.columns import BIG, Kept, json_column, moment_column
 
-__all__ = ["Consent", "Customer", "Exposure", "Purchase", "Suppression"]
+__all__ = ["Consent", "Customer", "Exposure", "Purchase", "Suppression", "SuppressionLift"]
 
 
 class Customer(Kept, table=True):
@@ -52,10 +52,24 @@ class Suppression(Kept, table=True):
 
     channel: str = Field(primary_key=True)
     address: str = Field(primary_key=True)
-    """The address in the channel's normal form; a customer's id for letters, calls by customer and feeds."""
+    """The address in the channel's normal form; her id for feeds; for letters her id and the mark of the place."""
     reason: str
     at: datetime = moment_column()
     source: str
+
+
+class SuppressionLift(Kept, table=True):
+    """A suppression that was taken back: what it was, who took it back, when and why."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    channel: str
+    address: str = Field(index=True)
+    reason: str
+    suppressed_at: datetime = moment_column()
+    source: str
+    at: datetime = moment_column()
+    who: str
+    why: str
 
 
 class Purchase(Kept, table=True):

@@ -18,6 +18,7 @@ _CUT_OFF = 102_400
 _ANCHOR = re.compile(r"<a\b([^>]*)>(.*?)</a>", re.DOTALL | re.IGNORECASE)
 _HREF = re.compile(r"\bhref\s*=\s*(\"|')(.*?)\1", re.DOTALL | re.IGNORECASE)
 _ALT = re.compile(r"\balt\s*=\s*(\"|')\s*[^\"'\s]", re.IGNORECASE)
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![\d.])", re.IGNORECASE)
 _UNSEEN = re.compile(r"<!--.*?-->|<(style|title)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
 
 
@@ -63,7 +64,9 @@ def _leads(anchor: re.Match[str], way_out: str) -> bool:
     """Whether it is a link to there that can be seen."""
     href = _HREF.search(anchor[1])
     said = unescape(re.sub(r"<[^>]*>", "", anchor[2])).strip() or _ALT.search(anchor[2])
-    return href is not None and unescape(href[2]) == way_out and bool(said)
+    return (
+        href is not None and unescape(href[2]) == way_out and bool(said) and not _HIDDEN.search(anchor[1] + anchor[2])
+    )
 
 
 def _letters(text: str) -> str:

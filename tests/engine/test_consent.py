@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from engine import consent, events
+from engine import consent, events, suppressions
 from engine.db import Database, table
-from engine.errors import Invalid
+from engine.errors import Invalid, NotFound
 from engine.tables import Suppression
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
@@ -69,6 +69,44 @@ def test_unknown_channels_and_purposes_are_refused(sqlite: Database) -> None:
         with pytest.raises(Invalid):
             consent.suppress(conn, "pigeon", "x", "bounce", "smtp", NOW)
         assert consent.of(conn, "c1") == []
+
+
+def test_a_suppression_is_listed_and_taken_back_with_who_and_why(db: Database) -> None:
+    with db.write() as conn:
+        for channel, address in (
+            ("email", "a@example.com"),
+            ("email", "b_@example.com"),
+            ("letter", "c1 @0a1b"),
+            ("sms", "c1"),
+        ):
+            consent.suppress(conn, channel, address, "hard bounce", "smtp", NOW)
+        consent.suppress(conn, "letter", "c11 @0a1b", "returned", "post", NOW)
+    with db.read() as conn:
+        assert [row.address for row in suppressions.listed(conn, channel="email")] == [
+            "a@example.com",
+            "b_@example.com",
+        ]
+        assert [row.address for row in suppressions.listed(conn, address="c1")] == ["c1 @0a1b", "c1"]
+        assert len(suppressions.listed(conn, after=("email", "b_@example.com"))) == 3
+        assert [row.channel for row in suppressions.listed(conn, most=2, after=("email", "a@example.com"))] == [
+            "email",
+            "letter",
+        ]
+    with db.write() as conn:
+        with pytest.raises(Invalid, match="why"):
+            suppressions.lift(conn, "email", "a@example.com", "ada", " ", NOW)
+        with pytest.raises(NotFound):
+            suppressions.lift(conn, "email", "nobody@example.com", "ada", "x", NOW)
+        suppressions.lift(conn, "email", "a@example.com", "ada", "their server was full", NOW)
+    with db.read() as conn:
+        (kept,) = suppressions.lifts(conn)
+        assert (kept.address, kept.reason, kept.who, kept.why) == (
+            "a@example.com",
+            "hard bounce",
+            "ada",
+            "their server was full",
+        )
+        assert suppressions.listed(conn, address="a@example.com") == []
 
 
 def test_the_first_reason_of_a_suppression_stays(db: Database) -> None:

@@ -213,6 +213,8 @@ def test_only_mails_carry_files(templates: Templates, write: Write) -> None:
         ("customer.first_name or", "customer.frist_name or", "J161 win/mail.en.html:4: customer has no field"),
         ("<title>", "<tytle>", "J166 win/mail.en.html:1: there is no title"),
         ('<a href="{{ unsubscribe_url }}">no more</a>', "", "J165 win/mail.en.html:1: a marketing mail needs the way out"),
+        ('<a href="{{ unsubscribe_url }}', '<a style="display: none" href="{{ unsubscribe_url }}',
+         "J165 win/mail.en.html:1: a marketing mail needs the way out"),
         (">no more</a>", "></a>", "J165 win/mail.en.html:1: a marketing mail needs the way out"),
         ("{{ brand.address }}", "Lyon", "J170 win/mail.en.html:1: a marketing mail says who sends it"),
         ("<h1", "<p>{{ 'long ' * 30000 }}</p><h1", "J171 win/mail.en.html:1: this mail has"),

@@ -202,6 +202,15 @@ def test_a_catalogue_page_has_each_customers_own_products_in_their_order(letters
     assert "Yours" not in words_of(without.pdf)
 
 
+def test_an_offers_picture_on_the_web_is_left_out_on_paper_and_stops_no_check(letters: Letters, tmp_path: Path) -> None:
+    (tmp_path / "win").mkdir()
+    (tmp_path / "win" / "page.en.typ").write_text("= For you\n\n#catalogue(offers)\n", "utf-8")
+    assert check_templates(letters.templates, [Use("win/page", "letter", "marketing", offers=2)]) == []
+    shown = [{"id": "o", "name": "Tea", "picture": "https://shop.example/tea.png", "price": 990}]
+    made = letters.render(SAMPLE, "win/page", "1-1-0", {**SAMPLE_FACTS, "offers": shown})
+    assert "€9.90" in words_of(made.pdf)
+
+
 def test_a_table_in_a_letter_is_the_customers_data(letters: Letters, tmp_path: Path) -> None:
     (tmp_path / "bill.en.typ").write_text(
         "= Yours\n\n#table(columns: (1fr, auto), [What], [Price],\n"

@@ -25,7 +25,7 @@ from engine.letters import runs as print_runs
 from engine.letters.returns import Returned
 from engine.links import Links
 from engine.settings import Settings
-from engine.tables import Customer, Event, MessageEvent, PrintRun, Suppression
+from engine.tables import Customer, Event, Message, MessageEvent, PrintRun, Suppression
 from engine.tables import Letter as Piece
 from workers.printing import Printing
 from workers.registry import Registry
@@ -138,7 +138,8 @@ async def test_K5_who_buys_says_no_or_is_ended_before_the_cut_off_gets_no_letter
             elif what == "consent":
                 consent.withdraw(conn, "ann", "letter", "marketing", "test", now)
             else:
-                consent.suppress(conn, "letter", "ann", "deceased", "test", now)
+                (mail,) = desk.engine.messages("ann")
+                consent.suppress(conn, "letter", mail.address or "", "deceased", "test", now)
     assert await desk.print() == 1
     assert [row["letter_id"] for row in desk.manifest()] == [desk.letter("ben").key]
     assert (desk.letter("ann").status, desk.letter("ann").reason) == ("withdrawn", reason)
@@ -251,11 +252,16 @@ async def test_K6_a_letter_that_came_back_suppresses_the_address_and_the_next_is
         ("ben", desk.letter("ben").key),
     }
     assert events[0].payload["reason"] in {"moved away", "undeliverable"}
-    assert {row.address for row in desk.engine.rows(Suppression, channel="letter")} == {"ann", "ben"}
+    wrote_to = {row.address for row in desk.engine.rows(Message, channel="letter")}
+    assert {row.address for row in desk.engine.rows(Suppression, channel="letter")} == wrote_to
+    assert len(wrote_to) == 2
 
-    outcome = await desk.send("ann", moment=weeks, ir=desk.engine.publish(Onward))
+    onward = desk.engine.publish(Onward)
+    desk.engine.customers("ben", address="9 quai Claude Bernard", postcode="69007")  # he has moved
+    outcome = await desk.send("ann", "ben", moment=weeks, ir=onward)
     assert outcome.not_sent == (0,)
     assert [message.reason for message in desk.engine.messages("ann", journey="onward")] == ["suppressed"]
+    assert [message.status for message in desk.engine.messages("ben", journey="onward")] == ["sent"]
 
 
 async def test_K6_a_letter_that_was_never_handed_over_cant_come_back(desk: Desk) -> None:

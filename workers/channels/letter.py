@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from engine.letters import post
 from engine.letters.composing import Letters
+from engine.letters.place import mark
 from engine.letters.postal import Undeliverable, postal
 from engine.letters.typesetting import Piece, proof
 from engine.links import Links
@@ -37,8 +38,10 @@ class LetterChannel:
         self._letters = Letters(templates, links, sender, settings.letter_layout)
 
     def address(self, recipient: Recipient) -> str | None:
-        """Her id, under which letters are suppressed; None if her postal address is missing or can't be printed."""
-        return None if self.lacks(recipient) else recipient.id
+        """What letters to this place are suppressed under; None if her postal address is missing or can't be printed."""
+        if self.lacks(recipient):
+            return None
+        return mark(recipient.id, recipient.address, recipient.postcode, recipient.city)
 
     def lacks(self, recipient: Recipient) -> str:
         """Why no letter can reach her; empty if one can."""

@@ -715,6 +715,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("channel", "address"),
     )
     op.create_table(
+        "suppression_lift",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("channel", sa.String(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("suppressed_at", Moment(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("suppression_lift", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_suppression_lift_address"), ["address"], unique=False)
+
+    op.create_table(
         "template_version",
         sa.Column("hash", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -773,6 +789,7 @@ def downgrade() -> None:
 
     op.drop_table("webhook_token")
     op.drop_table("template_version")
+    op.drop_table("suppression_lift")
     op.drop_table("suppression")
     with op.batch_alter_table("stray_mail", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_stray_mail_at"))
