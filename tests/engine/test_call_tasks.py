@@ -104,6 +104,14 @@ def test_claim_takes_the_first_by_priority_then_due_time_and_none_before_its_tim
     assert claimed[0].lease_token not in str(claimed[0].task)
 
 
+def test_K1_a_worker_gets_as_many_as_she_asks_for_also_where_some_must_not_be_rung(db: Database) -> None:
+    fill(db, [task(f"{n}-1-0", phone="+33600000000" if n == 2 else "+33612345678") for n in range(1, 6)])
+    with db.write() as conn:
+        consent.suppress(conn, "call", "+33600000000", "do not call", "test", NOW)
+        claimed = call_leases.claim(conn, "retention", "ada", 3, 120, NOW)
+    assert [one.task.id for one in claimed] == ["1-1-0", "3-1-0", "4-1-0"]
+
+
 def test_K1_expiry_gives_the_task_back(db: Database) -> None:
     fill(db, [task("1-1-0")])
     first = claim_one(db)
