@@ -141,7 +141,7 @@ def _come_back(
 def _reported(conn: Connection, task_id: str, lease_token: str, outcome: str) -> CallTask | None:
     """The task, if this call was reported before. Raises Conflict where it was reported as something else."""
     target = table(CallAttempt)
-    task = locked(conn, task_id)
+    task = locked(conn, task_id, queue=True)
     digest = hashed(lease_token)
     row = conn.execute(
         select(target.c.outcome).where(target.c.task_id == task_id, target.c.lease_hash == digest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from engine.calls.hours import rules_of
 from engine.calls.outcomes import CALLBACK
 from engine.db import Database, table
 from engine.errors import Conflict, EngineError, Invalid
-from engine.tables import CallAttempt
+from engine.tables import CallAttempt, CallTask
 
 __all__ = ["COLUMNS", "REQUIRED", "Rejected", "Results", "apply"]
 
@@ -59,6 +59,7 @@ def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
     rows = list(_rows(text))
     for start in range(0, len(rows), _AT_ONCE):
         with database.write() as conn:
+            _lock_queues(conn, rows[start : start + _AT_ONCE])
             for number, cells in rows[start : start + _AT_ONCE]:
                 results.rows += 1
                 try:
@@ -88,6 +89,14 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
         yield from enumerate(reader, 2)
     except csv.Error as error:
         raise Invalid("file", f"line {reader.line_num}", f"this is no CSV: {error}", "bad_file") from None
+
+
+def _lock_queues(conn: Connection, rows: Sequence[tuple[int, Mapping[str | None, Any]]]) -> None:
+    """The queues come before their tasks, as in every transaction that plans, and one after another by name."""
+    target = table(CallTask)
+    query = select(target.c.queue).where(target.c.id.in_([_cell(cells, "id") for _, cells in rows])).distinct()
+    for queue in sorted(conn.execute(query).scalars()):
+        rules_of(conn, queue, lock=True)
 
 
 def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: datetime) -> bool:

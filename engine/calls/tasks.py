@@ -18,6 +18,7 @@ from engine import consent
 from engine.calls import capacity as call_capacity
 from engine.calls import events as call_events
 from engine.calls import outcomes as call_outcomes
+from engine.calls.hours import rules_of
 from engine.db import insert_new_returning, table
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
@@ -190,9 +191,14 @@ def claimable(wall: datetime) -> ColumnElement[bool]:
     return and_(or_(target.c.status == "pending", lapsed), target.c.withdrawn_at.is_(None))
 
 
-def locked(conn: Connection, task_id: str) -> CallTask:
-    """A task that nobody else changes until the transaction ends. Raises NotFound."""
+def locked(conn: Connection, task_id: str, *, queue: bool = False) -> CallTask:
+    """A task that nobody else changes until the transaction ends, and `queue` that nobody else plans. Raises NotFound.
+
+    A transaction that plans a queue locks the queue before any task, so that no two wait for each other.
+    """
     target = table(CallTask)
+    if queue:
+        rules_of(conn, get(conn, task_id).queue, lock=True)
     row = conn.execute(select(target).where(target.c.id == task_id).with_for_update()).mappings().first()
     if row is None:
         raise _missing(task_id)
