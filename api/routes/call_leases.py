@@ -81,6 +81,7 @@ def claim(here: Here, body: ClaimIn) -> Claims:
     now = here.now()
     with here.database.write() as conn:
         leases = call_leases.claim(conn, body.queue, body.worker, body.max, body.lease_seconds, now, skills=body.skills)
+    with here.database.read() as conn:
         return Claims(tasks=claimed(conn, leases, now) if leases else [])
 
 

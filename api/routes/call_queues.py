@@ -19,7 +19,7 @@ from engine.calls import outcomes as call_outcomes
 from engine.calls import queues as call_queues
 from engine.calls import value as call_value
 from engine.calls.centre import DAYS
-from engine.calls.hours import Rules, rules_of
+from engine.calls.hours import Rules, every_rules, rules_of
 
 __all__ = ["router"]
 
@@ -124,8 +124,9 @@ def queues(here: Here) -> list[QueueOut]:
     now = here.now()
     with here.database.read() as conn:
         found: list[QueueOut] = []
+        declared = {rules.name: rules for rules in every_rules(conn)}
         for queue in call_queues.queues(conn):
-            rules = rules_of(conn, queue.name)
+            rules = declared.get(queue.name, Rules(queue.name))
             counts = {name: getattr(queue, name) for name in queue.__dataclass_fields__}
             found.append(QueueOut(**counts, open=rules.open_at(now), limited=rules.limited))
     return found
