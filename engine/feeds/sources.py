@@ -216,5 +216,4 @@ def _row(source: str, post: Post, now: datetime) -> dict[str, Any]:
         "picture": post.picture,
         "tags": list(post.tags),
         "published_at": min(post.published_at or now, now),
-        "found_at": now,
     }

@@ -157,10 +157,10 @@ def _send(conn: Connection, event: MailEvent) -> Any:
 
 def _customers(conn: Connection, address: str) -> list[str]:
     rows = table(Customer)
-    exact = list(conn.execute(select(rows.c.id).where(rows.c.email.in_({address, _normal(address)}))).scalars())
-    if exact:
-        return exact
-    return list(conn.execute(select(rows.c.id).where(func.lower(rows.c.email) == _normal(address))).scalars())
+    query = select(rows.c.id, rows.c.email).where(func.lower(rows.c.email) == _normal(address))
+    found = conn.execute(query).all()
+    exact = [row.id for row in found if row.email in {address, _normal(address)}]
+    return exact or [row.id for row in found]
 
 
 def _settle(

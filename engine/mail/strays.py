@@ -100,7 +100,6 @@ def count(conn: Connection, source: str, reason: str, example: str = "") -> None
             source=source,
             reason=clean(reason, 100),
             count=1,
-            first_at=now,
             last_at=now,
             example=clean(example, _EXAMPLE),
         ).on_conflict_do_update(

@@ -19,6 +19,13 @@ class Message(Kept, table=True):
         Index("message_enrolment", "enrolment_id"),
         Index("message_code", "code"),
         Index("message_provider", "channel", "provider_id"),
+        Index(
+            "message_number",
+            "address",
+            "reserved_at",
+            sqlite_where=text("channel = 'sms'"),
+            postgresql_where=text("channel = 'sms'"),
+        ),
     )
 
     key: str = Field(primary_key=True)
@@ -72,6 +79,12 @@ class Event(Kept, table=True):
 
     __table_args__ = (
         Index("event_new", "seq", sqlite_where=text("fate IS NULL"), postgresql_where=text("fate IS NULL")),
+        Index(
+            "event_waiting",
+            "seq",
+            sqlite_where=text("fate = 'waiting'"),
+            postgresql_where=text("fate = 'waiting'"),
+        ),
         Index("event_customer", "customer_id", "at"),
     )
 
