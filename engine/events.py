@@ -12,9 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.db import table
+from engine.db import chunked, insert_new_returning, table
 from engine.tables import Event, Message
 
 __all__ = ["OWN", "Answered", "Incoming", "StoredEvent", "accept", "answer", "newest_send", "sent_as", "since"]
@@ -65,9 +64,6 @@ class Answered:
 
 def accept(conn: Connection, events: Sequence[Incoming], now: datetime) -> list[str]:
     """Keep the events that are new, and say which ids were (in no order). Repeats, also within `events`, are dropped."""
-    target = table(Event)
-    insert = (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(target)
-    statement = insert.on_conflict_do_nothing().returning(target.c.id)
     first: dict[str, Incoming] = {}
     for event in events:
         first.setdefault(event.id, event)
@@ -85,8 +81,8 @@ def accept(conn: Connection, events: Sequence[Incoming], now: datetime) -> list[
         for event in first.values()
     ]
     new: list[str] = []
-    for start in range(0, len(rows), _CHUNK):
-        new.extend(conn.execute(statement, rows[start : start + _CHUNK]).scalars())
+    for piece in chunked(rows, _CHUNK):
+        new.extend(insert_new_returning(conn, Event, piece, "id"))
     return new
 
 

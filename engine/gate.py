@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.holdout import HELD_OUT
 from engine.tables import Consent, Enrolment, Journey, Suppression
 

@@ -21,8 +21,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from dsl.ir import IR, Answer
 from dsl.predicate import Facts
 from engine.clock import to_ms
-from engine.db import Database, insert_new, table
-from engine.enrolments import Applicant, chunked, enter
+from engine.db import Database, chunked, insert_new, table
+from engine.enrolments import Applicant, enter
 from engine.messages import read_key
 from engine.settings import Settings
 from engine.tables import Cohort, Customer, Enrolment, Event, Journey, LateAnswer

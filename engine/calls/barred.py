@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.tables import CallTask, Consent, Message, Suppression
 
 __all__ = ["barred"]

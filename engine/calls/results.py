@@ -17,7 +17,7 @@ from engine.calls import outcomes as call_outcomes
 from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
 from engine.calls.outcomes import CALLBACK
-from engine.db import Database, table
+from engine.db import Database, chunked, table
 from engine.errors import Conflict, EngineError, Invalid
 from engine.tables import CallAttempt, CallTask
 
@@ -57,10 +57,10 @@ def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
     """
     results = Results()
     rows = list(_rows(text))
-    for start in range(0, len(rows), _AT_ONCE):
+    for piece in chunked(rows, _AT_ONCE):
         with database.write() as conn:
-            _lock_queues(conn, rows[start : start + _AT_ONCE])
-            for number, cells in rows[start : start + _AT_ONCE]:
+            _lock_queues(conn, piece)
+            for number, cells in piece:
                 results.rows += 1
                 try:
                     with conn.begin_nested():  # a row that fails half-way leaves nothing

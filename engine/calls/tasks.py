@@ -19,7 +19,7 @@ from engine.calls import capacity as call_capacity
 from engine.calls import events as call_events
 from engine.calls import outcomes as call_outcomes
 from engine.calls.hours import rules_of
-from engine.db import insert_new_returning, table
+from engine.db import chunked, insert_new_returning, table
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
 from engine.tables import CallTask
@@ -58,8 +58,8 @@ def create(conn: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -
     new = insert_new_returning(conn, CallTask, rows, "id")
     call_capacity.plan(conn, queue, now)
     target = table(CallTask)
-    for start in range(0, len(new), _CHUNK):
-        made = select(target).where(target.c.id.in_(new[start : start + _CHUNK])).order_by(target.c.id)
+    for piece in chunked(new, _CHUNK):
+        made = select(target).where(target.c.id.in_(piece)).order_by(target.c.id)
         call_events.tell(conn, "created", [dict(row) for row in conn.execute(made).mappings()], now)
 
 
@@ -145,10 +145,8 @@ def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[s
     chunks: list[ColumnElement[bool]] = []
     keys = sorted(key for key in of if isinstance(key, str))
     enrolments = sorted(key for key in of if not isinstance(key, str))
-    chunks += [target.c.id.in_(keys[start : start + _CHUNK]) for start in range(0, len(keys), _CHUNK)]
-    chunks += [
-        target.c.enrolment_id.in_(enrolments[start : start + _CHUNK]) for start in range(0, len(enrolments), _CHUNK)
-    ]
+    chunks += [target.c.id.in_(piece) for piece in chunked(keys, _CHUNK)]
+    chunks += [target.c.enrolment_id.in_(piece) for piece in chunked(enrolments, _CHUNK)]
     for chunk in chunks:
         open_ones = and_(chunk, target.c.status.in_(OPEN))
         mark = (

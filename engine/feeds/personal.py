@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, func, select, update
 
-from engine.db import insert_new, table
+from engine.db import chunked, insert_new, table
 from engine.errors import Gone, NotFound
 from engine.feeds.document import FeedHead, FeedPage, FeedRow, Kind, written
 from engine.links import Links
@@ -34,8 +34,7 @@ def ensure(conn: Connection, links: Links, customer_ids: Iterable[str], now: dat
     wanted = sorted(set(customer_ids))
     feeds = table(Feed)
     known: set[str] = set()
-    for at in range(0, len(wanted), 500):
-        piece = wanted[at : at + 500]
+    for piece in chunked(wanted):
         known.update(conn.scalars(select(feeds.c.customer_id).where(feeds.c.customer_id.in_(piece))))
     insert_new(conn, Feed, [_row(links, each, 0, now) for each in wanted if each not in known])
 
@@ -77,8 +76,7 @@ def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[s
     """
     items, message = table(FeedItem), table(Message)
     gone: list[str] = []
-    for start in range(0, len(of), _CHUNK):
-        piece = of[start : start + _CHUNK]
+    for piece in chunked(of, _CHUNK):
         named = items.c.key.in_([each for each in piece if isinstance(each, str)])
         enrolments = [each for each in piece if not isinstance(each, str)]
         theirs = items.c.key.in_(

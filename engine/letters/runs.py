@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from engine import gate
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.errors import NotFound
 from engine.gate import Candidate
 from engine.letters import post
