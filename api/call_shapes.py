@@ -128,7 +128,7 @@ class DeferralOut(BaseModel):
 class TaskDetail(TaskOut):
     """A call task with all that an agent needs."""
 
-    customer: CustomerOut | None = Field(description="Null: she was erased")
+    customer: CustomerOut | None = Field(description="Null: nothing is known of her")
     contacts: list[ContactOut] = Field(description="The last ten messages and calls, the newest first")
     choices: list[str] = Field(description="The outcomes to choose from: the journey's first, then the others")
     attempts_left: int = Field(description="Calls that may still be made, this one included")

@@ -2,7 +2,8 @@
 
 It fails closed: a rule that can't be evaluated raises, nothing is reserved, and the send is tried again. Each "no" becomes
 a row with the rule, the values and the version. Rules run in the order of `RULES`; the first "no" counts:
-ended → held out → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) → journey on.
+ended → held out → address → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) →
+journey on.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ __all__ = ["Consent", "Customer", "Exposure", "Purchase", "Suppression"]
 
 
 class Customer(Kept, table=True):
-    """Who is addressed. `attributes` holds an author's own facts; erasing a customer empties this row."""
+    """Who is addressed. `attributes` holds an author's own facts."""
 
     __table_args__ = (Index("customer_email", text("lower(email)")),)
 

@@ -40,7 +40,8 @@ class Message(Kept, table=True):
     channel: str
     purpose: str
     status: str
-    """`reserved`, `sending` (the provider is being called), `sent`, `delivered`, `unknown`, `failed`, `not_sent`, `held_out`."""
+    """`reserved`, `sending` (the provider is being called), `deferred` (put off, tried again), `sent`, `delivered`, `unknown`, `failed`,
+    `not_sent`, `held_out`."""
     reason: str | None = None
     """With `not_sent`, `held_out` and `failed`: the rule that said no."""
     detail: dict[str, Any] | None = json_column(null=True)
@@ -103,7 +104,8 @@ class Event(Kept, table=True):
     fate: str | None = None
     """Null: not dispatched yet; `waiting` for her profile; `delivered` to a workflow; `entered` (it began an enrolment);
     `queued` (it will, when the enrolment under way has ended);
-    `late` (the enrolment that it answers has ended); `unheard` (nobody waits for it)."""
+    `late` (the enrolment that it answers has ended); `ambiguous` (she is in the journey several times, and it names none);
+    `unheard` (nobody waits for it)."""
 
 
 class LateAnswer(Kept, table=True):
@@ -114,5 +116,6 @@ class LateAnswer(Kept, table=True):
     state: str | None = None
     """Where she was then."""
     reason: str
-    """`ended`, `not awaited here`, `earlier send`, `too old`, `condition not met`, `limit reached`."""
+    """`ended`, `not awaited here`, `earlier send`, `too old`, `condition not met`, `limit reached`,
+    `late arrow` (she took the arrow for late answers), `several enrolments` (it names none of them)."""
     at: datetime = moment_column()
