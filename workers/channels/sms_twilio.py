@@ -25,7 +25,7 @@ class Twilio:
 
     def __init__(self, settings: Settings, public_url: str) -> None:
         self._path = f"/2010-04-01/Accounts/{settings.sms_account}/Messages.json"
-        self._callback = f"{public_url}/hooks/sms/status?key="
+        self._callback = f"{public_url}/v1/sms/twilio/status?key="
         self.client = httpx.AsyncClient(
             base_url=settings.sms_url,
             auth=(settings.sms_account, settings.sms_token.get_secret_value()),

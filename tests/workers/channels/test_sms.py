@@ -152,7 +152,7 @@ async def test_a_status_callback_is_signed_and_carries_the_key(
         channel = SmsChannel(_at(settings, url), templates, Links(public, b"k"))
         await send(channel, compose(channel, "win/text"))
     ((path, form, signature),) = told
-    assert path == "/hooks/sms/status?key=7-1-0"
+    assert path == "/v1/sms/twilio/status?key=7-1-0"
     assert form["MessageStatus"] == "delivered"
     assert verify_twilio(public + path, form, signature, TOKEN)
 
