@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.calls import MONDAY, claim_one, declared, make, task, tasks_of
+from kit.waiting import waiting
 from sqlalchemy import select, update
 
 from engine.calls import again as call_again
@@ -17,18 +17,6 @@ from engine.db import Database, table
 from engine.tables import CallTask
 
 pytestmark = pytest.mark.parametrize("db", ["postgresql"], indirect=True)  # SQLite has one writer at a time
-
-
-def waiting(db: Database, transactions: int) -> None:
-    """Until so many transactions of this database wait for a lock."""
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with db.read() as conn:
-            if conn.exec_driver_sql(query).scalar_one() >= transactions:
-                return
-        time.sleep(0.01)
-    raise AssertionError(f"no {transactions} transactions wait")
 
 
 def out_of_place(db: Database, *keys: str) -> None:
