@@ -260,9 +260,9 @@ def test_C2_who_said_stop_since_the_task_was_made_is_not_rung(db: Database) -> N
         "journey": "win_back", "hash": "h", "state": "call", "visit": 1, "arm": "treated", "channel": "call", "status": "sent",
         "cost": 0, "reserved_at": NOW,
     }  # fmt: skip
-    fill(db, [task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 6)])
+    fill(db, [task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 7)])
     with db.write() as conn:
-        purposes = {"3": "marketing", "4": "transactional", "5": "marketing"}
+        purposes = {"3": "marketing", "4": "transactional", "5": "marketing", "6": "marketing"}
         rows: list[dict[str, Any]] = [
             message | {"key": f"{n}-1-0", "enrolment_id": int(n), "customer_id": f"c{n}-1-0"} for n in purposes
         ]
@@ -270,9 +270,9 @@ def test_C2_who_said_stop_since_the_task_was_made_is_not_rung(db: Database) -> N
         consent.suppress(conn, "call", "+33612345671", "do not call", "test", NOW)
         consent.suppress(conn, "sms", "+33612345672", "STOP", "test", NOW)
         consent.record(conn, [consent.Word(f"c{n}-1-0", "call", False) for n in (3, 4)], "test", NOW)
-        consent.record(conn, [consent.Word("c5-1-0", "sms", False)], "test", NOW)
+        consent.record(conn, [consent.Word("c5-1-0", "sms", False), consent.Word("c5-1-0", "call", True)], "test", NOW)
     with db.write() as conn:
         claimed = call_leases.claim(conn, "retention", "ada", 10, 120, NOW)
     assert [one.task.id for one in claimed] == ["2-1-0", "4-1-0", "5-1-0"]
     with db.read() as conn:
-        assert [row.id for row in call_queues.listed(conn, status="withdrawn")] == ["1-1-0", "3-1-0"]
+        assert [row.id for row in call_queues.listed(conn, status="withdrawn")] == ["1-1-0", "3-1-0", "6-1-0"]
