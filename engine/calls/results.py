@@ -19,6 +19,7 @@ from engine.calls.hours import rules_of
 from engine.calls.outcomes import CALLBACK
 from engine.db import Database, chunked, table
 from engine.errors import Conflict, EngineError, Invalid
+from engine.spreadsheet import plain
 from engine.tables import CallAttempt, CallTask
 
 __all__ = ["COLUMNS", "REQUIRED", "Rejected", "Results", "apply"]
@@ -149,7 +150,7 @@ def _free(task: call_tasks.CallTask) -> None:
 
 
 def _cell(cells: Mapping[str | None, Any], name: str) -> str:
-    return str(cells.get(name) or "").strip().removeprefix("'")  # as our own export marks it for spreadsheets
+    return plain(str(cells.get(name) or "").strip())  # as it was before our own export marked it
 
 
 def _text(cells: Mapping[str | None, Any], name: str) -> str | None:

@@ -18,6 +18,7 @@ from engine.letters.post import Placed
 from engine.letters.postal import LINES
 from engine.letters.runs import FILE
 from engine.letters.typesetting import Piece, Typeset, typeset
+from engine.spreadsheet import inert
 from engine.tables import Letter, PrintRun, TemplateVersion
 from engine.templating.context import Brand
 from engine.templating.templates import Template, TemplateError
@@ -143,7 +144,7 @@ class Printer:
                 str(place.sequence), letter.key, place.file, str(place.first_page), str(place.pages), *lines,
                 letter.country, mail_class, digests[place.file],
             ]  # fmt: skip
-            writer.writerow([_inert(cell) for cell in cells])
+            writer.writerow([inert(cell) for cell in cells])
         return out.getvalue().encode()
 
 
@@ -153,8 +154,3 @@ def templates_of(conn: Connection, letters: Sequence[Letter]) -> dict[str, Templ
     wanted = sorted({letter.template_hash for letter in letters})
     found = conn.execute(select(rows).where(rows.c.hash.in_(wanted)))
     return {row.hash: Template(row.name, row.channel, row.language, row.source, row.hash) for row in found}
-
-
-def _inert(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
