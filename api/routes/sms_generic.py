@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, ValidationError
 from api.errors import ApiError
 from api.state import Here
 from engine.receipts import Told, settle_by_provider
+from engine.signed_json import signed_by
 from engine.sms.inbound import Text, take
-from engine.sms.signed_json import signed_by
 
 __all__ = ["router"]
 

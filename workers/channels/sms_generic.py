@@ -9,9 +9,10 @@ import httpx
 
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.sms.signed_json import sign
+from engine.signed_json import sign
 from engine.sms.text import segments
-from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said, trust
+from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said
+from workers.web import trust
 
 __all__ = ["Generic"]
 

@@ -10,7 +10,8 @@ import httpx
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
 from engine.sms.twilio import DEAD
-from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said, trust
+from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said
+from workers.web import trust
 
 __all__ = ["Twilio"]
 
