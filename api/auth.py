@@ -12,7 +12,7 @@ from api.errors import ApiError
 from api.state import Here
 from engine.keys import SCOPES, Caller, authenticate
 
-__all__ = ["Ingest", "Need", "Operate", "Read", "Tasks"]
+__all__ = ["Need", "Operate", "Tasks"]
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="parcours", Bearer realm="parcours"'}
 
@@ -54,7 +54,5 @@ def _key(authorization: str) -> str:
             raise ApiError(401, "bad_key", f"the scheme {other!r} is not known: send Bearer or Basic", _CHALLENGE)
 
 
-Ingest = Annotated[Caller, Depends(Need("ingest"))]
-Read = Annotated[Caller, Depends(Need("read"))]
 Tasks = Annotated[Caller, Depends(Need("tasks"))]
 Operate = Annotated[Caller, Depends(Need("operate"))]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from engine.db import chunked, insert_new_returning, table
 from engine.tables import Event, Message
 
-__all__ = ["OWN", "Answered", "Incoming", "StoredEvent", "accept", "answer", "newest_send", "sent_as", "since"]
+__all__ = ["OWN", "Answered", "Incoming", "StoredEvent", "accept", "answer", "sent_as", "since"]
 
 OWN = "parcours:"
 """Ids of events that we make ourselves begin so; no sender's may."""
@@ -114,22 +114,6 @@ def sent_as(conn: Connection, key: str) -> Answered | None:
     message = table(Message)
     row = conn.execute(
         select(message.c.key, message.c.customer_id, message.c.channel, message.c.links).where(message.c.key == key)
-    ).first()
-    return None if row is None else Answered(row.key, row.customer_id, row.channel, row.links or [])
-
-
-def newest_send(conn: Connection, channel: str, address: str) -> Answered | None:
-    """The newest send of a channel to an address that went out: what a reply from there answers."""
-    message = table(Message)
-    row = conn.execute(
-        select(message.c.key, message.c.customer_id, message.c.channel, message.c.links)
-        .where(
-            message.c.channel == channel,
-            message.c.address == address,
-            message.c.status.in_(("reserved", "sent", "delivered", "unknown")),
-        )
-        .order_by(message.c.reserved_at.desc(), message.c.key.desc())
-        .limit(1)
     ).first()
     return None if row is None else Answered(row.key, row.customer_id, row.channel, row.links or [])
 

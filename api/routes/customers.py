@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from api.auth import Need
 from api.errors import ApiError
 from api.state import Here
 from engine import consent, customers, journeys, paths
-from engine.db import table
 from engine.feeds import personal as feeds
-from engine.tables import Feed
 
 __all__ = ["router"]
 
@@ -235,7 +232,7 @@ def post_feed(here: Here, customer_id: str) -> FeedOut:
     with here.database.write() as conn:
         _customer(conn, customer_id)
         token = feeds.token_for(conn, here.links, customer_id, here.now())
-        if _revoked(conn, token):
+        if feeds.revoked(conn, token):
             token = feeds.rotate(conn, here.links, customer_id, here.now())
     return FeedOut(url=here.links.feed(token))
 
@@ -249,7 +246,7 @@ def get_feed(here: Here, customer_id: str) -> FeedOut:
         if generation is None:
             raise ApiError(404, "unknown_feed", f"customer {customer_id!r} has no feed yet; POST here opens one")
         token = here.links.feed_token(customer_id, generation)
-        if _revoked(conn, token):
+        if feeds.revoked(conn, token):
             raise ApiError(410, "feed_revoked", "her feed was revoked; POST here gives her a new one")
     return FeedOut(url=here.links.feed(token))
 
@@ -269,12 +266,6 @@ def _customer(conn: Connection, customer_id: str) -> CustomerOut:
         raise ApiError(404, "customer_not_found", f"there is no customer {customer_id!r}")
     words = [ConsentOut.model_validate(word, from_attributes=True) for word in consent.of(conn, customer_id)]
     return CustomerOut.model_validate({**row.model_dump(), "attributes": row.attributes or {}, "consents": words})
-
-
-def _revoked(conn: Connection, token: str) -> bool:
-    feed = table(Feed)
-    digest = sha256(token.encode()).hexdigest()
-    return conn.execute(select(feed.c.revoked_at).where(feed.c.token_hash == digest)).scalar() is not None
 
 
 def _path(found: paths.Path) -> PathOut:

@@ -15,9 +15,10 @@ from engine.calls import tasks as call_tasks
 from engine.calls.hours import Rules, rules_of
 from engine.calls.leases import leased
 from engine.calls.outcomes import CALLBACK, UNREACHED
-from engine.calls.tasks import change, hashed, locked
+from engine.calls.tasks import change, locked
 from engine.db import insert_new, table
 from engine.errors import Conflict, Invalid
+from engine.keys import hashed
 from engine.tables import CallAttempt, CallTask, Suppression
 
 __all__ = ["attempt", "attempts_left", "attempts_of", "callback", "replan", "zone_of_task"]

@@ -23,9 +23,10 @@ from engine.calls import events as call_events
 from engine.calls import tasks as call_tasks
 from engine.calls.barred import barred
 from engine.calls.hours import Rules, rules_of
-from engine.calls.tasks import LEASED, change, hashed, locked
+from engine.calls.tasks import LEASED, change, locked
 from engine.db import table
 from engine.errors import Conflict, Invalid
+from engine.keys import hashed
 from engine.tables import CallTask
 
 __all__ = [

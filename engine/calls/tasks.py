@@ -6,7 +6,6 @@ transaction, or are withdrawn when the customer leaves the step. What lies betwe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +21,7 @@ from engine.calls.hours import rules_of
 from engine.db import chunked, insert_new_returning, table
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
+from engine.keys import hashed
 from engine.tables import CallTask
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "finish",
     "finished",
     "get",
-    "hashed",
     "locked",
     "status_of",
     "withdraw",
@@ -208,11 +207,6 @@ def change(conn: Connection, task: CallTask, now: datetime, **values: Any) -> Ca
     target = table(CallTask)
     statement = update(target).where(target.c.id == task.id).values(**values, updated_at=now).returning(target)
     return CallTask(**conn.execute(statement).mappings().one())
-
-
-def hashed(token: str) -> str:
-    """What is kept of a lease's token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def withdrawn(task_id: str) -> Gone:

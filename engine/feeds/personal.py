@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -13,11 +12,24 @@ from sqlalchemy import Connection, func, select, update
 from engine.db import chunked, insert_new, table
 from engine.errors import Gone, NotFound
 from engine.feeds.document import FeedHead, FeedPage, FeedRow, Kind, written
+from engine.keys import hashed
 from engine.links import Links
 from engine.tables import Feed, FeedItem, Message, MessageEvent
 from engine.templating.context import Brand
 
-__all__ = ["ITEMS", "document", "ensure", "generations", "guid", "has", "revoke", "rotate", "token_for", "withdraw"]
+__all__ = [
+    "ITEMS",
+    "document",
+    "ensure",
+    "generations",
+    "guid",
+    "has",
+    "revoke",
+    "revoked",
+    "rotate",
+    "token_for",
+    "withdraw",
+]
 
 _CHUNK = 500
 ITEMS = 1000
@@ -69,6 +81,12 @@ def rotate(conn: Connection, links: Links, customer_id: str, now: datetime) -> s
     return links.feed_token(customer_id, generation)
 
 
+def revoked(conn: Connection, token: str) -> bool:
+    """Whether a feed's address was taken back."""
+    feeds = table(Feed)
+    return conn.execute(select(feeds.c.revoked_at).where(feeds.c.token_hash == hashed(token))).scalar() is not None
+
+
 def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[str]:
     """Take items out of their feeds, by message keys (text) and enrolments (numbers); returns the keys of those that were there.
 
@@ -102,7 +120,7 @@ def has(conn: Connection, key: str) -> bool:
 def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kind = "rss") -> FeedPage:
     """The feed behind a token. Raises NotFound (404) for a token that never was, Gone (410) for a revoked one."""
     feeds, items = table(Feed), table(FeedItem)
-    feed = conn.execute(select(feeds).where(feeds.c.token_hash == _hash(token))).one_or_none()
+    feed = conn.execute(select(feeds).where(feeds.c.token_hash == hashed(token))).one_or_none()
     if feed is None:
         raise NotFound("unknown_feed", "there is no such feed: was its address cut off?")
     if feed.revoked_at is not None:
@@ -125,10 +143,6 @@ def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kin
     return written(head, [FeedRow(*row) for row in rows], changed, kind)
 
 
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
-
-
 def _row(links: Links, customer_id: str, generation: int, now: datetime) -> dict[str, Any]:
     token = links.feed_token(customer_id, generation)
-    return {"token_hash": _hash(token), "customer_id": customer_id, "created_at": now, "revoked_at": None}
+    return {"token_hash": hashed(token), "customer_id": customer_id, "created_at": now, "revoked_at": None}

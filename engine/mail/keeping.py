@@ -27,7 +27,6 @@ Outcome = Literal["kept", "repeat", "passed over", "unknown"]
 _WENT_OUT = ("reserved", "sending", "deferred", "sent", "delivered", "unknown", "failed")
 _ON_ITS_WAY = ("reserved", "sending", "deferred", "sent", "unknown")
 _PROVIDERS = {"ses", "sendgrid", "mailgun", "postmark"}
-_LONGEST_ID = 200
 _ONCE = {"delivered", "bounced", "complained"}
 _TOLD = {"delivered", "delayed", "complained", "replied", "auto_replied", "unsubscribed"}
 """What stands in a message's time-line by its own name; a bounce is `failed`, opens and clicks are events alone."""
