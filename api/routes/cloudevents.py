@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api import cloudevents
 from api.auth import Need
-from api.errors import ApiError
+from api.errors import ApiError, also
 from api.routes.ingest import MOST, Received
 from api.segment import Malformed, Read
 from api.state import Here
@@ -39,6 +39,7 @@ async def _request(request: Request) -> tuple[Mapping[str, str], bytes]:
 
 @router.post(
     "/v1/events",
+    responses=also(415),
     dependencies=[Depends(Need("ingest"))],
     openapi_extra={
         "requestBody": {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from api.auth import Need
-from api.errors import ApiError
+from api.errors import ApiError, also
 from api.state import Here
 from engine import consent, customers, journeys, paths
 from engine.feeds import personal as feeds
@@ -170,7 +170,7 @@ class PathsOut(BaseModel):
     refusals: list[RefusalOut]
 
 
-class FeedOut(BaseModel):
+class PersonalFeedOut(BaseModel):
     """The address of her feed. Who has it can read the feed."""
 
     url: str
@@ -227,28 +227,33 @@ def get_path(here: Here, customer_id: str, name: str) -> PathsOut:
 
 
 @router.post("/v1/customers/{customer_id}/feed", dependencies=OPERATE, summary="Her feed's address")
-def post_feed(here: Here, customer_id: str) -> FeedOut:
+def post_feed(here: Here, customer_id: str) -> PersonalFeedOut:
     """The address of her feed; a feed is opened if she has none, and a new one if the last was revoked."""
     with here.database.write() as conn:
         _customer(conn, customer_id)
         token = feeds.token_for(conn, here.links, customer_id, here.now())
         if feeds.revoked(conn, token):
             token = feeds.rotate(conn, here.links, customer_id, here.now())
-    return FeedOut(url=here.links.feed(token))
+    return PersonalFeedOut(url=here.links.feed(token))
 
 
-@router.get("/v1/customers/{customer_id}/feed", dependencies=READ, summary="Her feed's address, if she has one")
-def get_feed(here: Here, customer_id: str) -> FeedOut:
+@router.get(
+    "/v1/customers/{customer_id}/feed",
+    dependencies=READ,
+    responses=also(410),
+    summary="Her feed's address, if she has one",
+)
+def get_feed(here: Here, customer_id: str) -> PersonalFeedOut:
     """The address of her feed. 404: she has none; 410: it was revoked."""
     with here.database.read() as conn:
         _customer(conn, customer_id)
         generation = feeds.generations(conn, [customer_id]).get(customer_id)
         if generation is None:
-            raise ApiError(404, "unknown_feed", f"customer {customer_id!r} has no feed yet; POST here opens one")
+            raise ApiError(404, "feed_not_found", f"customer {customer_id!r} has no feed yet; POST here opens one")
         token = here.links.feed_token(customer_id, generation)
         if feeds.revoked(conn, token):
             raise ApiError(410, "feed_revoked", "her feed was revoked; POST here gives her a new one")
-    return FeedOut(url=here.links.feed(token))
+    return PersonalFeedOut(url=here.links.feed(token))
 
 
 @router.delete("/v1/customers/{customer_id}/feed", status_code=204, dependencies=OPERATE, summary="Revoke her feed")

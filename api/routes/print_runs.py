@@ -35,7 +35,7 @@ router = APIRouter(tags=["letters"])
 _MOST = 2 << 20
 
 
-class LetterView(BaseModel):
+class LetterOut(BaseModel):
     """A letter, as operators see it."""
 
     key: str
@@ -57,7 +57,7 @@ class LetterView(BaseModel):
     returned_at: datetime | None
 
 
-class RunView(BaseModel):
+class PrintRunOut(BaseModel):
     """A print run: its life, its files, and how many of its letters are in which status."""
 
     name: str
@@ -89,14 +89,14 @@ Operator = Depends(Need("operate"))
 
 
 @router.get("/v1/print-runs", dependencies=[Reader], summary="List print runs")
-def list_runs(here: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[RunView]:
+def list_runs(here: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[PrintRunOut]:
     """The newest first."""
     with here.database.read() as conn:
         return [_run(run, counts) for run, counts in print_runs.every(conn, limit)]
 
 
 @router.get("/v1/print-runs/{name}", dependencies=[Reader], summary="Look at a print run")
-def get_run(here: Here, name: str) -> RunView:
+def get_run(here: Here, name: str) -> PrintRunOut:
     """A run by its name, which is its cut-off: `2026-03-02-1600`."""
     with here.database.read() as conn:
         run = print_runs.get(conn, name)
@@ -104,7 +104,7 @@ def get_run(here: Here, name: str) -> RunView:
 
 
 @router.get("/v1/print-runs/{name}/letters", dependencies=[Reader], summary="List a run's letters")
-def run_letters(here: Here, name: str, status: str | None = None) -> list[LetterView]:
+def run_letters(here: Here, name: str, status: str | None = None) -> list[LetterOut]:
     """In the run's order: the sender's country first, then by country and postcode."""
     with here.database.read() as conn:
         print_runs.get(conn, name)
@@ -140,7 +140,7 @@ def run_file(here: Here, name: str, file: str) -> Response:
 
 
 @router.get("/v1/letters/{key}", dependencies=[Reader], summary="Look at a letter")
-def get_letter(here: Here, key: str) -> LetterView:
+def get_letter(here: Here, key: str) -> LetterOut:
     """A letter by its key, which is its message's."""
     with here.database.read() as conn:
         return _letter(post.get(conn, key))
@@ -169,7 +169,7 @@ def letter_pdf(here: Here, key: str) -> Response:
     summary="Withdraw a letter",
     responses={409: {"model": ErrorBody, "description": "Its run was closed"}},
 )
-def withdraw_letter(here: Here, key: str, why: Withdrawal | None = None) -> LetterView:
+def withdraw_letter(here: Here, key: str, why: Withdrawal | None = None) -> LetterOut:
     """Until the cut-off of its run. Again is no harm."""
     with here.database.write() as conn:
         return _letter(post.withdraw_one(conn, key, (why or Withdrawal()).reason, here.now()))
@@ -186,7 +186,7 @@ def returned(here: Here, content: Annotated[bytes, Depends(_file)]) -> Returns:
     Each is the event `letter.returned`, and no letter goes to that customer any more. Sending a file again changes nothing.
     """
     if len(content) > _MOST:
-        raise ApiError(413, "too_large", f"a returns file may have {_MOST >> 20} MB; split it")
+        raise ApiError(413, "body_too_large", f"a returns file may have {_MOST >> 20} MB; split it")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "returns.csv"
         path.write_bytes(content)
@@ -245,10 +245,10 @@ def _printer(here: Here) -> Printer:
     return Printer(here.settings.journeys, here.settings.country, here.templates.brand)
 
 
-def _letter(row: Letter) -> LetterView:
-    return LetterView(**{name: getattr(row, name) for name in LetterView.model_fields})
+def _letter(row: Letter) -> LetterOut:
+    return LetterOut(**{name: getattr(row, name) for name in LetterOut.model_fields})
 
 
-def _run(row: PrintRun, counts: dict[str, int]) -> RunView:
-    fields = {name: getattr(row, name) for name in RunView.model_fields if name not in {"letters", "files"}}
-    return RunView(**fields, letters=counts, files=row.files or [])
+def _run(row: PrintRun, counts: dict[str, int]) -> PrintRunOut:
+    fields = {name: getattr(row, name) for name in PrintRunOut.model_fields if name not in {"letters", "files"}}
+    return PrintRunOut(**fields, letters=counts, files=row.files or [])

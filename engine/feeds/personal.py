@@ -122,7 +122,7 @@ def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kin
     feeds, items = table(Feed), table(FeedItem)
     feed = conn.execute(select(feeds).where(feeds.c.token_hash == hashed(token))).one_or_none()
     if feed is None:
-        raise NotFound("unknown_feed", "there is no such feed: was its address cut off?")
+        raise NotFound("feed_not_found", "there is no such feed: was its address cut off?")
     if feed.revoked_at is not None:
         raise Gone("feed_revoked", "this feed's address was revoked: ask for a new one")
     hers = items.c.customer_id == feed.customer_id

@@ -107,7 +107,7 @@ def get(conn: Connection, name: str) -> SegmentFeed:
     target = table(SegmentFeed)
     row = conn.execute(select(target).where(target.c.name == name)).mappings().first()
     if row is None:
-        raise NotFound("unknown_feed", f"there is no feed {name!r}; make it with PUT /v1/feeds/{name}")
+        raise NotFound("feed_not_found", f"there is no feed {name!r}; make it with PUT /v1/feeds/{name}")
     return SegmentFeed(**row)
 
 
@@ -197,7 +197,7 @@ def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kin
     tokens, rows_of = table(SegmentToken), table(SegmentItem)
     found = conn.execute(select(tokens).where(tokens.c.token_hash == hashed(token))).one_or_none()
     if found is None:
-        raise NotFound("unknown_feed", "there is no such feed: was its address cut off?")
+        raise NotFound("feed_not_found", "there is no such feed: was its address cut off?")
     if found.revoked_at is not None:
         raise Gone("feed_revoked", "this feed's address was revoked: ask for a new one")
     feed = get(conn, found.feed)

@@ -92,7 +92,7 @@ def get(conn: Connection, name: str) -> FeedSource:
     row = conn.execute(select(target).where(target.c.name == name)).mappings().first()
     if row is None:
         raise NotFound(
-            "unknown_source", f"there is no feed source {name!r}; declare it with PUT /v1/feed-sources/{name}"
+            "source_not_found", f"there is no feed source {name!r}; declare it with PUT /v1/feed-sources/{name}"
         )
     return FeedSource(**row)
 

@@ -194,7 +194,9 @@ async def test_the_openapi_document_says_everything(http: httpx.AsyncClient) -> 
             if status in call["responses"] and call["operationId"] != "health_v1_health_get":
                 schema = call["responses"][status]["content"]["application/json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/ErrorBody"}, call["operationId"]
-    assert "HTTPValidationError" not in document["components"]["schemas"]
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    assert [name for name in schemas if name.startswith("api__")] == [], "two models of one name"
 
 
 async def test_the_reference_is_a_page_without_scripts(http: httpx.AsyncClient) -> None:
