@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import TASKS
 from api.call_shapes import ClaimedOut, LeaseIn, TaskOut, TokenIn, claimed
 from api.errors import ErrorBody
 from api.state import Here
@@ -17,7 +17,7 @@ from engine.calls import tasks as call_tasks
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["call tasks"], dependencies=[Depends(Need("tasks"))])
+router = APIRouter(tags=["call tasks"], dependencies=TASKS)
 
 _GONE: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorBody, "description": "Stale lease, or completed by somebody else"},

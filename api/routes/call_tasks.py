@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import TASKS
 from api.call_shapes import TaskDetail, TaskOut, detailed
 from api.errors import ApiError
 from api.state import Here
@@ -28,7 +28,7 @@ from engine.tables import CallTask
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["call tasks"], dependencies=[Depends(Need("tasks"))])
+router = APIRouter(tags=["call tasks"], dependencies=TASKS)
 
 _MOST = 500
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response
 
 from api import cloudevents
-from api.auth import Need
+from api.auth import INGEST
 from api.errors import ApiError, also
 from api.routes.ingest import MOST, Received
 from api.segment import Malformed, Read
@@ -40,7 +40,7 @@ async def _request(request: Request) -> tuple[Mapping[str, str], bytes]:
 @router.post(
     "/v1/events",
     responses=also(415),
-    dependencies=[Depends(Need("ingest"))],
+    dependencies=INGEST,
     openapi_extra={
         "requestBody": {
             "required": True,

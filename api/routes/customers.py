@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
-from api.auth import Need
+from api.auth import OPERATE, READ
 from api.errors import ApiError, also
 from api.state import Here
 from engine import consent, customers, journeys, paths
@@ -19,9 +19,6 @@ from engine.feeds import personal as feeds
 __all__ = ["router"]
 
 router = APIRouter(tags=["customers"])
-
-READ = [Depends(Need("read"))]
-OPERATE = [Depends(Need("operate"))]
 
 
 class CustomerIn(BaseModel):

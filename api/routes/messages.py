@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, select
 
-from api.auth import Need
+from api.auth import READ
 from api.errors import ApiError
 from api.routes.customers import TimelineEntry
 from api.state import Here, State
@@ -20,7 +20,7 @@ from engine.templating.templates import TemplateError
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["messages"], dependencies=[Depends(Need("read"))])
+router = APIRouter(tags=["messages"], dependencies=READ)
 
 
 class ContentOut(BaseModel):

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFi
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from api.auth import Need
+from api.auth import OPERATE, READ
 from api.errors import ApiError, ErrorBody
 from api.state import Here
 from engine.db import table
@@ -84,18 +84,14 @@ class Returns(BaseModel):
     rejected: list[dict[str, str]]
 
 
-Reader = Depends(Need("read"))
-Operator = Depends(Need("operate"))
-
-
-@router.get("/v1/print-runs", dependencies=[Reader], summary="List print runs")
+@router.get("/v1/print-runs", dependencies=READ, summary="List print runs")
 def list_runs(here: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[PrintRunOut]:
     """The newest first."""
     with here.database.read() as conn:
         return [_run(run, counts) for run, counts in print_runs.every(conn, limit)]
 
 
-@router.get("/v1/print-runs/{name}", dependencies=[Reader], summary="Look at a print run")
+@router.get("/v1/print-runs/{name}", dependencies=READ, summary="Look at a print run")
 def get_run(here: Here, name: str) -> PrintRunOut:
     """A run by its name, which is its cut-off: `2026-03-02-1600`."""
     with here.database.read() as conn:
@@ -103,7 +99,7 @@ def get_run(here: Here, name: str) -> PrintRunOut:
         return _run(run, print_runs.counts(conn, [name])[name])
 
 
-@router.get("/v1/print-runs/{name}/letters", dependencies=[Reader], summary="List a run's letters")
+@router.get("/v1/print-runs/{name}/letters", dependencies=READ, summary="List a run's letters")
 def run_letters(here: Here, name: str, status: str | None = None) -> list[LetterOut]:
     """In the run's order: the sender's country first, then by country and postcode."""
     with here.database.read() as conn:
@@ -115,7 +111,7 @@ def run_letters(here: Here, name: str, status: str | None = None) -> list[Letter
 
 @router.get(
     "/v1/print-runs/{name}/files/{file}",
-    dependencies=[Reader],
+    dependencies=READ,
     response_class=Response,
     summary="Fetch a run's file",
     responses={409: {"model": ErrorBody, "description": "Not handed over yet, or it can't be printed any more"}},
@@ -139,7 +135,7 @@ def run_file(here: Here, name: str, file: str) -> Response:
         )
 
 
-@router.get("/v1/letters/{key}", dependencies=[Reader], summary="Look at a letter")
+@router.get("/v1/letters/{key}", dependencies=READ, summary="Look at a letter")
 def get_letter(here: Here, key: str) -> LetterOut:
     """A letter by its key, which is its message's."""
     with here.database.read() as conn:
@@ -148,7 +144,7 @@ def get_letter(here: Here, key: str) -> LetterOut:
 
 @router.get(
     "/v1/letters/{key}/pdf",
-    dependencies=[Reader],
+    dependencies=READ,
     response_class=Response,
     summary="Fetch a letter",
     responses={409: {"model": ErrorBody, "description": "It can't be printed"}},
@@ -165,7 +161,7 @@ def letter_pdf(here: Here, key: str) -> Response:
 
 @router.post(
     "/v1/letters/{key}/withdraw",
-    dependencies=[Operator],
+    dependencies=OPERATE,
     summary="Withdraw a letter",
     responses={409: {"model": ErrorBody, "description": "Its run was closed"}},
 )
@@ -179,7 +175,7 @@ async def _file(request: Request, file: Annotated[UploadFile | None, File()] = N
     return await file.read() if file is not None else await request.body()
 
 
-@router.post("/v1/letters/returns.csv", dependencies=[Operator], summary="Letters that came back")
+@router.post("/v1/letters/returns.csv", dependencies=OPERATE, summary="Letters that came back")
 def returned(here: Here, content: Annotated[bytes, Depends(_file)]) -> Returns:
     """A CSV, as the body or as a form's `file`. Columns: `letter_id` or `code`; `reason`; `at`.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Need
+from api.auth import OPERATE, READ
 from api.errors import ApiError, also
 from api.state import Here, State
 from engine.feeds import personal as feeds
@@ -21,8 +21,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["feeds"])
 
-READ = [Depends(Need("read"))]
-OPERATE = [Depends(Need("operate"))]
 _SEGMENT = "A predicate as the IR has it; null: everybody"
 
 

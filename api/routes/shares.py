@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import READ
 from api.state import Here
 from engine import journeys, learned
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["journeys"], dependencies=[Depends(Need("read"))])
+router = APIRouter(tags=["journeys"], dependencies=READ)
 
 
 class ShareOut(BaseModel):
