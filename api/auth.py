@@ -12,7 +12,7 @@ from api.errors import ApiError
 from api.state import Here
 from engine.keys import SCOPES, Caller, authenticate
 
-__all__ = ["Ingest", "Need", "Operate", "Read", "Tasks"]
+__all__ = ["INGEST", "OPERATE", "READ", "TASKS", "Need", "Operate", "Tasks"]
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="parcours", Bearer realm="parcours"'}
 
@@ -54,7 +54,10 @@ def _key(authorization: str) -> str:
             raise ApiError(401, "bad_key", f"the scheme {other!r} is not known: send Bearer or Basic", _CHALLENGE)
 
 
-Ingest = Annotated[Caller, Depends(Need("ingest"))]
-Read = Annotated[Caller, Depends(Need("read"))]
+INGEST = [Depends(Need("ingest"))]
+OPERATE = [Depends(Need("operate"))]
+READ = [Depends(Need("read"))]
+TASKS = [Depends(Need("tasks"))]
+"""What a call needs, as its `dependencies`; below the same, where a call asks who calls."""
 Tasks = Annotated[Caller, Depends(Need("tasks"))]
 Operate = Annotated[Caller, Depends(Need("operate"))]

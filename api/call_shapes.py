@@ -67,7 +67,7 @@ class TaskOut(BaseModel):
         return shown
 
 
-class CustomerOut(BaseModel):
+class CalledOut(BaseModel):
     """Who is called."""
 
     id: str
@@ -114,7 +114,7 @@ class AttemptOut(BaseModel):
     next_at: datetime | None
 
 
-class DeferralOut(BaseModel):
+class TaskDeferralOut(BaseModel):
     """A move to a later slot."""
 
     from_at: datetime
@@ -128,13 +128,13 @@ class DeferralOut(BaseModel):
 class TaskDetail(TaskOut):
     """A call task with all that an agent needs."""
 
-    customer: CustomerOut | None = Field(description="Null: she was erased")
+    customer: CalledOut | None = Field(description="Null: nothing is known of her")
     contacts: list[ContactOut] = Field(description="The last ten messages and calls, the newest first")
     choices: list[str] = Field(description="The outcomes to choose from: the journey's first, then the others")
     attempts_left: int = Field(description="Calls that may still be made, this one included")
     window: WindowOut
     attempts_made: list[AttemptOut]
-    deferrals: list[DeferralOut]
+    deferrals: list[TaskDeferralOut]
 
 
 class ClaimedOut(TaskDetail):
@@ -183,7 +183,7 @@ def _details(conn: Connection, tasks: Sequence[CallTask], now: datetime) -> list
         found.append(
             {
                 **TaskOut.of(task).model_dump(),
-                "customer": CustomerOut.model_validate(person, from_attributes=True) if person is not None else None,
+                "customer": CalledOut.model_validate(person, from_attributes=True) if person is not None else None,
                 "contacts": [
                     ContactOut.model_validate(each, from_attributes=True)
                     for each in call_contacts.contacts(conn, task.customer_id, besides=task.id)
@@ -192,7 +192,7 @@ def _details(conn: Connection, tasks: Sequence[CallTask], now: datetime) -> list
                 "attempts_left": call_again.attempts_left(task, of),
                 "window": _window(task, person, of, now),
                 "attempts_made": [AttemptOut.model_validate(each, from_attributes=True) for each in attempts],
-                "deferrals": [DeferralOut.model_validate(each, from_attributes=True) for each in deferrals],
+                "deferrals": [TaskDeferralOut.model_validate(each, from_attributes=True) for each in deferrals],
             }
         )
     return found

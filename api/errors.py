@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from engine.errors import Conflict, EngineError, Gone, Invalid, NotFound
 
-__all__ = ["RESPONSES", "ApiError", "ErrorBody", "answer", "install"]
+__all__ = ["RESPONSES", "ApiError", "ErrorBody", "also", "answer", "install"]
 
 log = logging.getLogger("parcours.api")
 
@@ -47,6 +47,18 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         503: "The database can't be reached: try again",
     }.items()
 }
+
+
+_SELDOM: Mapping[int, str] = {
+    406: "It came before",
+    410: "It was there, and is no more",
+    415: "The content's type is not read here",
+}
+
+
+def also(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a call that may answer by 406, 410 or 415 besides."""
+    return {status: {"model": ErrorBody, "description": _SELDOM[status]} for status in statuses}
 
 
 class ApiError(Exception):

@@ -22,8 +22,8 @@ from sqlalchemy import insert
 
 from dsl.ir import IR, After, Arrow, Entry, State
 from dsl.step import chart
-from engine.db import Database, table
-from engine.enrolments import Applicant, chunked, enter
+from engine.db import Database, chunked, table
+from engine.enrolments import Applicant, enter
 from engine.journeys import publish, switch
 from engine.letters.composing import Letters
 from engine.letters.glyphs import FONTS

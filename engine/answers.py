@@ -14,8 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from engine import events
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.errors import Invalid, NotFound
 from engine.links import ForgedLink, Links
 from engine.tables import Event, Letter, Message

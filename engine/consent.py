@@ -12,10 +12,9 @@ from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dsl.ir import CHANNELS
-from engine.db import insert_new, table
+from engine.db import insert_new, inserting, table
 from engine.errors import Invalid
 from engine.events import OWN, Incoming, accept
 from engine.tables import Consent, Suppression
@@ -43,7 +42,7 @@ def record(conn: Connection, words: Sequence[Word], source: str, now: datetime) 
     Raises Invalid for an unknown channel or purpose.
     """
     target = table(Consent)
-    insert = (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(target)
+    insert = inserting(conn, Consent)
     newest = {(word.customer_id, word.channel, word.purpose): word for word in words}
     for word in newest.values():
         _check(word)

@@ -15,11 +15,9 @@ from uuid import uuid4
 from zoneinfo import available_timezones
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dsl.ir import CHANGED
-from engine.db import insert_new, table
-from engine.enrolments import chunked
+from engine.db import chunked, insert_new, insert_new_returning, table
 from engine.errors import Invalid
 from engine.events import Incoming, accept
 from engine.tables import Customer, Enrolment, Purchase
@@ -87,8 +85,8 @@ def put_new_or_changed(conn: Connection, rows: Sequence[tuple[str, Mapping[str, 
         merged[customer] = _merge(merged.get(customer, {}), fields)
     new = 0
     ids = sorted(merged)  # in one order everywhere: two writers wait, and never deadlock
-    for start in range(0, len(ids), _CHUNK):
-        new += _put_chunk(conn, {customer: merged[customer] for customer in ids[start : start + _CHUNK]}, now)
+    for piece in chunked(ids, _CHUNK):
+        new += _put_chunk(conn, {customer: merged[customer] for customer in piece}, now)
     return new
 
 
@@ -103,9 +101,9 @@ def places(conn: Connection, customers: Sequence[str]) -> dict[str, tuple[str | 
     """Time zone and country of each customer, where known."""
     target = table(Customer)
     found: dict[str, tuple[str | None, str | None]] = {}
-    for start in range(0, len(customers), _CHUNK):
+    for piece in chunked(customers, _CHUNK):
         query = select(target.c.id, target.c.zone, target.c.country)
-        rows = conn.execute(query.where(target.c.id.in_(customers[start : start + _CHUNK])))
+        rows = conn.execute(query.where(target.c.id.in_(piece)))
         found.update({row.id: (row.zone, row.country) for row in rows})
     return found
 
@@ -119,8 +117,8 @@ def by_phone(conn: Connection, phone: str) -> list[str]:
 
 def add_purchases(conn: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
     """Keep purchase lines (rows of `purchase`); a line whose id is there already is passed over."""
-    for start in range(0, len(lines), _CHUNK):
-        insert_new(conn, Purchase, lines[start : start + _CHUNK])
+    for piece in chunked(lines, _CHUNK):
+        insert_new(conn, Purchase, piece)
 
 
 def _merge(older: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,11 +138,7 @@ def _put_chunk(conn: Connection, rows: Mapping[str, Mapping[str, Any]], now: dat
         if customer not in there
     ]
     # Another writer may be quicker: whom it made is then one to change, like those who were there.
-    insert = (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(target)
-    made: set[str] = set()
-    if fresh:
-        statement = insert.on_conflict_do_nothing().returning(target.c.id)
-        made.update(conn.execute(statement, fresh).scalars())
+    made: set[str] = set(insert_new_returning(conn, Customer, fresh, "id"))
     known: dict[str, dict[str, Any]] = {}
     changed: dict[str, set[str]] = {}
     if len(made) < len(rows):

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,7 +20,10 @@ from sqlmodel import SQLModel
 
 from engine.turns import Turns
 
-__all__ = ["Database", "insert_new", "insert_new_returning", "table", "upsert"]
+__all__ = ["Database", "chunked", "insert_new", "insert_new_returning", "inserting", "table", "upsert"]
+
+
+T = TypeVar("T")
 
 
 def table(model: type[SQLModel]) -> Table:
@@ -156,11 +159,27 @@ def _bulk(dialect: Dialect, target: Table, columns: tuple[str, ...]) -> _Bulk:
     return _Bulk(dialect, target, columns)
 
 
-def insert_new(conn: Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows that are not there yet: any unique key that is taken is passed over. Rows name the same columns."""
-    if rows:
-        bulk = _bulk(conn.dialect, table(model), tuple(rows[0]))
-        conn.exec_driver_sql(bulk.text, bulk.parameters(rows))
+def chunked(values: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
+    """Consecutive pieces of at most `size`: values in one IN list, far below SQLite's limit, so that plans stay cached."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def inserting(conn: Connection, model: type[SQLModel]) -> Any:
+    """The INSERT of this database's own dialect, with its ON CONFLICT: for what the functions below don't say."""
+    return _insert(conn.dialect.name, table(model))
+
+
+def insert_new(conn: Connection, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows that are not there yet: any unique key that is taken is passed over. Returns how many were new.
+
+    Rows name the same columns.
+    """
+    if not rows:
+        return 0
+    bulk = _bulk(conn.dialect, table(model), tuple(rows[0]))
+    return conn.exec_driver_sql(
+        bulk.text, bulk.parameters(rows), execution_options={"preserve_rowcount": True}
+    ).rowcount
 
 
 def insert_new_returning(

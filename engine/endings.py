@@ -13,22 +13,19 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 
 from engine.calls import tasks as call_tasks
-from engine.db import table
+from engine.db import chunked, table
 from engine.feeds import personal as feeds
 from engine.letters import post
 from engine.tables import Cohort, Enrolment, Message
 
 __all__ = ["end", "told", "untold"]
 
-_AT_ONCE = 500
-
 
 def end(conn: Connection, enrolments: Sequence[int], reason: str, now: datetime) -> list[int]:
     """End these enrolments, as far as they are active: open call tasks, letters, items are withdrawn, sends put off given up."""
     enrolment, message = table(Enrolment), table(Message)
     over: list[int] = []
-    for start in range(0, len(enrolments), _AT_ONCE):
-        piece = enrolments[start : start + _AT_ONCE]
+    for piece in chunked(enrolments):
         ended = (
             update(enrolment)
             .where(enrolment.c.id.in_(piece), enrolment.c.ended_at.is_(None))
@@ -71,6 +68,5 @@ def untold(conn: Connection) -> dict[str, list[int]]:
 def told(conn: Connection, enrolments: Sequence[int]) -> None:
     """Their workflows know it, or have ended."""
     enrolment = table(Enrolment)
-    for start in range(0, len(enrolments), _AT_ONCE):
-        piece = enrolments[start : start + _AT_ONCE]
+    for piece in chunked(enrolments):
         conn.execute(update(enrolment).where(enrolment.c.id.in_(piece)).values(stop_owed_at=None))

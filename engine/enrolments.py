@@ -6,27 +6,25 @@ Entries are rows first and workflows then: whatever is retried, on however many 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from secrets import token_hex
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, String, Table, bindparam, cast, func, insert, select, update
 
 from dsl.ir import IR
 from engine import endings
 from engine.clock import to_ms
-from engine.db import insert_new, insert_new_returning, table
+from engine.db import chunked, insert_new, insert_new_returning, table
 from engine.holdout import arm
 from engine.tables import Cohort, Enrolment, EntryRefusal, Journey, QueuedEntry
 
-__all__ = ["Applicant", "Joining", "chunked", "enter", "form_cohorts", "joined", "over", "to_join"]
+__all__ = ["Applicant", "Joining", "enter", "form_cohorts", "joined", "over", "to_join"]
 
-T = TypeVar("T")
 _OFF = "rejected: off"
-_AT_ONCE = 500  # values in one IN list: far below SQLite's limit, and plans stay in the statement cache
 
 
 class Applicant(NamedTuple):
@@ -49,11 +47,6 @@ class Joining:
     started: bool
     """Whether the workflow is known to run."""
     members: tuple[tuple[int, int], ...]
-
-
-def chunked(values: Sequence[T], size: int = _AT_ONCE) -> Iterable[Sequence[T]]:
-    """Consecutive pieces of at most `size`."""
-    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def enter(

@@ -12,12 +12,11 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.db import table
+from engine.db import chunked, insert_new_returning, table
 from engine.tables import Event, Message
 
-__all__ = ["OWN", "Answered", "Incoming", "StoredEvent", "accept", "answer", "newest_send", "sent_as", "since"]
+__all__ = ["OWN", "Answered", "Incoming", "StoredEvent", "accept", "answer", "sent_as", "since"]
 
 OWN = "parcours:"
 """Ids of events that we make ourselves begin so; no sender's may."""
@@ -65,9 +64,6 @@ class Answered:
 
 def accept(conn: Connection, events: Sequence[Incoming], now: datetime) -> list[str]:
     """Keep the events that are new, and say which ids were (in no order). Repeats, also within `events`, are dropped."""
-    target = table(Event)
-    insert = (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(target)
-    statement = insert.on_conflict_do_nothing().returning(target.c.id)
     first: dict[str, Incoming] = {}
     for event in events:
         first.setdefault(event.id, event)
@@ -85,8 +81,8 @@ def accept(conn: Connection, events: Sequence[Incoming], now: datetime) -> list[
         for event in first.values()
     ]
     new: list[str] = []
-    for start in range(0, len(rows), _CHUNK):
-        new.extend(conn.execute(statement, rows[start : start + _CHUNK]).scalars())
+    for piece in chunked(rows, _CHUNK):
+        new.extend(insert_new_returning(conn, Event, piece, "id"))
     return new
 
 
@@ -118,22 +114,6 @@ def sent_as(conn: Connection, key: str) -> Answered | None:
     message = table(Message)
     row = conn.execute(
         select(message.c.key, message.c.customer_id, message.c.channel, message.c.links).where(message.c.key == key)
-    ).first()
-    return None if row is None else Answered(row.key, row.customer_id, row.channel, row.links or [])
-
-
-def newest_send(conn: Connection, channel: str, address: str) -> Answered | None:
-    """The newest send of a channel to an address that went out: what a reply from there answers."""
-    message = table(Message)
-    row = conn.execute(
-        select(message.c.key, message.c.customer_id, message.c.channel, message.c.links)
-        .where(
-            message.c.channel == channel,
-            message.c.address == address,
-            message.c.status.in_(("reserved", "sent", "delivered", "unknown")),
-        )
-        .order_by(message.c.reserved_at.desc(), message.c.key.desc())
-        .limit(1)
     ).first()
     return None if row is None else Answered(row.key, row.customer_id, row.channel, row.links or [])
 

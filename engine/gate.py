@@ -2,7 +2,8 @@
 
 It fails closed: a rule that can't be evaluated raises, nothing is reserved, and the send is tried again. Each "no" becomes
 a row with the rule, the values and the version. Rules run in the order of `RULES`; the first "no" counts:
-ended → held out → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) → journey on.
+ended → held out → address → suppression → consent → (pressure, quiet hours: their place is between consent and journey on) →
+journey on.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, select
 
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.holdout import HELD_OUT
 from engine.tables import Consent, Enrolment, Journey, Suppression
 

@@ -61,7 +61,8 @@ def _by_manner(
     if sent.channel != "email":
         return ""
     message, event = table(Message), table(Event)
-    went = conn.execute(select(message.c.settled_at, message.c.reserved_at).where(message.c.key == sent.key)).one()
+    of = select(message.c.settled_at, message.c.reserved_at).where(message.c.key == sent.key)
+    went = conn.execute(of.with_for_update()).one()  # one visit after the other: each sees those before it
     if visit.at - (went.settled_at or went.reserved_at) < soon:
         return "sooner after the send than anybody reads"
     before = conn.execute(

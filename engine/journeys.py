@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import Connection, and_, case, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, true, update
 
 from dsl.ir import IR
 from dsl.ir_json import from_json, to_json
@@ -154,21 +154,17 @@ def switch(conn: Connection, name: str, on: bool, who: str, why: str, now: datet
 
 def get(conn: Connection, name: str) -> Journey:
     """A journey by its name. Raises NotFound, naming those there are."""
-    for row in every(conn):
-        if row.name == name:
-            return row
-    known = ", ".join(row.name for row in every(conn)) or "none is published yet"
+    journey = table(Journey)
+    for row in _journeys(conn, journey.c.name == name):
+        return row
+    names = conn.execute(select(journey.c.name).order_by(journey.c.name)).scalars()
+    known = ", ".join(names) or "none is published yet"
     raise NotFound("journey_not_found", f"there is no journey {name!r}; published: {known}")
 
 
 def every(conn: Connection) -> list[Journey]:
     """Every published journey, by name."""
-    journey = table(Journey)
-    query = select(journey, journey.c.is_on.label("on")).order_by(journey.c.name)
-    return [
-        Journey(**{name: value for name, value in row.items() if name != "is_on"})
-        for row in conn.execute(query).mappings()
-    ]
+    return _journeys(conn)
 
 
 def versions(conn: Connection, name: str) -> list[JourneyVersion]:
@@ -180,10 +176,11 @@ def versions(conn: Connection, name: str) -> list[JourneyVersion]:
 
 def version(conn: Connection, name: str, number: int) -> JourneyVersion:
     """One version of a journey. Raises NotFound."""
-    for row in versions(conn, name):
-        if row.version == number:
-            return row
-    raise NotFound("version_not_found", f"journey {name!r} has no version {number}")
+    kept = table(JourneyVersion)
+    row = conn.execute(select(kept).where(kept.c.journey == name, kept.c.version == number)).mappings().first()
+    if row is None:
+        raise NotFound("version_not_found", f"journey {name!r} has no version {number}")
+    return JourneyVersion(**row)
 
 
 def toggles(conn: Connection, name: str) -> list[JourneyToggle]:
@@ -261,3 +258,12 @@ def all_books(conn: Connection, name: str | None = None, digest: str | None = No
         )
         for journey, of in found.items()
     }
+
+
+def _journeys(conn: Connection, *where: ColumnElement[bool]) -> list[Journey]:
+    journey = table(Journey)
+    query = select(journey, journey.c.is_on.label("on")).where(*where).order_by(journey.c.name)
+    return [
+        Journey(**{name: value for name, value in row.items() if name != "is_on"})
+        for row in conn.execute(query).mappings()
+    ]

@@ -105,5 +105,5 @@ def revoke(database: Database, which: str) -> ApiKey:
 
 
 def hashed(key: str) -> str:
-    """What is kept of a key."""
+    """What is kept of a key, of a lease's or a feed's token: whoever reads the database can't use it."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -23,8 +23,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal, select
 
 from dsl.expression import Facts
 from dsl.ir import IR, Learned
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.holdout import TREATED
 from engine.tables import Enrolment, Event, Moment, Step
 

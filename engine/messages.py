@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from engine import consent
-from engine.db import insert_new, table
-from engine.enrolments import chunked
+from engine.db import chunked, insert_new, table
 from engine.gate import Candidate, No
 from engine.outgoing import Outgoing, Receipt
 from engine.tables import Message, MessageEvent

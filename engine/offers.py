@@ -152,10 +152,7 @@ def withdraw(conn: Connection, offer_id: str, now: datetime) -> bool:
 def keep(conn: Connection, shown: Iterable[Offer], now: datetime) -> None:
     """Store offers as they are shown now, by content (behaviour S4): later edits rewrite no history."""
     versions = {offer.hash: offer for offer in shown}
-    rows = [
-        {"hash": digest, "offer": versions[digest].id, "content": versions[digest].content, "at": now}
-        for digest in sorted(versions)
-    ]
+    rows = [{"hash": digest, "content": versions[digest].content, "at": now} for digest in sorted(versions)]
     insert_new(conn, OfferVersion, rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from dsl.ir import IR
 from engine.db import table
@@ -53,8 +53,10 @@ def let_in(conn: Connection, name: str, numbers: list[int], ir_of: Callable[[str
     rows = conn.execute(query.with_for_update()).all()
     applicants = [Applicant(row.customer_id, row.entry, row.key, now) for row in rows]
     outcomes = enter(conn, ir_of(newest), applicants, now, from_queue=True)
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome != "active":
-            change = update(waiting).where(waiting.c.id == row.id).values(settled_at=now, outcome=outcome)
-            conn.execute(change)
+    settled = [
+        {"of": row.id, "became": outcome} for row, outcome in zip(rows, outcomes, strict=True) if outcome != "active"
+    ]
+    if settled:
+        change = update(waiting).where(waiting.c.id == bindparam("of"))
+        conn.execute(change.values(settled_at=now, outcome=bindparam("became")), settled)
     return outcomes.count("entered")

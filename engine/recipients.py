@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select
 
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.outgoing import Recipient
 from engine.settings import Settings
 from engine.tables import Customer

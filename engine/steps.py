@@ -12,8 +12,7 @@ from dsl.ir import ENDS, State
 from dsl.step import Chart, Late, Row
 from engine.calls import tasks as call_tasks
 from engine.clock import from_ms
-from engine.db import insert_new, table
-from engine.enrolments import chunked
+from engine.db import chunked, insert_new, table
 from engine.feeds import personal as feeds
 from engine.letters import post
 from engine.messages import message_key, read_key

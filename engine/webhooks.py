@@ -38,6 +38,7 @@ __all__ = [
 
 PAUSES = (5, 30, 120, 600, 1800, 7200, 18000, 36000, 36000)
 """Seconds before each further try: the last comes after a day and more."""
+_LONGEST_WAIT = 7 * 86400  # seconds that a receiver may ask for
 _SPREAD = 0.2  # of a pause: receivers that went down together aren't rung together
 
 
@@ -164,7 +165,10 @@ def settle(conn: Connection, attempts: Sequence[Attempt]) -> None:
         elif made > len(PAUSES):
             values = {"status": "failed", "settled_at": now}
         else:
-            pause = max(PAUSES[made - 1] * (1 + _SPREAD * secrets.randbelow(1000) / 1000), attempt.retry_after or 0)
+            pause = max(
+                PAUSES[made - 1] * (1 + _SPREAD * secrets.randbelow(1000) / 1000),
+                min(attempt.retry_after or 0, _LONGEST_WAIT),
+            )
             values = {"due_at": now + timedelta(seconds=min(pause, 86_400))}
         still = and_(target.c.id == delivery.id, target.c.status == "pending")
         conn.execute(update(target).where(still).values(tries=made, **values))

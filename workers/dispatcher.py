@@ -21,8 +21,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from dsl.ir import IR, Answer
 from dsl.predicate import Facts
 from engine.clock import to_ms
-from engine.db import Database, insert_new, table
-from engine.enrolments import Applicant, chunked, enter
+from engine.db import Database, chunked, insert_new, table
+from engine.enrolments import Applicant, enter
 from engine.messages import read_key
 from engine.settings import Settings
 from engine.tables import Cohort, Customer, Enrolment, Event, Journey, LateAnswer
@@ -122,11 +122,16 @@ class Dispatcher:
     def _on(self, conn: Connection) -> list[IR]:
         rows = table(Journey)
         hashes = conn.execute(select(rows.c.hash).where(rows.c["is_on"])).scalars().all()
-        return [self._registry[content].ir for content in hashes]
+        charts = (self._registry.find(content, self._database) for content in hashes)
+        return [chart.ir for chart in charts if chart is not None]
 
     def _address(self, event: Record, enrolment: Record, facts: Facts, others: Sequence[Record], found: _Round) -> None:
         """One event and one enrolment that it may concern, of all those of the customer."""
-        ir = self._registry[enrolment.hash].ir
+        chart = self._registry.find(enrolment.hash, self._database)
+        if chart is None:  # it waits for a worker that can read this version
+            found.not_yet.add(event.seq)
+            return
+        ir = chart.ir
         listens = self._heard(ir, event, facts)
         if ir.again.parallel is not None and event.message_key is None:
             same = [other.id for other in others if other.journey == enrolment.journey]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,12 +22,12 @@ from dsl.crontab import last_met
 from dsl.ir import IR, Every
 from dsl.localtime import clock_time, local_moment, zone_of
 from engine import customers, endings, facts, queueing
-from engine.db import Database, table
-from engine.enrolments import Applicant, Joining, chunked, enter, form_cohorts, joined, over, to_join
+from engine.db import Database, chunked, table
+from engine.enrolments import Applicant, Joining, enter, form_cohorts, joined, over, to_join
 from engine.settings import Settings
 from engine.tables import Journey, JourneyToggle
 from workers.cohort import fresh_input, newcomers
-from workers.registry import Registry
+from workers.registry import NotLoaded, Registry
 
 __all__ = ["Due", "Entry", "last_due"]
 
@@ -174,7 +175,10 @@ class Entry:
             ).all()
         found: list[tuple[IR, datetime]] = []
         for content, read_at, on_at in rows:
-            ir = self._registry.get(content, self._database).ir
+            chart = self._registry.find(content, self._database)
+            if chart is None:
+                continue
+            ir = chart.ir
             if ir.entry.audience is None or ir.entry.every is None:
                 continue
             if ir.entry.every.kind == "once" and read_at is not None:
@@ -191,7 +195,7 @@ class Entry:
             return self._registry.get(content, self._database).ir
 
         for name, numbers in waiting.items():
-            with self._database.write() as conn:
+            with suppress(NotLoaded), self._database.write() as conn:  # they wait on, and the other journeys' come in
                 queueing.let_in(conn, name, numbers, ir_of, self._clock.now())
 
     # --- cohorts ------------------------------------------------------------------------------------------------------
@@ -203,8 +207,14 @@ class Entry:
             return to_join(conn)
 
     async def _bring(self, joining: Joining) -> bool:
-        """Start the cohort's workflow, or let its members join it where it runs. False where it has ended."""
-        if not joining.started and await self._start(joining):
+        """Start the cohort's workflow, or let its members join it where it runs.
+
+        False where it has ended, or where this worker can't read its version.
+        """
+        chart = await asyncio.to_thread(self._registry.find, joining.hash, self._database)
+        if chart is None:
+            return False
+        if not joining.started and await self._start(joining, chart.ir):
             return True
         try:
             handle = self._client.get_workflow_handle(joining.workflow_id)
@@ -216,9 +226,8 @@ class Entry:
             return False
         return True
 
-    async def _start(self, joining: Joining) -> bool:
+    async def _start(self, joining: Joining, ir: IR) -> bool:
         """Start the workflow with its first members. False where it was started before a crash that came before the record."""
-        ir = (await asyncio.to_thread(self._registry.get, joining.hash, self._database)).ir
         given = fresh_input(
             joining.hash,
             self._clock,

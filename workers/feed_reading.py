@@ -10,12 +10,9 @@ import asyncio
 import ipaddress
 import logging
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
 
 import httpx
 
@@ -24,6 +21,7 @@ from engine.feeds import sources as feed_sources
 from engine.feeds.parsing import BadFeed, Post, parse
 from engine.settings import Settings
 from engine.tables import FeedSource
+from workers.web import asked_wait, trust
 
 __all__ = ["FeedReading", "Fetched", "Refused", "fetch"]
 
@@ -120,7 +118,7 @@ async def fetch(source: FeedSource, settings: Settings) -> Fetched:
     }
     url = httpx.URL(source.url)
     for_good = True
-    async with httpx.AsyncClient(timeout=10, verify=_trust(), follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=10, verify=trust(), follow_redirects=False, trust_env=False) as client:
         for _ in range(_HOPS + 1):
             request = await _request(client, url, headers, private=settings.feed_private)
             reply = await client.send(request, stream=True)
@@ -172,25 +170,10 @@ async def _taken(reply: httpx.Response, address: str, moved: str | None) -> Fetc
     if reply.status_code == _GONE:
         raise Refused("it is gone (410)", 7 * _A_DAY)
     if not reply.is_success:
-        raise Refused(f"the server says {reply.status_code}", _retry_after(reply))
+        raise Refused(f"the server says {reply.status_code}", asked_wait(reply))
     body = bytearray()
     async for chunk in reply.aiter_bytes():
         body += chunk
         if len(body) > MOST:
             raise Refused(f"it has more than {MOST >> 20} MB", _A_DAY)
     return Fetched(bytes(body), reply.headers.get("ETag"), reply.headers.get("Last-Modified"), moved, address)
-
-
-def _retry_after(reply: httpx.Response) -> float | None:
-    said = reply.headers.get("Retry-After", "")
-    if said.isdecimal() and len(said) < 9:
-        return float(said)
-    try:
-        return max((parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    return ssl.create_default_context()

@@ -25,8 +25,7 @@ from dsl.step import Chart
 from engine import customers, facts, gate, messages, offers
 from engine.best_offers import Best, BestOffers
 from engine.clock import from_ms
-from engine.db import Database
-from engine.enrolments import chunked
+from engine.db import Database, chunked
 from engine.feeds import personal as feeds
 from engine.feeds import sources as feed_sources
 from engine.gate import Candidate, No

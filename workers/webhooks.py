@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import httpx
-from standardwebhooks.webhooks import Webhook as Signer
 
 from engine import webhooks
 from engine.db import Database
+from engine.signed_json import sign
 from engine.tables import Webhook, WebhookDelivery
 from engine.webhooks import Attempt
+from workers.web import asked_wait
 
 __all__ = ["Deliverer"]
 
@@ -59,13 +59,8 @@ class Deliverer:
             webhooks.settle(conn, attempts)
 
     async def _send(self, hook: Webhook, delivery: WebhookDelivery) -> Attempt:
-        now = datetime.now(UTC)
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": delivery.message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Signer(hook.secret).sign(delivery.message_id, now, delivery.body),
-        }
+        signed = sign(hook.secret, delivery.message_id, delivery.body)
+        headers = {"Content-Type": "application/json", **signed}
         began = time.monotonic()
         status, error, wait = None, None, None
         try:
@@ -73,12 +68,7 @@ class Deliverer:
                 asyncio.timeout(_PATIENCE),
                 self._http.stream("POST", hook.url, content=delivery.body.encode(), headers=headers) as answer,
             ):  # its body is of no interest, however long it is
-                status, wait = answer.status_code, _seconds(answer.headers.get("retry-after"))
+                status, wait = answer.status_code, asked_wait(answer)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as failed:
             error = f"{type(failed).__name__}: {failed}"[:500]
         return Attempt(delivery, status, error, round((time.monotonic() - began) * 1000), wait)
-
-
-def _seconds(header: str | None) -> float | None:
-    """What `Retry-After` says, where it is a number."""
-    return float(header) if header is not None and header.isascii() and header.isdecimal() and len(header) < 7 else None

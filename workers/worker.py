@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
@@ -22,13 +22,13 @@ from engine.links import Links
 from engine.outgoing import Closing
 from engine.settings import Settings
 from engine.templating.templates import Templates
-from workers import lease
 from workers.calls import CallKeeper
 from workers.channels import channels
 from workers.cohort import CohortWorkflow, planned_queue
 from workers.dispatcher import Dispatcher
 from workers.entry import Entry
 from workers.feed_reading import FeedReading
+from workers.jobs import Job, pause
 from workers.perform import Performer
 from workers.printing import Printing
 from workers.registry import REGISTRY
@@ -39,7 +39,6 @@ __all__ = ["connect", "run_worker"]
 
 _log = logging.getLogger(__name__)
 _TRIGGERED, _PLANNED = 8, 6  # batches at once: mass sends have places of their own (behaviour S6)
-_LEASE = 10.0  # seconds after which another process takes over from one that died
 
 
 async def connect(settings: Settings, *, patience: float = 60.0) -> Client:
@@ -100,16 +99,16 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     printing = Printing(settings, database)
     settler = Settler(settings, database, ways["sms"])
     reading = FeedReading(settings, database)
-    holder = f"{os.getpid()}-{token_hex(4)}"
+    job = partial(Job, database=database, holder=f"{os.getpid()}-{token_hex(4)}", tick=settings.tick)
     async with worker, campaigns:
         await asyncio.gather(
-            _loop("entry", entry.round, settings, database, holder, stop),
-            _loop("dispatcher", dispatcher.round, settings, database, holder, stop),
-            _loop("call tasks", keeper.round, settings, database, holder, stop),
-            _loop("webhooks", deliverer.round, settings, database, holder, stop),
-            _loop("printing", printing.round, settings, database, holder, stop),
-            _loop("settler", settler.round, settings, database, holder, stop),
-            _loop("feeds", reading.round, settings, database, holder, stop),
+            job("entry", entry.round).run(stop),
+            job("dispatcher", dispatcher.round).run(stop),
+            job("call tasks", keeper.round).run(stop),
+            job("webhooks", deliverer.round).run(stop),
+            job("printing", printing.round).run(stop),
+            job("settler", settler.round).run(stop),
+            job("feeds", reading.round).run(stop),
             _registry(settings, database, stop),
         )
     await deliverer.close()
@@ -119,31 +118,6 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     database.close()
 
 
-async def _loop(
-    name: str,
-    work: Callable[[], Awaitable[int]],
-    settings: Settings,
-    database: Database,
-    holder: str,
-    stop: asyncio.Event,
-) -> None:
-    """Do a job round after round while this process holds its lease; a fault is logged, and the next round tries again."""
-    until = 0.0
-    while not stop.is_set():
-        done = 0
-        try:
-            if time.monotonic() > until - _LEASE / 2:
-                held = await asyncio.to_thread(lease.take, database, name, holder, _LEASE)
-                until = time.monotonic() + _LEASE if held else 0.0
-            if until:
-                done = await work()
-        except Exception:  # noqa: BLE001  # a round that fails must not end the loop; nothing is lost, all of it is in rows
-            _log.exception("%s: this round failed; the next one tries again", name)
-        if not done:
-            await _pause(stop, settings.tick if until else 1.0)
-    await asyncio.to_thread(lease.give_back, database, name, holder)
-
-
 async def _registry(settings: Settings, database: Database, stop: asyncio.Event) -> None:
     """Load versions as they are published, so that a workflow seldom finds its own missing."""
     while not stop.is_set():
@@ -151,11 +125,4 @@ async def _registry(settings: Settings, database: Database, stop: asyncio.Event)
             await asyncio.to_thread(REGISTRY.load, database)
         except Exception:  # noqa: BLE001  # a round that fails must not end the loop; nothing is lost, all of it is in rows
             _log.exception("registry: the published versions can't be read; trying again")
-        await _pause(stop, settings.tick)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+        await pause(stop, settings.tick)

@@ -83,7 +83,7 @@ def orders(file: File, encoding: Encoding = "utf-8", column: Column = None, othe
 def exposures(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
     """Read contacts that others made. Columns: customer_id, campaign, channel, at; and id, cost.
 
-    They count as contacts of the customer. Reading a file again adds nothing. Broken rows go to FILE.rejected.csv.
+    They are kept; no rule and no report counts them yet. Reading a file again adds nothing. Broken rows go to FILE.rejected.csv.
     """
 
     def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:

@@ -22,8 +22,6 @@ __all__ = ["Arm", "Channel", "JourneyCount", "Revenue", "Summary", "summarise"]
 
 WINDOW = timedelta(days=30)
 """How long after entry a household's baskets are counted."""
-FEWEST = 10
-"""Households in an arm below which no interval is given."""
 CERTAIN = 1.96
 """Standard errors on each side of a 95 % interval."""
 

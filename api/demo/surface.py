@@ -66,7 +66,7 @@ class Surface:
 
     async def reply(self, sid: str, sender: str, to: str, body: str, *, event: str, key: str) -> None:
         """A text message from a phone, as the gateway passes it on: Twilio's form and signature."""
-        url = f"{self._settings.public_url.rstrip('/')}/hooks/sms/inbound"
+        url = f"{self._settings.public_url.rstrip('/')}/v1/sms/twilio/inbound"
         form = {"MessageSid": sid, "AccountSid": self._settings.sms_account, "From": sender, "To": to, "Body": body}
         signed = sign_twilio(url, form, self._settings.sms_token.get_secret_value())
         await self._answer(event, key, "POST", url, data=form, headers={"X-Twilio-Signature": signed})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import INGEST
 from api.state import Here
 from engine import answers
 
@@ -48,7 +48,7 @@ class AnswerOut(BaseModel):
     journey: str
 
 
-@router.post("/v1/answers", dependencies=[Depends(Need("ingest"))], summary="Record an answer that came back off line")
+@router.post("/v1/answers", dependencies=INGEST, summary="Record an answer that came back off line")
 def record(here: Here, given: AnswerIn) -> AnswerOut:
     """An answer by code, phone or till: the event `<channel>.answered` of the send that it is to, with `via` in its payload.
 

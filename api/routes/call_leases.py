@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import TASKS
 from api.call_shapes import ClaimedOut, LeaseIn, TaskOut, TokenIn, claimed
 from api.errors import ErrorBody
 from api.state import Here
@@ -17,7 +17,7 @@ from engine.calls import tasks as call_tasks
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["call tasks"], dependencies=[Depends(Need("tasks"))])
+router = APIRouter(tags=["call tasks"], dependencies=TASKS)
 
 _GONE: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorBody, "description": "Stale lease, or completed by somebody else"},
@@ -81,6 +81,7 @@ def claim(here: Here, body: ClaimIn) -> Claims:
     now = here.now()
     with here.database.write() as conn:
         leases = call_leases.claim(conn, body.queue, body.worker, body.max, body.lease_seconds, now, skills=body.skills)
+    with here.database.read() as conn:
         return Claims(tasks=claimed(conn, leases, now) if leases else [])
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from api.auth import Need
+from api.auth import OPERATE, TASKS
 from api.errors import ApiError
 from api.state import Here
 from dsl.clocks import Weekday
@@ -19,14 +19,12 @@ from engine.calls import outcomes as call_outcomes
 from engine.calls import queues as call_queues
 from engine.calls import value as call_value
 from engine.calls.centre import DAYS
-from engine.calls.hours import Rules, rules_of
+from engine.calls.hours import Rules, every_rules, rules_of
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["call tasks"])
 
-_TASKS = [Depends(Need("tasks"))]
-_OPERATE = [Depends(Need("operate"))]
 _SLOTS = 16
 
 
@@ -118,20 +116,21 @@ class OutcomeOut(BaseModel):
     )
 
 
-@router.get("/v1/queues", dependencies=_TASKS, summary="Queues")
+@router.get("/v1/queues", dependencies=TASKS, summary="Queues")
 def queues(here: Here) -> list[QueueOut]:
     """Each queue with its tasks by status, and since when the oldest has been waiting."""
     now = here.now()
     with here.database.read() as conn:
         found: list[QueueOut] = []
+        declared = {rules.name: rules for rules in every_rules(conn)}
         for queue in call_queues.queues(conn):
-            rules = rules_of(conn, queue.name)
+            rules = declared.get(queue.name, Rules(queue.name))
             counts = {name: getattr(queue, name) for name in queue.__dataclass_fields__}
             found.append(QueueOut(**counts, open=rules.open_at(now), limited=rules.limited))
     return found
 
 
-@router.get("/v1/queues/{name}", dependencies=_TASKS, summary="A queue")
+@router.get("/v1/queues/{name}", dependencies=TASKS, summary="A queue")
 def queue(here: Here, name: str) -> QueueDetail:
     """What was declared of it, and how full its next slots are."""
     with here.database.read() as conn:
@@ -141,7 +140,7 @@ def queue(here: Here, name: str) -> QueueDetail:
         return _detail(conn, rules_of(conn, name), here.now())
 
 
-@router.put("/v1/queues/{name}", dependencies=_OPERATE, summary="Declare a queue")
+@router.put("/v1/queues/{name}", dependencies=OPERATE, summary="Declare a queue")
 def declare(here: Here, name: str, body: QueueIn) -> QueueDetail:
     """When it works, with how many agents, and when customers may be rung. Pending tasks get their places anew."""
     given = body.model_dump(exclude={"shifts", "zone", "country"})
@@ -158,7 +157,7 @@ def declare(here: Here, name: str, body: QueueIn) -> QueueDetail:
         return _detail(conn, rules, here.now())
 
 
-@router.post("/v1/queues/{name}/plan", dependencies=_TASKS, summary="Plan a queue anew")
+@router.post("/v1/queues/{name}/plan", dependencies=TASKS, summary="Plan a queue anew")
 def plan(here: Here, name: str) -> PlannedOut:
     """Estimates anew what each open task is expected to bring, and gives each its place."""
     now = here.now()
@@ -167,7 +166,7 @@ def plan(here: Here, name: str) -> PlannedOut:
         return PlannedOut(revalued=revalued, moved=call_capacity.plan(conn, name, now))
 
 
-@router.get("/v1/queues/{name}/deferrals", dependencies=_TASKS, summary="What had to wait")
+@router.get("/v1/queues/{name}/deferrals", dependencies=TASKS, summary="What had to wait")
 def deferrals(
     here: Here,
     name: str,
@@ -180,7 +179,7 @@ def deferrals(
         return [DeferralOut.model_validate(row, from_attributes=True) for row in rows]
 
 
-@router.get("/v1/outcomes", dependencies=_TASKS, summary="Outcome codes")
+@router.get("/v1/outcomes", dependencies=TASKS, summary="Outcome codes")
 def outcomes() -> list[OutcomeOut]:
     """The outcome codes that every task takes, besides those that its own box names."""
     return [OutcomeOut.model_validate(outcome, from_attributes=True) for outcome in call_outcomes.OUTCOMES.values()]

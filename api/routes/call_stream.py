@@ -9,10 +9,10 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from api.auth import Need
+from api.auth import TASKS
 from api.errors import ApiError
 from api.state import Here, State
 from engine.calls import events as call_events
@@ -20,7 +20,7 @@ from engine.calls.events import Cursor, Told
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["call tasks"], dependencies=[Depends(Need("tasks"))])
+router = APIRouter(tags=["call tasks"], dependencies=TASKS)
 
 _TICK = 0.25
 _KEEP_ALIVE = 15.0

@@ -6,17 +6,16 @@ import binascii
 import csv
 import io
 import json
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import TASKS
 from api.call_shapes import TaskDetail, TaskOut, detailed
 from api.errors import ApiError
 from api.state import Here
@@ -24,14 +23,14 @@ from engine.calls import queues as call_queues
 from engine.calls import tasks as call_tasks
 from engine.calls.barred import barred
 from engine.db import Database
+from engine.spreadsheet import inert
 from engine.tables import CallTask
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["call tasks"], dependencies=[Depends(Need("tasks"))])
+router = APIRouter(tags=["call tasks"], dependencies=TASKS)
 
 _MOST = 500
-_E164 = re.compile(r"\+\d{5,15}")
 
 Status = Literal["pending", "reserved", "assigned", "wrapping", "completed", "withdrawn"]
 
@@ -112,14 +111,8 @@ def _cell(value: object) -> str:
 
 def _line(cells: tuple[str, ...]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerow([_inert(cell) for cell in cells])
+    csv.writer(out).writerow([inert(cell) for cell in cells])
     return out.getvalue()
-
-
-def _inert(cell: str) -> str:
-    """A cell that no spreadsheet runs (OWASP, CSV injection). A bare phone number stays: it computes nothing."""
-    risky = cell.lstrip()[:1] in {"=", "+", "-", "@"} or cell[:1] in {"\t", "\r", "\n"}
-    return f"'{cell}" if risky and _E164.fullmatch(cell) is None else cell
 
 
 def _cursor(task: CallTask) -> str:

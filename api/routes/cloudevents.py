@@ -12,8 +12,8 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response
 
 from api import cloudevents
-from api.auth import Need
-from api.errors import ApiError
+from api.auth import INGEST
+from api.errors import ApiError, also
 from api.routes.ingest import MOST, Received
 from api.segment import Malformed, Read
 from api.state import Here
@@ -39,7 +39,8 @@ async def _request(request: Request) -> tuple[Mapping[str, str], bytes]:
 
 @router.post(
     "/v1/events",
-    dependencies=[Depends(Need("ingest"))],
+    responses=also(415),
+    dependencies=INGEST,
     openapi_extra={
         "requestBody": {
             "required": True,

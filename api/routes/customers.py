@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from api.auth import Need
-from api.errors import ApiError
+from api.auth import OPERATE, READ
+from api.errors import ApiError, also
 from api.state import Here
 from engine import consent, customers, journeys, paths
-from engine.db import table
 from engine.feeds import personal as feeds
-from engine.tables import Feed
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["customers"])
-
-READ = [Depends(Need("read"))]
-OPERATE = [Depends(Need("operate"))]
 
 
 class CustomerIn(BaseModel):
@@ -173,7 +167,7 @@ class PathsOut(BaseModel):
     refusals: list[RefusalOut]
 
 
-class FeedOut(BaseModel):
+class PersonalFeedOut(BaseModel):
     """The address of her feed. Who has it can read the feed."""
 
     url: str
@@ -230,28 +224,33 @@ def get_path(here: Here, customer_id: str, name: str) -> PathsOut:
 
 
 @router.post("/v1/customers/{customer_id}/feed", dependencies=OPERATE, summary="Her feed's address")
-def post_feed(here: Here, customer_id: str) -> FeedOut:
+def post_feed(here: Here, customer_id: str) -> PersonalFeedOut:
     """The address of her feed; a feed is opened if she has none, and a new one if the last was revoked."""
     with here.database.write() as conn:
         _customer(conn, customer_id)
         token = feeds.token_for(conn, here.links, customer_id, here.now())
-        if _revoked(conn, token):
+        if feeds.revoked(conn, token):
             token = feeds.rotate(conn, here.links, customer_id, here.now())
-    return FeedOut(url=here.links.feed(token))
+    return PersonalFeedOut(url=here.links.feed(token))
 
 
-@router.get("/v1/customers/{customer_id}/feed", dependencies=READ, summary="Her feed's address, if she has one")
-def get_feed(here: Here, customer_id: str) -> FeedOut:
+@router.get(
+    "/v1/customers/{customer_id}/feed",
+    dependencies=READ,
+    responses=also(410),
+    summary="Her feed's address, if she has one",
+)
+def get_feed(here: Here, customer_id: str) -> PersonalFeedOut:
     """The address of her feed. 404: she has none; 410: it was revoked."""
     with here.database.read() as conn:
         _customer(conn, customer_id)
         generation = feeds.generations(conn, [customer_id]).get(customer_id)
         if generation is None:
-            raise ApiError(404, "unknown_feed", f"customer {customer_id!r} has no feed yet; POST here opens one")
+            raise ApiError(404, "feed_not_found", f"customer {customer_id!r} has no feed yet; POST here opens one")
         token = here.links.feed_token(customer_id, generation)
-        if _revoked(conn, token):
+        if feeds.revoked(conn, token):
             raise ApiError(410, "feed_revoked", "her feed was revoked; POST here gives her a new one")
-    return FeedOut(url=here.links.feed(token))
+    return PersonalFeedOut(url=here.links.feed(token))
 
 
 @router.delete("/v1/customers/{customer_id}/feed", status_code=204, dependencies=OPERATE, summary="Revoke her feed")
@@ -269,12 +268,6 @@ def _customer(conn: Connection, customer_id: str) -> CustomerOut:
         raise ApiError(404, "customer_not_found", f"there is no customer {customer_id!r}")
     words = [ConsentOut.model_validate(word, from_attributes=True) for word in consent.of(conn, customer_id)]
     return CustomerOut.model_validate({**row.model_dump(), "attributes": row.attributes or {}, "consents": words})
-
-
-def _revoked(conn: Connection, token: str) -> bool:
-    feed = table(Feed)
-    digest = sha256(token.encode()).hexdigest()
-    return conn.execute(select(feed.c.revoked_at).where(feed.c.token_hash == digest)).scalar() is not None
 
 
 def _path(found: paths.Path) -> PathOut:

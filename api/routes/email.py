@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
-from api.errors import ApiError
+from api.errors import ApiError, also
 from api.intake import MAX_BODY
 from api.state import Here, State
 from engine.mail.desk import Desk
@@ -97,7 +97,7 @@ def by_sendgrid(here: Here, desk: At, request: Request, body: Body) -> Kept:
     return _keep(here, desk, sendgrid.read(_json(body), desk.names), "sendgrid")
 
 
-@router.post("/mailgun", summary="Mailgun's webhooks")
+@router.post("/mailgun", responses=also(406), summary="Mailgun's webhooks")
 def by_mailgun(here: Here, desk: At, body: Body) -> Kept:
     """One event, signed with the webhook signing key, `PARCOURS_MAILGUN_KEY`. A token comes once: a replay gets 406."""
     said = _json(body)
@@ -106,7 +106,7 @@ def by_mailgun(here: Here, desk: At, body: Body) -> Kept:
     return _mailgun(here, desk, parts, lambda: mailgun.read(said, desk.names))
 
 
-@router.post("/mailgun/mime", summary="Mailgun's inbound mail")
+@router.post("/mailgun/mime", responses=also(406), summary="Mailgun's inbound mail")
 def mail_by_mailgun(here: Here, desk: At, form: Form) -> Kept:
     """A mail that came in, as a route forwards it to an address that ends with `mime`."""
     parts = (form.get("timestamp", ""), form.get("token", ""), form.get("signature", ""))

@@ -38,7 +38,7 @@ def feed(
     try:
         token = here.links.read_feed(token)
     except ForgedLink as error:
-        raise ApiError(404, "unknown_feed", str(error)) from None
+        raise ApiError(404, "feed_not_found", str(error)) from None
     form: Kind = "rss" if kind == "xml" else "atom"
     with here.database.read() as conn:
         try:

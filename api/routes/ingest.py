@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import INGEST, READ
 from api.errors import ApiError
 from api.segment import KINDS, Malformed, Read, read
 from api.state import Here
@@ -87,7 +87,7 @@ def _body(example: dict[str, Any]) -> dict[str, Any]:
 
 @router.post(
     "/v1/batch",
-    dependencies=[Depends(Need("ingest"))],
+    dependencies=INGEST,
     openapi_extra=_body(_EXAMPLE),
     summary="Take in a batch of events",
 )
@@ -134,7 +134,7 @@ def _single(kind: str) -> None:
         methods=["POST"],
         name=kind,
         summary=f"Take in one {kind} message",
-        dependencies=[Depends(Need("ingest"))],
+        dependencies=INGEST,
         openapi_extra=_body({key: value for key, value in _EXAMPLE["batch"][0].items() if key != "type"}),
     )
 
@@ -143,7 +143,7 @@ for _kind in KINDS:
     _single(_kind)
 
 
-@router.get("/v1/events", dependencies=[Depends(Need("read"))], summary="Read events")
+@router.get("/v1/events", dependencies=READ, summary="Read events")
 def read_events(
     here: Here,
     since: Annotated[int, Query(ge=0, le=2**53, description="The `next` of the page before; 0: from the start")] = 0,

@@ -7,11 +7,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from api.auth import Need, Operate
+from api.auth import OPERATE, READ, Operate
 from api.errors import ApiError
 from api.state import Here
 from dsl.ir import IR
@@ -21,8 +21,6 @@ from engine.enrolments import Applicant, enter
 __all__ = ["router"]
 
 router = APIRouter(tags=["journeys"])
-
-READ = [Depends(Need("read"))]
 
 
 class BooksOut(BaseModel):
@@ -242,7 +240,7 @@ def turn_off(here: Here, caller: Operate, name: str, body: SwitchIn | None = Non
     return _switch(here, name, False, caller.name, body)
 
 
-@router.post("/v1/journeys/{name}/enrolments", dependencies=[Depends(Need("operate"))], summary="Enrol a customer")
+@router.post("/v1/journeys/{name}/enrolments", dependencies=OPERATE, summary="Enrol a customer")
 def enrol(here: Here, name: str, body: EnrolIn) -> EnrolOut:
     """Lets a customer enter the newest version, by the journey's own rules; a refusal is an outcome, and is kept.
 

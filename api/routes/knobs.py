@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.auth import Need, Operate
+from api.auth import READ, Operate
 from api.state import Here, State
 from engine import knobs
 
@@ -75,7 +75,7 @@ class TurnOut(BaseModel):
     changed: bool
 
 
-@router.get("/v1/journeys/{name}/knobs", dependencies=[Depends(Need("read"))], summary="A journey's knobs")
+@router.get("/v1/journeys/{name}/knobs", dependencies=READ, summary="A journey's knobs")
 def get_knobs(here: Here, name: str) -> KnobsOut:
     """What may be tuned, within which bounds, how it stands, what the code says, and who turned what."""
     with here.database.read() as conn:

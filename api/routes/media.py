@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse
 from api.errors import ApiError
 from api.state import Here
 from engine.links import ForgedLink
-from engine.sms.text import PICTURES
+from engine.templating.files import PICTURES
 
 __all__ = ["router"]
 

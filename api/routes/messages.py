@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, select
 
-from api.auth import Need
+from api.auth import READ
 from api.errors import ApiError
 from api.routes.customers import TimelineEntry
 from api.state import Here, State
@@ -20,7 +20,7 @@ from engine.templating.templates import TemplateError
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["messages"], dependencies=[Depends(Need("read"))])
+router = APIRouter(tags=["messages"], dependencies=READ)
 
 
 class ContentOut(BaseModel):
@@ -35,7 +35,7 @@ class ContentOut(BaseModel):
     pages: int
 
 
-class AnswerOut(BaseModel):
+class MessageAnswerOut(BaseModel):
     """An answer to the message."""
 
     name: str
@@ -70,7 +70,7 @@ class MessageOut(BaseModel):
     reserved_at: datetime
     settled_at: datetime | None
     timeline: list[TimelineEntry]
-    answers: list[AnswerOut]
+    answers: list[MessageAnswerOut]
     content: ContentOut | None = Field(description="Null: it was never rendered, or can't be made again")
 
 
@@ -89,7 +89,7 @@ def get_message(here: Here, key: str) -> MessageOut:
     return MessageOut(
         **row.model_dump(),
         timeline=[TimelineEntry(at=line.at, status=line.status, detail=line.detail) for line in timeline],
-        answers=[AnswerOut(name=line.name, at=line.at, payload=line.payload) for line in answers],
+        answers=[MessageAnswerOut(name=line.name, at=line.at, payload=line.payload) for line in answers],
         content=content,
     )
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Need
+from api.auth import OPERATE, READ
 from api.state import Here
 from engine import offers
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["offers"])
-
-READ = [Depends(Need("read"))]
-OPERATE = [Depends(Need("operate"))]
 
 
 class OfferIn(BaseModel):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import OPERATE, READ
 from api.errors import ApiError
 from api.state import Here, State
 from engine import journeys
@@ -55,7 +55,7 @@ class TestOut(BaseModel):
 
 @router.get(
     "/v1/journeys/{name}/boxes/{box}/preview",
-    dependencies=[Depends(Need("read"))],
+    dependencies=READ,
     response_class=Response,
     responses={200: {"content": {"text/html": {}, "text/plain": {}, "application/pdf": {}}}},
     summary="A message to look at",
@@ -77,7 +77,7 @@ def preview(
 
 @router.post(
     "/v1/journeys/{name}/boxes/{box}/test-send",
-    dependencies=[Depends(Need("operate"))],
+    dependencies=OPERATE,
     summary="Send a test mail",
 )
 async def test_send(here: Here, name: str, box: str, body: TestIn) -> TestOut:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,11 +14,10 @@ from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFi
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from api.auth import Need
+from api.auth import OPERATE, READ
 from api.errors import ApiError, ErrorBody
 from api.state import Here
 from engine.db import table
-from engine.errors import Invalid
 from engine.imports import import_returns
 from engine.letters import post, returns
 from engine.letters import runs as print_runs
@@ -25,6 +26,7 @@ from engine.letters.printing import Printer, templates_of
 from engine.letters.returns import Returned
 from engine.receipts import Told, settle_by_provider
 from engine.tables import Letter, PrintRun
+from engine.templating.templates import TemplateError
 
 __all__ = ["router"]
 
@@ -33,7 +35,7 @@ router = APIRouter(tags=["letters"])
 _MOST = 2 << 20
 
 
-class LetterView(BaseModel):
+class LetterOut(BaseModel):
     """A letter, as operators see it."""
 
     key: str
@@ -55,7 +57,7 @@ class LetterView(BaseModel):
     returned_at: datetime | None
 
 
-class RunView(BaseModel):
+class PrintRunOut(BaseModel):
     """A print run: its life, its files, and how many of its letters are in which status."""
 
     name: str
@@ -82,27 +84,23 @@ class Returns(BaseModel):
     rejected: list[dict[str, str]]
 
 
-Reader = Depends(Need("read"))
-Operator = Depends(Need("operate"))
-
-
-@router.get("/v1/print-runs", dependencies=[Reader], summary="List print runs")
-def list_runs(here: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[RunView]:
+@router.get("/v1/print-runs", dependencies=READ, summary="List print runs")
+def list_runs(here: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[PrintRunOut]:
     """The newest first."""
     with here.database.read() as conn:
         return [_run(run, counts) for run, counts in print_runs.every(conn, limit)]
 
 
-@router.get("/v1/print-runs/{name}", dependencies=[Reader], summary="Look at a print run")
-def get_run(here: Here, name: str) -> RunView:
+@router.get("/v1/print-runs/{name}", dependencies=READ, summary="Look at a print run")
+def get_run(here: Here, name: str) -> PrintRunOut:
     """A run by its name, which is its cut-off: `2026-03-02-1600`."""
     with here.database.read() as conn:
         run = print_runs.get(conn, name)
         return _run(run, print_runs.counts(conn, [name])[name])
 
 
-@router.get("/v1/print-runs/{name}/letters", dependencies=[Reader], summary="List a run's letters")
-def run_letters(here: Here, name: str, status: str | None = None) -> list[LetterView]:
+@router.get("/v1/print-runs/{name}/letters", dependencies=READ, summary="List a run's letters")
+def run_letters(here: Here, name: str, status: str | None = None) -> list[LetterOut]:
     """In the run's order: the sender's country first, then by country and postcode."""
     with here.database.read() as conn:
         print_runs.get(conn, name)
@@ -113,10 +111,10 @@ def run_letters(here: Here, name: str, status: str | None = None) -> list[Letter
 
 @router.get(
     "/v1/print-runs/{name}/files/{file}",
-    dependencies=[Reader],
+    dependencies=READ,
     response_class=Response,
     summary="Fetch a run's file",
-    responses={409: {"model": ErrorBody, "description": "Not handed over yet"}},
+    responses={409: {"model": ErrorBody, "description": "Not handed over yet, or it can't be printed any more"}},
 )
 def run_file(here: Here, name: str, file: str) -> Response:
     """A PDF of a run, or its `manifest.csv`: printed again from the rows, the same bytes as in the outbox."""
@@ -127,51 +125,64 @@ def run_file(here: Here, name: str, file: str) -> Response:
         if file not in {each["name"] for each in run.files or ()}:
             raise ApiError(404, "file_not_found", f"run {name} has no file {file!r}")
         letters = print_runs.letters_of(conn, name, here.settings.country, "handed over", "returned")
-        templates = templates_of(conn, letters)
-    printed = _printer(here).run(name, letters, templates, run.cut_off_at)
-    if file == "manifest.csv":
-        return Response(printed.manifest, media_type="text/csv; charset=utf-8")
-    return Response(printed.files[file], media_type="application/pdf")
+        if file == "manifest.csv":
+            return Response(_printer(here).manifest(run, letters), media_type="text/csv; charset=utf-8")
+        inside = [letter for letter in letters if letter.file == file]
+        templates = templates_of(conn, inside)
+    with _printable():
+        return Response(
+            _printer(here).file(name, file, inside, templates, run.cut_off_at), media_type="application/pdf"
+        )
 
 
-@router.get("/v1/letters/{key}", dependencies=[Reader], summary="Look at a letter")
-def get_letter(here: Here, key: str) -> LetterView:
+@router.get("/v1/letters/{key}", dependencies=READ, summary="Look at a letter")
+def get_letter(here: Here, key: str) -> LetterOut:
     """A letter by its key, which is its message's."""
     with here.database.read() as conn:
         return _letter(post.get(conn, key))
 
 
-@router.get("/v1/letters/{key}/pdf", dependencies=[Reader], response_class=Response, summary="Fetch a letter")
+@router.get(
+    "/v1/letters/{key}/pdf",
+    dependencies=READ,
+    response_class=Response,
+    summary="Fetch a letter",
+    responses={409: {"model": ErrorBody, "description": "It can't be printed"}},
+)
 def letter_pdf(here: Here, key: str) -> Response:
     """The letter alone, as a PDF: before the cut-off a preview of it."""
     with here.database.read() as conn:
         letter = post.get(conn, key)
         run = print_runs.get(conn, letter.run)
         templates = templates_of(conn, [letter])
-    return Response(_printer(here).single(letter, templates, run.cut_off_at), media_type="application/pdf")
+    with _printable():
+        return Response(_printer(here).single(letter, templates, run.cut_off_at), media_type="application/pdf")
 
 
 @router.post(
     "/v1/letters/{key}/withdraw",
-    dependencies=[Operator],
+    dependencies=OPERATE,
     summary="Withdraw a letter",
     responses={409: {"model": ErrorBody, "description": "Its run was closed"}},
 )
-def withdraw_letter(here: Here, key: str, why: Withdrawal | None = None) -> LetterView:
+def withdraw_letter(here: Here, key: str, why: Withdrawal | None = None) -> LetterOut:
     """Until the cut-off of its run. Again is no harm."""
     with here.database.write() as conn:
         return _letter(post.withdraw_one(conn, key, (why or Withdrawal()).reason, here.now()))
 
 
-@router.post("/v1/letters/returns.csv", dependencies=[Operator], summary="Letters that came back")
-async def returned(here: Here, request: Request, file: Annotated[UploadFile | None, File()] = None) -> Returns:
+async def _file(request: Request, file: Annotated[UploadFile | None, File()] = None) -> bytes:
+    return await file.read() if file is not None else await request.body()
+
+
+@router.post("/v1/letters/returns.csv", dependencies=OPERATE, summary="Letters that came back")
+def returned(here: Here, content: Annotated[bytes, Depends(_file)]) -> Returns:
     """A CSV, as the body or as a form's `file`. Columns: `letter_id` or `code`; `reason`; `at`.
 
     Each is the event `letter.returned`, and no letter goes to that customer any more. Sending a file again changes nothing.
     """
-    content = await file.read() if file is not None else await request.body()
     if len(content) > _MOST:
-        raise ApiError(413, "too_large", f"a returns file may have {_MOST >> 20} MB; split it")
+        raise ApiError(413, "body_too_large", f"a returns file may have {_MOST >> 20} MB; split it")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "returns.csv"
         path.write_bytes(content)
@@ -182,10 +193,13 @@ async def returned(here: Here, request: Request, file: Annotated[UploadFile | No
     return Returns(read=done.read, new=done.new, rejected=rejected)
 
 
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
 @router.post("/hooks/letters/lob", include_in_schema=False)
-async def lob(here: Here, request: Request) -> Response:
+def lob(here: Here, request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
     """What a Lob-shaped provider says of a letter."""
-    body = await request.body()
     stamp = request.headers.get("lob-signature-timestamp", "")
     signature = request.headers.get("lob-signature", "")
     if not verify_lob(body, stamp, signature, here.settings.letter_token.get_secret_value()):
@@ -208,22 +222,29 @@ def _told(here: Here, event: str, letter_id: str) -> None:
         if key is None:
             raise ApiError(404, "letter_not_found", f"no letter was handed over as {letter_id!r}")
         if SAYS[event] == "returned":
-            try:
-                returns.came_back(conn, Returned(str(key), "returned to sender", now), now)
-            except Invalid as error:
-                raise ApiError(400, "invalid_value", str(error)) from None
+            returns.came_back(conn, Returned(str(key), "returned to sender", now), now)
             return
         settle_by_provider(conn, Told("letter", letter_id, SAYS[event], event), now, key=str(key))
+
+
+@contextmanager
+def _printable() -> Generator[None]:
+    try:
+        yield
+    except (
+        TemplateError
+    ) as error:  # a picture beside the template is gone, or the row was made before a stricter Parcours
+        raise ApiError(409, "unprintable", f"it can't be printed: {error}") from None
 
 
 def _printer(here: Here) -> Printer:
     return Printer(here.settings.journeys, here.settings.country, here.templates.brand)
 
 
-def _letter(row: Letter) -> LetterView:
-    return LetterView(**{name: getattr(row, name) for name in LetterView.model_fields})
+def _letter(row: Letter) -> LetterOut:
+    return LetterOut(**{name: getattr(row, name) for name in LetterOut.model_fields})
 
 
-def _run(row: PrintRun, counts: dict[str, int]) -> RunView:
-    fields = {name: getattr(row, name) for name in RunView.model_fields if name not in {"letters", "files"}}
-    return RunView(**fields, letters=counts, files=row.files or [])
+def _run(row: PrintRun, counts: dict[str, int]) -> PrintRunOut:
+    fields = {name: getattr(row, name) for name in PrintRunOut.model_fields if name not in {"letters", "files"}}
+    return PrintRunOut(**fields, letters=counts, files=row.files or [])

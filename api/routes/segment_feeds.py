@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.auth import Need
-from api.errors import ApiError
+from api.auth import OPERATE, READ
+from api.errors import ApiError, also
 from api.state import Here, State
 from engine.feeds import personal as feeds
 from engine.feeds import segments as segment_feeds
@@ -21,8 +21,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["feeds"])
 
-READ = [Depends(Need("read"))]
-OPERATE = [Depends(Need("operate"))]
 _SEGMENT = "A predicate as the IR has it; null: everybody"
 
 
@@ -36,7 +34,7 @@ class FeedIn(BaseModel):
     segment: dict[str, Any] | None = Field(None, description=_SEGMENT)
 
 
-class FeedOut(BaseModel):
+class SegmentFeedOut(BaseModel):
     """A segment feed. `url` is a secret that those who may read it share; null once it is revoked."""
 
     name: str
@@ -109,14 +107,14 @@ class PostOut(BaseModel):
 
 
 @router.get("/v1/feeds", dependencies=READ, summary="List segment feeds")
-def list_feeds(here: Here) -> list[FeedOut]:
+def list_feeds(here: Here) -> list[SegmentFeedOut]:
     """By name."""
     with here.database.read() as conn:
         return [_feed(here, row) for row in segment_feeds.every(conn)]
 
 
 @router.put("/v1/feeds/{name}", dependencies=OPERATE, summary="Make or change a segment feed")
-def put_feed(here: Here, name: str, feed: FeedIn) -> FeedOut:
+def put_feed(here: Here, name: str, feed: FeedIn) -> SegmentFeedOut:
     """Its address stays."""
     with here.database.write() as conn:
         segment_feeds.create(
@@ -126,7 +124,7 @@ def put_feed(here: Here, name: str, feed: FeedIn) -> FeedOut:
 
 
 @router.post("/v1/feeds/{name}/rotate", dependencies=OPERATE, summary="Give a segment feed a new address")
-def rotate_feed(here: Here, name: str) -> FeedOut:
+def rotate_feed(here: Here, name: str) -> SegmentFeedOut:
     """The old one answers 410 from now on."""
     with here.database.write() as conn:
         segment_feeds.rotate(conn, here.links, name, here.now())
@@ -148,7 +146,7 @@ def list_items(here: Here, name: str) -> list[ItemOut]:
         return [_item(row) for row in segment_feeds.items(conn, name)]
 
 
-@router.put("/v1/feeds/{name}/items/{item_id}", dependencies=OPERATE, summary="Post an item")
+@router.put("/v1/feeds/{name}/items/{item_id}", dependencies=OPERATE, responses=also(410), summary="Post an item")
 def post_item(here: Here, name: str, item_id: str, item: ItemIn) -> ItemOut:
     """The same id again changes the item; its guid and its date stay. 410 for one that was withdrawn."""
     with here.database.write() as conn:
@@ -174,7 +172,7 @@ def withdraw_personal(here: Here, key: str) -> Response:
 
 
 @router.get("/v1/customers/{customer_id}/segment-feeds", dependencies=READ, summary="A customer's segment feeds")
-def of_customer(here: Here, customer_id: str) -> list[FeedOut]:
+def of_customer(here: Here, customer_id: str) -> list[SegmentFeedOut]:
     """The feeds whose segment she is in: the addresses that may be shown to her."""
     with here.database.read() as conn:
         return [_feed(here, row) for row in segment_feeds.for_customer(conn, customer_id, here.now())]
@@ -210,10 +208,10 @@ def list_posts(here: Here, name: str) -> list[PostOut]:
         return [_post(row) for row in feed_sources.posts(conn, name)]
 
 
-def _feed(here: State, row: SegmentFeed) -> FeedOut:
+def _feed(here: State, row: SegmentFeed) -> SegmentFeedOut:
     predicate = segment_feeds.predicate_of(row.segment)
     url = here.links.feed(here.links.segment_token(row.name, row.generation)) if row.revoked_at is None else None
-    return FeedOut(
+    return SegmentFeedOut(
         name=row.name,
         title=row.title,
         description=row.description,

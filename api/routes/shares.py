@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import READ
 from api.state import Here
 from engine import journeys, learned
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["journeys"], dependencies=[Depends(Need("read"))])
+router = APIRouter(tags=["journeys"], dependencies=READ)
 
 
-class ArmOut(BaseModel):
+class ShareOut(BaseModel):
     """An arrow of a split."""
 
     to: str
@@ -27,7 +27,7 @@ class SplitOut(BaseModel):
     """A split whose shares are learned."""
 
     state: str
-    arms: list[ArmOut]
+    arms: list[ShareOut]
 
 
 class SharesOut(BaseModel):
@@ -46,7 +46,7 @@ def get_shares(here: Here, name: str) -> SharesOut:
     return SharesOut(
         name=name,
         splits=[
-            SplitOut(state=box, arms=[ArmOut.model_validate(arm, from_attributes=True) for arm in arms])
+            SplitOut(state=box, arms=[ShareOut.model_validate(arm, from_attributes=True) for arm in arms])
             for box, arms in found
         ],
     )

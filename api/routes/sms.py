@@ -46,7 +46,6 @@ def _signed(here: Here, request: Request, form: Annotated[dict[str, str], Depend
 Signed = Annotated[dict[str, str], Depends(_signed)]
 
 
-@router.post("/hooks/sms/inbound", include_in_schema=False)
 @router.post("/v1/sms/twilio/inbound", response_class=Response, summary="A text message came in")
 def inbound(here: Here, form: Signed) -> Response:
     """STOP (in many languages) withdraws consent to SMS at once, START gives it again, HELP is answered in her language.
@@ -62,7 +61,6 @@ def inbound(here: Here, form: Signed) -> Response:
     return Response(_REPLY.format(message), media_type="application/xml")
 
 
-@router.post("/hooks/sms/status", status_code=204, include_in_schema=False)
 @router.post("/v1/sms/twilio/status", status_code=204, response_class=Response, summary="What became of a text message")
 def status(here: Here, form: Signed, key: str | None = None) -> Response:
     """Twilio's status callback: the message's status and time-line, and `sms.delivered` or `sms.undelivered`.

@@ -10,15 +10,15 @@ from pydantic import BaseModel, Field, ValidationError
 from api.errors import ApiError
 from api.state import Here
 from engine.receipts import Told, settle_by_provider
+from engine.signed_json import signed_by
+from engine.sms.generic import DEAD
 from engine.sms.inbound import Text, take
-from engine.sms.signed_json import signed_by
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["sms"])
 
 M = TypeVar("M", bound=BaseModel)
-_DEAD = {"invalid_number": "not a number", "unknown_number": "unknown number", "landline": "landline"}
 _Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -96,7 +96,7 @@ def status(here: Here, body: Verified) -> Response:
     given = _read(StatusIn, body)
     if given.status != "queued":
         detail = " ".join(word for word in (given.code, given.message) if word) or None
-        told = Told("sms", given.id, given.status, detail, _DEAD.get(given.code or ""))
+        told = Told("sms", given.id, given.status, detail, DEAD.get(given.code or ""))
         with here.database.write() as conn:
             if not settle_by_provider(conn, told, here.now(), given.key):
                 raise ApiError(404, "message_not_found", f"no message has the gateway's id {given.id!r}")

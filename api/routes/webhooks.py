@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from api.auth import Need
+from api.auth import OPERATE, TASKS
 from api.state import Here
 from engine import webhooks
 from engine.calls.events import EVENTS
@@ -18,8 +18,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["webhooks"])
 
-_TASKS = [Depends(Need("tasks"))]
-_OPERATE = [Depends(Need("operate"))]
 _NAMES = [f"call_task.{kind}" for kind in EVENTS]
 
 
@@ -78,7 +76,7 @@ class DeliveryOut(BaseModel):
     tries: list[TryOut]
 
 
-@router.post("/v1/webhooks", dependencies=_OPERATE, status_code=201, summary="Subscribe")
+@router.post("/v1/webhooks", dependencies=OPERATE, status_code=201, summary="Subscribe")
 def subscribe(here: Here, body: WebhookIn) -> WebhookMade:
     """Every event from now on is sent to this address, at least once. The secret is shown this once."""
     with here.database.write() as conn:
@@ -86,21 +84,21 @@ def subscribe(here: Here, body: WebhookIn) -> WebhookMade:
     return WebhookMade.model_validate(made, from_attributes=True)
 
 
-@router.get("/v1/webhooks", dependencies=_TASKS, summary="List webhooks")
+@router.get("/v1/webhooks", dependencies=TASKS, summary="List webhooks")
 def list_webhooks(here: Here) -> list[WebhookOut]:
     """Every subscription, also those that have ended."""
     with here.database.read() as conn:
         return [_shown(each) for each in webhooks.every(conn)]
 
 
-@router.delete("/v1/webhooks/{webhook_id}", dependencies=_OPERATE, summary="End a subscription")
+@router.delete("/v1/webhooks/{webhook_id}", dependencies=OPERATE, summary="End a subscription")
 def end(here: Here, webhook_id: str) -> WebhookOut:
     """Nothing is sent any more. Its log stays. The same again changes nothing."""
     with here.database.write() as conn:
         return _shown(webhooks.disable(conn, webhook_id, "ended by an operator"))
 
 
-@router.get("/v1/webhooks/{webhook_id}/deliveries", dependencies=_TASKS, summary="A webhook's log")
+@router.get("/v1/webhooks/{webhook_id}/deliveries", dependencies=TASKS, summary="A webhook's log")
 def deliveries(
     here: Here,
     webhook_id: str,
@@ -116,7 +114,7 @@ def deliveries(
     return [_delivery(row, tries[row.id or 0]) for row in rows]
 
 
-@router.post("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry", dependencies=_OPERATE, summary="Send it again")
+@router.post("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry", dependencies=OPERATE, summary="Send it again")
 def retry(here: Here, webhook_id: str, delivery_id: int) -> DeliveryOut:
     """Tries a delivery anew, from now on, under the same `webhook-id`."""
     with here.database.write() as conn:

@@ -15,9 +15,10 @@ from engine.calls import tasks as call_tasks
 from engine.calls.hours import Rules, rules_of
 from engine.calls.leases import leased
 from engine.calls.outcomes import CALLBACK, UNREACHED
-from engine.calls.tasks import change, hashed, locked
+from engine.calls.tasks import change, locked
 from engine.db import insert_new, table
 from engine.errors import Conflict, Invalid
+from engine.keys import hashed
 from engine.tables import CallAttempt, CallTask, Suppression
 
 __all__ = ["attempt", "attempts_left", "attempts_of", "callback", "replan", "zone_of_task"]
@@ -141,7 +142,7 @@ def _come_back(
 def _reported(conn: Connection, task_id: str, lease_token: str, outcome: str) -> CallTask | None:
     """The task, if this call was reported before. Raises Conflict where it was reported as something else."""
     target = table(CallAttempt)
-    task = locked(conn, task_id)
+    task = locked(conn, task_id, queue=True)
     digest = hashed(lease_token)
     row = conn.execute(
         select(target.c.outcome).where(target.c.task_id == task_id, target.c.lease_hash == digest)

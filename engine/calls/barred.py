@@ -9,37 +9,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, func, select
 
-from engine.db import table
-from engine.enrolments import chunked
-from engine.tables import CallTask, Consent, Message, Suppression
+from engine import gate
+from engine.db import chunked, table
+from engine.gate import Candidate
+from engine.tables import CallTask, Message
 
 __all__ = ["barred"]
 
+_OF_NONE = {"hash": "", "visit": 0, "arm": "", "channel": "call", "purpose": "transactional"}
+
 
 def barred(conn: Connection, tasks: Sequence[Any]) -> set[str]:
-    """Which of these tasks (with `id` and `phone`) must not be rung: by a suppressed number, or a consent that was withdrawn.
+    """Which of these tasks (with `id` and `phone`) must not be rung, by the gate's own rules; asked of the number as it is now.
 
-    A transactional call needs no consent.
+    A task of no message, which no journey makes, is asked about its number alone.
     """
+    task, message = table(CallTask), table(Message)
+    query = select(
+        task.c.id.label("key"),
+        *(task.c[name] for name in ("enrolment_id", "customer_id", "journey", "state")),
+        *(func.coalesce(message.c[name], other).label(name) for name, other in _OF_NONE.items()),
+    ).outerjoin(message, message.c.key == task.c.id)
+    phones = {each.id: each.phone for each in tasks}
     found: set[str] = set()
-    number, task, message, word = table(Suppression), table(CallTask), table(Message), table(Consent)
-    for piece in chunked(tasks):
-        phones = sorted({each.phone for each in piece})
-        query = select(number.c.address).where(number.c.channel == "call", number.c.address.in_(phones))
-        suppressed = set(conn.execute(query).scalars())
-        found.update(each.id for each in piece if each.phone in suppressed)
-        withdrawn = (
-            select(task.c.id)
-            .join(message, message.c.key == task.c.id)
-            .join(word, and_(word.c.customer_id == task.c.customer_id, word.c.purpose == message.c.purpose))
-            .where(
-                task.c.id.in_([each.id for each in piece]),
-                message.c.purpose != "transactional",
-                word.c.channel == "call",
-                word.c.granted.is_(False),
-            )
-        )
-        found.update(conn.execute(withdrawn).scalars())
+    for piece in chunked(list(phones)):
+        rows = conn.execute(query.where(task.c.id.in_(piece))).mappings()
+        found.update(gate.said_no(conn, [Candidate(**row, address=phones[row["key"]]) for row in rows]))
     return found

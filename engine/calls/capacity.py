@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.sql import ColumnElement
 
 from dsl.localtime import zone_of
 from engine.calls.hours import Rules, Slot, every_rules, rules_of
@@ -72,7 +73,7 @@ def plan(conn: Connection, queue: str, now: datetime) -> int:
     if changed:
         conn.execute(
             update(target)
-            .where(target.c.id == bindparam("of"))
+            .where(target.c.id == bindparam("of"), target.c.status == "pending")  # it may be claimed meanwhile
             .values(slot_at=bindparam("slot"), due_at=bindparam("due"), updated_at=now),
             [{"of": wish.id, "slot": wish.slot.start, "due": wish.due} for wish in changed if wish.slot is not None],
         )
@@ -113,12 +114,12 @@ def load(conn: Connection, rules: Rules, now: datetime, most: int) -> list[Load]
     return [Load(slot, taken[slot.start]) for slot in islice(rules.slots(now), most)]
 
 
-def wishes(conn: Connection, rules: Rules) -> list[Wish]:
-    """The pending tasks of a queue that have no appointment."""
+def wishes(conn: Connection, rules: Rules, *also: ColumnElement[bool]) -> list[Wish]:
+    """The pending tasks of a queue that have no appointment, and are `also` so."""
     target = table(CallTask)
     columns = ("id", "priority", "value", "created_at", "zone", "due_at", "slot_at", "not_before")
     query = select(*(target.c[name] for name in columns)).where(
-        target.c.queue == rules.name, target.c.status == "pending", target.c.callback_at.is_(None)
+        target.c.queue == rules.name, target.c.status == "pending", target.c.callback_at.is_(None), *also
     )
     return [
         Wish(
@@ -145,11 +146,11 @@ def _rolled(conn: Connection, now: datetime) -> Iterator[Rules]:
 def _set_free(conn: Connection, rules: Rules, now: datetime) -> int:
     """The queue takes any number of calls now: who had a place in a slot to come is due when she may be rung."""
     target = table(CallTask)
-    free = [wish for wish in wishes(conn, rules) if wish.slot_at is not None]
+    free = wishes(conn, rules, target.c.slot_at.is_not(None))
     if free:
         conn.execute(
             update(target)
-            .where(target.c.id == bindparam("of"))
+            .where(target.c.id == bindparam("of"), target.c.status == "pending")
             .values(slot_at=None, due_at=bindparam("due"), updated_at=now),
             [{"of": w.id, "due": rules.next_ring(max(now, w.not_before or now), w.zone)} for w in free],
         )

@@ -79,7 +79,7 @@ def contacts(conn: Connection, customer_id: str, besides: str | None = None, mos
 
 
 def people(conn: Connection, customers: Sequence[str]) -> dict[str, Person]:
-    """Who these customers are; one who was erased is missing."""
+    """Who these customers are; one who is not known is missing."""
     target = table(Customer)
     columns = [target.c[name] for name in Person.__dataclass_fields__]
     found = conn.execute(select(*columns).where(target.c.id.in_(customers)))

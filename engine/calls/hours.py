@@ -17,7 +17,7 @@ from engine.errors import Invalid
 from engine.holidays import holidays_of
 from engine.tables import CallQueue
 
-__all__ = ["ANYTIME", "Rules", "Shift", "Slot", "every_rules", "rules_of"]
+__all__ = ["Rules", "Shift", "Slot", "every_rules", "rules_of"]
 
 _MIDNIGHT = "00:00"
 _AHEAD = 366
@@ -137,10 +137,6 @@ class Rules:
         return self.call_from == self.call_until or in_window(
             moment, zone, clock_time(self.call_from), clock_time(self.call_until)
         )
-
-
-ANYTIME = Rules("")
-"""The rules of a queue that nobody declared."""
 
 
 def rules_of(conn: Connection, queue: str, *, lock: bool = False) -> Rules:

@@ -23,9 +23,10 @@ from engine.calls import events as call_events
 from engine.calls import tasks as call_tasks
 from engine.calls.barred import barred
 from engine.calls.hours import Rules, rules_of
-from engine.calls.tasks import LEASED, change, hashed, locked
+from engine.calls.tasks import LEASED, change, locked
 from engine.db import table
 from engine.errors import Conflict, Invalid
+from engine.keys import hashed
 from engine.tables import CallTask
 
 __all__ = [
@@ -84,7 +85,7 @@ def claim(
     tokens: dict[str, str] = {}
     changes: list[dict[str, Any]] = []
     while len(tokens) < most:
-        rows = [row for row in _first(conn, queue, most - len(tokens), skills, now) if row.id not in tokens]
+        rows = _first(conn, queue, most - len(tokens), skills, now, besides=list(tokens))
         left_out = _left_out(conn, rules, rows, now)
         for row in rows:
             if row.id in left_out:
@@ -181,8 +182,10 @@ def leased(conn: Connection, task_id: str, lease_token: str) -> CallTask:
     return task
 
 
-def _first(conn: Connection, queue: str, most: int, skills: Sequence[str] | None, now: datetime) -> list[Record]:
-    """The first tasks that are due. Two queries, so that each walks an index in order and stops early."""
+def _first(
+    conn: Connection, queue: str, most: int, skills: Sequence[str] | None, now: datetime, *, besides: Sequence[str]
+) -> list[Record]:
+    """The first tasks that are due, `besides` left out. Two queries, so that each walks an index in order and stops early."""
     target = table(CallTask)
     columns = (
         "id", "rank", "due_at", "customer_id", "zone", "callback_at", "lease_hash", "worker", "past_leases",
@@ -190,7 +193,7 @@ def _first(conn: Connection, queue: str, most: int, skills: Sequence[str] | None
     )  # fmt: skip
     query = (
         select(*(target.c[name] for name in columns))
-        .where(target.c.queue == queue, target.c.due_at <= now, *_within(conn, skills))
+        .where(target.c.queue == queue, target.c.due_at <= now, target.c.id.not_in(besides), *_within(conn, skills))
         .order_by(target.c.rank, target.c.due_at, target.c.id)
         .limit(most)
         .with_for_update(skip_locked=True)  # SQLite needs none: a write transaction has the database to itself

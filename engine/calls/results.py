@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +17,10 @@ from engine.calls import outcomes as call_outcomes
 from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
 from engine.calls.outcomes import CALLBACK
-from engine.db import Database, table
+from engine.db import Database, chunked, table
 from engine.errors import Conflict, EngineError, Invalid
-from engine.tables import CallAttempt
+from engine.spreadsheet import plain
+from engine.tables import CallAttempt, CallTask
 
 __all__ = ["COLUMNS", "REQUIRED", "Rejected", "Results", "apply"]
 
@@ -57,9 +58,10 @@ def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
     """
     results = Results()
     rows = list(_rows(text))
-    for start in range(0, len(rows), _AT_ONCE):
+    for piece in chunked(rows, _AT_ONCE):
         with database.write() as conn:
-            for number, cells in rows[start : start + _AT_ONCE]:
+            _lock_queues(conn, piece)
+            for number, cells in piece:
                 results.rows += 1
                 try:
                     with conn.begin_nested():  # a row that fails half-way leaves nothing
@@ -88,6 +90,14 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
         yield from enumerate(reader, 2)
     except csv.Error as error:
         raise Invalid("file", f"line {reader.line_num}", f"this is no CSV: {error}", "bad_file") from None
+
+
+def _lock_queues(conn: Connection, rows: Sequence[tuple[int, Mapping[str | None, Any]]]) -> None:
+    """The queues come before their tasks, as in every transaction that plans, and one after another by name."""
+    target = table(CallTask)
+    query = select(target.c.queue).where(target.c.id.in_([_cell(cells, "id") for _, cells in rows])).distinct()
+    for queue in sorted(conn.execute(query).scalars()):
+        rules_of(conn, queue, lock=True)
 
 
 def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: datetime) -> bool:
@@ -140,7 +150,7 @@ def _free(task: call_tasks.CallTask) -> None:
 
 
 def _cell(cells: Mapping[str | None, Any], name: str) -> str:
-    return str(cells.get(name) or "").strip().removeprefix("'")  # as our own export marks it for spreadsheets
+    return plain(str(cells.get(name) or "").strip())  # as it was before our own export marked it
 
 
 def _text(cells: Mapping[str | None, Any], name: str) -> str | None:

@@ -6,7 +6,6 @@ transaction, or are withdrawn when the customer leaves the step. What lies betwe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,9 +17,11 @@ from engine import consent
 from engine.calls import capacity as call_capacity
 from engine.calls import events as call_events
 from engine.calls import outcomes as call_outcomes
-from engine.db import insert_new_returning, table
+from engine.calls.hours import rules_of
+from engine.db import chunked, insert_new_returning, table
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
+from engine.keys import hashed
 from engine.tables import CallTask
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "finish",
     "finished",
     "get",
-    "hashed",
     "locked",
     "status_of",
     "withdraw",
@@ -57,8 +57,8 @@ def create(conn: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -
     new = insert_new_returning(conn, CallTask, rows, "id")
     call_capacity.plan(conn, queue, now)
     target = table(CallTask)
-    for start in range(0, len(new), _CHUNK):
-        made = select(target).where(target.c.id.in_(new[start : start + _CHUNK])).order_by(target.c.id)
+    for piece in chunked(new, _CHUNK):
+        made = select(target).where(target.c.id.in_(piece)).order_by(target.c.id)
         call_events.tell(conn, "created", [dict(row) for row in conn.execute(made).mappings()], now)
 
 
@@ -144,10 +144,8 @@ def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[s
     chunks: list[ColumnElement[bool]] = []
     keys = sorted(key for key in of if isinstance(key, str))
     enrolments = sorted(key for key in of if not isinstance(key, str))
-    chunks += [target.c.id.in_(keys[start : start + _CHUNK]) for start in range(0, len(keys), _CHUNK)]
-    chunks += [
-        target.c.enrolment_id.in_(enrolments[start : start + _CHUNK]) for start in range(0, len(enrolments), _CHUNK)
-    ]
+    chunks += [target.c.id.in_(piece) for piece in chunked(keys, _CHUNK)]
+    chunks += [target.c.enrolment_id.in_(piece) for piece in chunked(enrolments, _CHUNK)]
     for chunk in chunks:
         open_ones = and_(chunk, target.c.status.in_(OPEN))
         mark = (
@@ -190,9 +188,14 @@ def claimable(wall: datetime) -> ColumnElement[bool]:
     return and_(or_(target.c.status == "pending", lapsed), target.c.withdrawn_at.is_(None))
 
 
-def locked(conn: Connection, task_id: str) -> CallTask:
-    """A task that nobody else changes until the transaction ends. Raises NotFound."""
+def locked(conn: Connection, task_id: str, *, queue: bool = False) -> CallTask:
+    """A task that nobody else changes until the transaction ends, and `queue` that nobody else plans. Raises NotFound.
+
+    A transaction that plans a queue locks the queue before any task, so that no two wait for each other.
+    """
     target = table(CallTask)
+    if queue:
+        rules_of(conn, get(conn, task_id).queue, lock=True)
     row = conn.execute(select(target).where(target.c.id == task_id).with_for_update()).mappings().first()
     if row is None:
         raise _missing(task_id)
@@ -204,11 +207,6 @@ def change(conn: Connection, task: CallTask, now: datetime, **values: Any) -> Ca
     target = table(CallTask)
     statement = update(target).where(target.c.id == task.id).values(**values, updated_at=now).returning(target)
     return CallTask(**conn.execute(statement).mappings().one())
-
-
-def hashed(token: str) -> str:
-    """What is kept of a lease's token."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def withdrawn(task_id: str) -> Gone:

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from engine.calls.outcomes import OUTCOMES
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.tables import CallTask, Purchase
 
 __all__ = ["expected", "revalue"]

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from sqlalchemy import Connection, func, select, update
 
-from engine.db import insert_new, table
+from engine.db import chunked, insert_new, table
 from engine.errors import Gone, NotFound
 from engine.feeds.document import FeedHead, FeedPage, FeedRow, Kind, written
+from engine.keys import hashed
 from engine.links import Links
 from engine.tables import Feed, FeedItem, Message, MessageEvent
 from engine.templating.context import Brand
 
-__all__ = ["ITEMS", "document", "ensure", "generations", "guid", "has", "revoke", "rotate", "token_for", "withdraw"]
+__all__ = [
+    "ITEMS",
+    "document",
+    "ensure",
+    "generations",
+    "guid",
+    "has",
+    "revoke",
+    "revoked",
+    "rotate",
+    "token_for",
+    "withdraw",
+]
 
 _CHUNK = 500
 ITEMS = 1000
@@ -34,8 +46,7 @@ def ensure(conn: Connection, links: Links, customer_ids: Iterable[str], now: dat
     wanted = sorted(set(customer_ids))
     feeds = table(Feed)
     known: set[str] = set()
-    for at in range(0, len(wanted), 500):
-        piece = wanted[at : at + 500]
+    for piece in chunked(wanted):
         known.update(conn.scalars(select(feeds.c.customer_id).where(feeds.c.customer_id.in_(piece))))
     insert_new(conn, Feed, [_row(links, each, 0, now) for each in wanted if each not in known])
 
@@ -70,6 +81,12 @@ def rotate(conn: Connection, links: Links, customer_id: str, now: datetime) -> s
     return links.feed_token(customer_id, generation)
 
 
+def revoked(conn: Connection, token: str) -> bool:
+    """Whether a feed's address was taken back."""
+    feeds = table(Feed)
+    return conn.execute(select(feeds.c.revoked_at).where(feeds.c.token_hash == hashed(token))).scalar() is not None
+
+
 def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[str]:
     """Take items out of their feeds, by message keys (text) and enrolments (numbers); returns the keys of those that were there.
 
@@ -77,8 +94,7 @@ def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[s
     """
     items, message = table(FeedItem), table(Message)
     gone: list[str] = []
-    for start in range(0, len(of), _CHUNK):
-        piece = of[start : start + _CHUNK]
+    for piece in chunked(of, _CHUNK):
         named = items.c.key.in_([each for each in piece if isinstance(each, str)])
         enrolments = [each for each in piece if not isinstance(each, str)]
         theirs = items.c.key.in_(
@@ -104,9 +120,9 @@ def has(conn: Connection, key: str) -> bool:
 def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kind = "rss") -> FeedPage:
     """The feed behind a token. Raises NotFound (404) for a token that never was, Gone (410) for a revoked one."""
     feeds, items = table(Feed), table(FeedItem)
-    feed = conn.execute(select(feeds).where(feeds.c.token_hash == _hash(token))).one_or_none()
+    feed = conn.execute(select(feeds).where(feeds.c.token_hash == hashed(token))).one_or_none()
     if feed is None:
-        raise NotFound("unknown_feed", "there is no such feed: was its address cut off?")
+        raise NotFound("feed_not_found", "there is no such feed: was its address cut off?")
     if feed.revoked_at is not None:
         raise Gone("feed_revoked", "this feed's address was revoked: ask for a new one")
     hers = items.c.customer_id == feed.customer_id
@@ -127,10 +143,6 @@ def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kin
     return written(head, [FeedRow(*row) for row in rows], changed, kind)
 
 
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
-
-
 def _row(links: Links, customer_id: str, generation: int, now: datetime) -> dict[str, Any]:
     token = links.feed_token(customer_id, generation)
-    return {"token_hash": _hash(token), "customer_id": customer_id, "created_at": now, "revoked_at": None}
+    return {"token_hash": hashed(token), "customer_id": customer_id, "created_at": now, "revoked_at": None}

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
@@ -20,6 +19,7 @@ from engine.db import insert_new, table
 from engine.errors import Conflict, Gone, Invalid, NotFound
 from engine.feeds.document import FeedHead, FeedPage, FeedRow, Kind, written
 from engine.feeds.personal import ITEMS
+from engine.keys import hashed
 from engine.links import Links
 from engine.tables import SegmentFeed, SegmentItem, SegmentToken
 from engine.templating.context import Brand, clean
@@ -107,7 +107,7 @@ def get(conn: Connection, name: str) -> SegmentFeed:
     target = table(SegmentFeed)
     row = conn.execute(select(target).where(target.c.name == name)).mappings().first()
     if row is None:
-        raise NotFound("unknown_feed", f"there is no feed {name!r}; make it with PUT /v1/feeds/{name}")
+        raise NotFound("feed_not_found", f"there is no feed {name!r}; make it with PUT /v1/feeds/{name}")
     return SegmentFeed(**row)
 
 
@@ -195,9 +195,9 @@ def withdraw(conn: Connection, name: str, item_id: str, now: datetime) -> None:
 def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kind = "rss") -> FeedPage:
     """The feed behind a token. Raises NotFound for a token that never was, Gone for a revoked one."""
     tokens, rows_of = table(SegmentToken), table(SegmentItem)
-    found = conn.execute(select(tokens).where(tokens.c.token_hash == _hash(token))).one_or_none()
+    found = conn.execute(select(tokens).where(tokens.c.token_hash == hashed(token))).one_or_none()
     if found is None:
-        raise NotFound("unknown_feed", "there is no such feed: was its address cut off?")
+        raise NotFound("feed_not_found", "there is no such feed: was its address cut off?")
     if found.revoked_at is not None:
         raise Gone("feed_revoked", "this feed's address was revoked: ask for a new one")
     feed = get(conn, found.feed)
@@ -217,8 +217,4 @@ def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kin
 
 def _row(links: Links, name: str, generation: int, now: datetime) -> dict[str, Any]:
     token = links.segment_token(name, generation)
-    return {"token_hash": _hash(token), "feed": name, "created_at": now, "revoked_at": None}
-
-
-def _hash(token: str) -> str:
-    return sha256(token.encode()).hexdigest()
+    return {"token_hash": hashed(token), "feed": name, "created_at": now, "revoked_at": None}

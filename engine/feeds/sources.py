@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, delete, select, update
 
 from engine import facts
-from engine.db import insert_new_returning, table, upsert
+from engine.db import chunked, insert_new_returning, table, upsert
 from engine.errors import Invalid, NotFound
 from engine.events import OWN, Incoming, accept
 from engine.feeds.parsing import Post
@@ -92,7 +92,7 @@ def get(conn: Connection, name: str) -> FeedSource:
     row = conn.execute(select(target).where(target.c.name == name)).mappings().first()
     if row is None:
         raise NotFound(
-            "unknown_source", f"there is no feed source {name!r}; declare it with PUT /v1/feed-sources/{name}"
+            "source_not_found", f"there is no feed source {name!r}; declare it with PUT /v1/feed-sources/{name}"
         )
     return FeedSource(**row)
 
@@ -184,7 +184,7 @@ def _tell(conn: Connection, source: FeedSource, fresh: Sequence[Post], now: date
     for post in reversed(fresh):  # the oldest first, as they were written
         ident = sha256(post.guid.encode()).hexdigest()[:24]
         payload = {"url": post.url, "title": post.title, "tags": list(post.tags), "source": source.name, "id": ident}
-        for start in range(0, len(members), _CHUNK):
+        for piece in chunked(members, _CHUNK):
             events = [
                 Incoming(
                     f"{OWN}feed:{source.name}:{ident}:{customer}",
@@ -195,7 +195,7 @@ def _tell(conn: Connection, source: FeedSource, fresh: Sequence[Post], now: date
                     payload,
                     "feed",
                 )
-                for customer in members[start : start + _CHUNK]
+                for customer in piece
             ]
             made += len(accept(conn, events, now))
     return made
@@ -216,5 +216,4 @@ def _row(source: str, post: Post, now: datetime) -> dict[str, Any]:
         "picture": post.picture,
         "tags": list(post.tags),
         "published_at": min(post.published_at or now, now),
-        "found_at": now,
     }

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, select
 
 from engine import customers, events
 from engine.consent import PURPOSES
-from engine.db import insert_new, table, upsert
-from engine.enrolments import chunked
+from engine.db import chunked, insert_new, table, upsert
 from engine.errors import Invalid
 from engine.importing.cells import channel, flag, past, short
 from engine.tables import Consent

@@ -13,8 +13,9 @@ from itertools import compress
 from pathlib import Path
 from typing import IO
 
-from engine.importing.rejects import BEGINNING, plain
+from engine.importing.rejects import BEGINNING
 from engine.importing.row_files import BadFile, Row, Wanted
+from engine.spreadsheet import plain
 
 __all__ = ["BadFile", "CsvFile", "Row"]
 

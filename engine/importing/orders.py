@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from engine import customers
-from engine.db import insert_new, table
+from engine.db import insert_new
 from engine.errors import Invalid
 from engine.importing.cells import cents, past, short, whole
 from engine.tables import Purchase
@@ -58,8 +58,4 @@ class OrderRows:
         }
 
     def keep(self, conn: Connection, rows: list[dict[str, Any]]) -> int:
-        target = table(Purchase)
-        ids = {row["id"] for row in rows}
-        there = conn.execute(select(func.count()).select_from(target).where(target.c.id.in_(ids))).scalar() or 0
-        insert_new(conn, Purchase, rows)
-        return len(ids) - there
+        return insert_new(conn, Purchase, rows)

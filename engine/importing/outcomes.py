@@ -18,7 +18,7 @@ from dsl.ir import CHANNELS
 from engine import customers, events
 from engine.db import table
 from engine.errors import Invalid
-from engine.importing.cells import decimal, flag, needed, past, short
+from engine.importing.cells import attribute, needed, past, short
 from engine.tables import Event
 
 __all__ = ["OutcomeRows"]
@@ -43,7 +43,7 @@ class OutcomeRows:
     def begin(self, columns: Sequence[str]) -> None:
         for column in columns:
             if column.startswith("payload."):
-                _value(column, "")  # an unknown type is an error of the header
+                attribute(column, "")  # an unknown type is an error of the header
 
     def read(self, cells: Mapping[str, str]) -> events.Incoming:
         customer = customers.customer_id(cells["customer_id"], "customer_id")
@@ -60,7 +60,7 @@ class OutcomeRows:
         payload: dict[str, Any] = {}
         for column, cell in cells.items():
             if column.startswith("payload."):
-                field, value = _value(column, cell)
+                field, value = attribute(column, cell)
                 if value is not None:
                     payload[field] = value
         if campaign := short("campaign", cells):
@@ -82,17 +82,3 @@ class OutcomeRows:
                 [{"of": ident} for ident in new],
             )
         return len(new)
-
-
-def _value(column: str, cell: str) -> tuple[str, Any]:
-    name, _, kind = column.removeprefix("payload.").partition(":")
-    text = cell.strip()
-    match kind:
-        case "" | "text":
-            return name, text or None
-        case "number":
-            return name, float(decimal(column, text)) if text else None
-        case "flag":
-            return name, flag(column, text) if text else None
-        case _:
-            raise Invalid(column, kind, "a value's type is text, number or flag", "unknown_column")

@@ -6,21 +6,18 @@ Corrected, the file can be read as it is: the four columns before its own are pa
 from __future__ import annotations
 
 import csv
-import re
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from engine.errors import Invalid
 from engine.importing.row_files import Row, RowFile
+from engine.spreadsheet import inert
 
-__all__ = ["BEGINNING", "Rejects", "path_beside", "plain"]
+__all__ = ["BEGINNING", "Rejects", "path_beside"]
 
 BEGINNING = ["row", "reason", "column", "value"]
 """The columns before the file's own."""
-
-# What a spreadsheet takes for a formula (OWASP, CSV injection); a phone number or an amount is none.
-_FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d\s.,]*\Z)")
 
 
 class Rejects:
@@ -56,7 +53,7 @@ class Rejects:
                 csv.writer(self._file).writerow([*BEGINNING, *self._header])
         self.count += 1
         reason, column, value = (why.reason, why.field, str(why.value)) if isinstance(why, Invalid) else (why, "", "")
-        csv.writer(self._file).writerow([row.number, reason, column, *(_safe(cell) for cell in (value, *row.raw))])
+        csv.writer(self._file).writerow([row.number, reason, column, *(inert(cell) for cell in (value, *row.raw))])
 
     def flush(self) -> None:
         """Write what was set aside, so that `size` says how much of the file is there."""
@@ -68,12 +65,3 @@ class Rejects:
 def path_beside(path: Path) -> Path:
     """Where the rows of this file are set aside."""
     return path.with_name(path.name + ".rejected.csv")
-
-
-def plain(cell: str) -> str:
-    """A cell of the file as it was, before an apostrophe kept a spreadsheet from reckoning with it."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell

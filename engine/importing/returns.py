@@ -14,6 +14,7 @@ from engine.importing.cells import past
 from engine.letters import returns
 from engine.letters.returns import Returned
 from engine.links import ForgedLink, Links
+from engine.spreadsheet import plain
 from engine.tables import Letter
 
 __all__ = ["ReturnRows"]
@@ -51,7 +52,7 @@ class ReturnRows:
 
 
 def _letter(conn: Connection, cells: Mapping[str, str]) -> str:
-    key, code = cells.get("letter_id", "").strip().removeprefix("'"), cells.get("code", "").strip()
+    key, code = plain(cells.get("letter_id", "").strip()), cells.get("code", "").strip()
     letter = table(Letter)
     if key:
         found = conn.execute(select(letter.c.key).where(letter.c.key == key)).scalar()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, select, update
 
 from dsl.localtime import clock_time, next_local
-from engine.db import insert_new, table
+from engine.db import chunked, insert_new, table
 from engine.errors import Conflict, NotFound
 from engine.settings import Settings
 from engine.tables import Letter, Message, MessageEvent, PrintRun
@@ -60,8 +60,7 @@ def withdraw(conn: Connection, of: Sequence[str | int], reason: str, now: dateti
     """Withdraw the open letters of these message keys (text) and enrolments (numbers); returns the keys withdrawn."""
     target = table(Letter)
     gone: list[str] = []
-    for start in range(0, len(of), _CHUNK):
-        piece = of[start : start + _CHUNK]
+    for piece in chunked(of, _CHUNK):
         named = target.c.key.in_([each for each in piece if isinstance(each, str)])
         theirs = target.c.enrolment_id.in_([each for each in piece if not isinstance(each, str)])
         statement = (

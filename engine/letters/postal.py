@@ -17,7 +17,7 @@ from engine.letters.glyphs import printable
 from engine.outgoing import Recipient
 from engine.templating.context import clean
 
-__all__ = ["LINES", "WIDTH", "Postal", "Undeliverable", "address_lines", "postal"]
+__all__ = ["LINES", "WIDTH", "Postal", "Undeliverable", "postal"]
 
 WIDTH = 38
 """Most characters in an address line: the French norm NF Z10-011, and what a window shows."""
@@ -71,14 +71,6 @@ def postal(recipient: Recipient, home: str) -> Postal:
     if country != home.upper():
         lines.append(rules.country_name)
     return Postal(_fitting([line for line in lines if line]), country, parts["Z"])
-
-
-def address_lines(recipient: Recipient, home: str) -> tuple[str, ...] | None:
-    """The lines in the window; None if she can't be reached by post."""
-    try:
-        return postal(recipient, home).lines
-    except Undeliverable:
-        return None
 
 
 @lru_cache(maxsize=300)

@@ -17,8 +17,9 @@ from engine.db import table
 from engine.letters.post import Placed
 from engine.letters.postal import LINES
 from engine.letters.runs import FILE
-from engine.letters.typesetting import Piece, typeset
-from engine.tables import Letter, TemplateVersion
+from engine.letters.typesetting import Piece, Typeset, typeset
+from engine.spreadsheet import inert
+from engine.tables import Letter, PrintRun, TemplateVersion
 from engine.templating.context import Brand
 from engine.templating.templates import Template, TemplateError
 
@@ -82,13 +83,7 @@ class Printer:
             chunk = letters[start : start + FILE]
             file = f"letters-{start // FILE + 1:03}.pdf"
             try:
-                made = typeset(
-                    [Piece(templates[each.template_hash], each.data) for each in chunk],
-                    self._root,
-                    moment,
-                    title=f"{name}, {file}",
-                    author=self._brand.name,
-                )
+                made = self._set(name, file, chunk, templates, moment)
             except TemplateError as error:
                 wrong |= self._wrong(chunk, templates, moment) or {each.key: str(error) for each in chunk}
                 continue
@@ -100,13 +95,34 @@ class Printer:
             done(start + len(chunk))
         if wrong:
             raise Unprintable(wrong)
-        return Printed(files, self._manifest(letters, placed, files), tuple(placed))
+        digests = {file: sha256(content).hexdigest() for file, content in files.items()}
+        return Printed(files, self._manifest(letters, placed, digests), tuple(placed))
+
+    def file(
+        self, name: str, file: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime
+    ) -> bytes:
+        """One file of a run again, from the letters that are in it, in their order. Raises TemplateError."""
+        return self._set(name, file, letters, templates, moment).pdf
+
+    def manifest(self, run: PrintRun, letters: Sequence[Letter]) -> bytes:
+        """The manifest of a run that was handed over, again: where each letter is stands in its row."""
+        placed = [
+            Placed(each.key, each.file or "", each.sequence or 0, each.first_page or 0, each.pages or 0)
+            for each in letters
+        ]
+        return self._manifest(letters, placed, {file["name"]: file["sha256"] for file in run.files or ()})
 
     def single(self, letter: Letter, templates: Mapping[str, Template], moment: datetime) -> bytes:
         """One letter as a PDF of its own. Raises TemplateError."""
         piece = Piece(templates[letter.template_hash], letter.data)
         made = typeset([piece], self._root, moment, title=str(letter.data["title"]), author=self._brand.name)
         return made.pdf
+
+    def _set(
+        self, name: str, file: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime
+    ) -> Typeset:
+        pieces = [Piece(templates[each.template_hash], each.data) for each in letters]
+        return typeset(pieces, self._root, moment, title=f"{name}, {file}", author=self._brand.name)
 
     def _wrong(self, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -117,8 +133,7 @@ class Printer:
                 found[each.key] = str(error)
         return found
 
-    def _manifest(self, letters: Sequence[Letter], placed: Sequence[Placed], files: Mapping[str, bytes]) -> bytes:
-        digests = {name: sha256(content).hexdigest() for name, content in files.items()}
+    def _manifest(self, letters: Sequence[Letter], placed: Sequence[Placed], digests: Mapping[str, str]) -> bytes:
         out = StringIO()
         writer = csv.writer(out)
         writer.writerow(MANIFEST)
@@ -129,7 +144,7 @@ class Printer:
                 str(place.sequence), letter.key, place.file, str(place.first_page), str(place.pages), *lines,
                 letter.country, mail_class, digests[place.file],
             ]  # fmt: skip
-            writer.writerow([_inert(cell) for cell in cells])
+            writer.writerow([inert(cell) for cell in cells])
         return out.getvalue().encode()
 
 
@@ -139,8 +154,3 @@ def templates_of(conn: Connection, letters: Sequence[Letter]) -> dict[str, Templ
     wanted = sorted({letter.template_hash for letter in letters})
     found = conn.execute(select(rows).where(rows.c.hash.in_(wanted)))
     return {row.hash: Template(row.name, row.channel, row.language, row.source, row.hash) for row in found}
-
-
-def _inert(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

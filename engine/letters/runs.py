@@ -13,8 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from engine import gate
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.errors import NotFound
 from engine.gate import Candidate
 from engine.letters import post
@@ -48,9 +47,11 @@ def close(conn: Connection, settings: Settings, name: str, now: datetime) -> Non
     inside = letter.c.run == name, letter.c.status == "open"
     query = select(*fields).join(letter, letter.c.key == message.c.key).where(*inside)
     candidates = [Candidate(**row) for row in conn.execute(query).mappings()]
-    for piece in chunked(candidates):
-        for key, no in gate.said_no(conn, piece).items():
-            post.withdraw(conn, [key], no.reason, now)
+    by_reason: dict[str, list[str]] = {}
+    for key, no in gate.said_no(conn, candidates).items():
+        by_reason.setdefault(no.reason, []).append(key)
+    for reason, keys in by_reason.items():
+        post.withdraw(conn, keys, reason, now)
     conn.execute(update(run).where(run.c.name == name).values(status="closed", closed_at=now))
     on = set(conn.execute(select(journey.c.name).where(journey.c["is_on"])).scalars())
     off = [candidate.key for candidate in candidates if candidate.journey not in on]

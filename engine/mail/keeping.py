@@ -27,7 +27,6 @@ Outcome = Literal["kept", "repeat", "passed over", "unknown"]
 _WENT_OUT = ("reserved", "sending", "deferred", "sent", "delivered", "unknown", "failed")
 _ON_ITS_WAY = ("reserved", "sending", "deferred", "sent", "unknown")
 _PROVIDERS = {"ses", "sendgrid", "mailgun", "postmark"}
-_LONGEST_ID = 200
 _ONCE = {"delivered", "bounced", "complained"}
 _TOLD = {"delivered", "delayed", "complained", "replied", "auto_replied", "unsubscribed"}
 """What stands in a message's time-line by its own name; a bounce is `failed`, opens and clicks are events alone."""
@@ -157,10 +156,10 @@ def _send(conn: Connection, event: MailEvent) -> Any:
 
 def _customers(conn: Connection, address: str) -> list[str]:
     rows = table(Customer)
-    exact = list(conn.execute(select(rows.c.id).where(rows.c.email.in_({address, _normal(address)}))).scalars())
-    if exact:
-        return exact
-    return list(conn.execute(select(rows.c.id).where(func.lower(rows.c.email) == _normal(address))).scalars())
+    query = select(rows.c.id, rows.c.email).where(func.lower(rows.c.email) == _normal(address))
+    found = conn.execute(query).all()
+    exact = [row.id for row in found if row.email in {address, _normal(address)}]
+    return exact or [row.id for row in found]
 
 
 def _settle(

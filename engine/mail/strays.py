@@ -9,9 +9,8 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.db import insert_new_returning, table
+from engine.db import insert_new_returning, inserting, table
 from engine.errors import NotFound
 from engine.mail.event import clean
 from engine.mail.message import Mail
@@ -94,13 +93,12 @@ def count(conn: Connection, source: str, reason: str, example: str = "") -> None
     """Count something that was refused or passed over, with its newest example."""
     now = datetime.now(UTC)
     target = table(MailTally)
-    insert = (sqlite if conn.dialect.name == "sqlite" else postgresql).insert(target)
+    insert = inserting(conn, MailTally)
     conn.execute(
         insert.values(
             source=source,
             reason=clean(reason, 100),
             count=1,
-            first_at=now,
             last_at=now,
             example=clean(example, _EXAMPLE),
         ).on_conflict_do_update(

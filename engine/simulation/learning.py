@@ -61,7 +61,6 @@ class _Seen:
     out: int = 0
     refused: int = 0
     cost: int = 0
-    priced: int = 0
     over: int = 0
     """Messages that went out, of customers who have gone on since: what was to come has come."""
     delays: dict[Kind, list[float]] = field(default_factory=lambda: defaultdict(list))

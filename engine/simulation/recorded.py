@@ -11,8 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, func, select
 
 from engine.clock import to_ms
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.errors import NotFound
 from engine.tables import Enrolment, Event, Message, Moment, Step
 

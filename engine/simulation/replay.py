@@ -36,7 +36,7 @@ from dsl.step import (
 )
 from dsl.values import Scalar
 from engine import customers, facts
-from engine.enrolments import chunked
+from engine.db import chunked
 from engine.holdout import HELD_OUT
 from engine.holidays import holidays_of
 from engine.simulation.plan import Plan

@@ -17,8 +17,7 @@ from dsl.localtime import zone_of
 from dsl.planning import Place, measured
 from engine import customers, facts
 from engine.consent import PURPOSES
-from engine.db import table
-from engine.enrolments import chunked
+from engine.db import chunked, table
 from engine.errors import NotFound
 from engine.holdout import HELD_OUT, arm
 from engine.holidays import holidays_of

@@ -14,12 +14,10 @@ import smsutil  # pyright: ignore[reportMissingTypeStubs]
 from engine.outgoing import Content
 from engine.settings import Settings
 from engine.sms.prefixes import Prefixes
+from engine.templating.files import PICTURES
 from engine.templating.templates import Template, TemplateError
 
-__all__ = ["PICTURES", "Tariff", "finished", "front", "picture_address", "plain", "segments", "wide"]
-
-PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".gif": "image/gif"}
-"""What a picture's file may be."""
+__all__ = ["Tariff", "finished", "front", "picture_address", "plain", "segments", "wide"]
 
 _smsutil: Any = smsutil  # it has no types
 # Typographers' signs which GSM 03.38 has a plain form of: each would make every segment 70 letters instead of 160.

@@ -18,6 +18,14 @@ class CallTask(Kept, table=True):
         Index("call_task_queue", "queue", "status", "rank", "due_at", "id"),
         Index("call_task_changed", "updated_at", "id"),
         Index(
+            "call_task_outcome",
+            "journey",
+            "state",
+            "completed_at",
+            sqlite_where=text("completed_at IS NOT NULL"),
+            postgresql_where=text("completed_at IS NOT NULL"),
+        ),
+        Index(
             "call_task_lease",
             "lease_until",
             sqlite_where=text("lease_until IS NOT NULL"),

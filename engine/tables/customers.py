@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, text
 from sqlmodel import Field
 
 from engine.tables.columns import BIG, Kept, json_column, moment_column
@@ -12,12 +12,14 @@ __all__ = ["Consent", "Customer", "Exposure", "Purchase", "Suppression", "Suppre
 
 
 class Customer(Kept, table=True):
-    """Who is addressed. `attributes` holds an author's own facts; erasing a customer empties this row."""
+    """Who is addressed. `attributes` holds an author's own facts."""
+
+    __table_args__ = (Index("customer_email", text("lower(email)")),)
 
     id: str = Field(primary_key=True)
     first_name: str | None = None
     last_name: str | None = None
-    email: str | None = Field(default=None, index=True)
+    email: str | None = None
     phone: str | None = Field(default=None, index=True)
     """E.164."""
     address: str | None = None

@@ -105,4 +105,3 @@ class FeedPost(Kept, table=True):
     picture: str = ""
     tags: list[str] = json_column()
     published_at: datetime = moment_column()
-    found_at: datetime = moment_column()

@@ -100,6 +100,5 @@ class OfferVersion(Kept, table=True):
     """An offer as it was shown, by content hash: later edits rewrite no history."""
 
     hash: str = Field(primary_key=True)
-    offer: str = Field(index=True)
     content: dict[str, Any] = json_column()
     at: datetime = moment_column()

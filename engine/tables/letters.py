@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, text
 from sqlmodel import Field
 
 from engine.tables.columns import BIG, Kept, json_column, moment_column
@@ -14,7 +14,15 @@ __all__ = ["Letter", "PrintRun"]
 class Letter(Kept, table=True):
     """A piece on paper: open until its run's cut-off, then handed over with it; or withdrawn before."""
 
-    __table_args__ = (Index("letter_run", "run", "status"),)
+    __table_args__ = (
+        Index("letter_run", "run", "status"),
+        Index(
+            "letter_provider",
+            "provider_id",
+            sqlite_where=text("provider_id IS NOT NULL"),
+            postgresql_where=text("provider_id IS NOT NULL"),
+        ),
+    )
 
     key: str = Field(primary_key=True)
     """The message's key."""

@@ -53,9 +53,8 @@ class MailTally(Kept, table=True):
     source: str = Field(primary_key=True)
     reason: str = Field(primary_key=True)
     count: int
-    first_at: datetime = moment_column()
     last_at: datetime = moment_column()
-    """Wall-clock time, as `first_at`."""
+    """Wall-clock time."""
     example: str
     """The newest: an address, an event's id."""
 

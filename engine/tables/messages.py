@@ -19,6 +19,13 @@ class Message(Kept, table=True):
         Index("message_enrolment", "enrolment_id"),
         Index("message_code", "code"),
         Index("message_provider", "channel", "provider_id"),
+        Index(
+            "message_number",
+            "address",
+            "reserved_at",
+            sqlite_where=text("channel = 'sms'"),
+            postgresql_where=text("channel = 'sms'"),
+        ),
     )
 
     key: str = Field(primary_key=True)
@@ -33,7 +40,8 @@ class Message(Kept, table=True):
     channel: str
     purpose: str
     status: str
-    """`reserved`, `sending` (the provider is being called), `sent`, `delivered`, `unknown`, `failed`, `not_sent`, `held_out`."""
+    """`reserved`, `sending` (the provider is being called), `deferred` (put off, tried again), `sent`, `delivered`, `unknown`, `failed`,
+    `not_sent`, `held_out`."""
     reason: str | None = None
     """With `not_sent`, `held_out` and `failed`: the rule that said no."""
     detail: dict[str, Any] | None = json_column(null=True)
@@ -72,6 +80,12 @@ class Event(Kept, table=True):
 
     __table_args__ = (
         Index("event_new", "seq", sqlite_where=text("fate IS NULL"), postgresql_where=text("fate IS NULL")),
+        Index(
+            "event_waiting",
+            "seq",
+            sqlite_where=text("fate = 'waiting'"),
+            postgresql_where=text("fate = 'waiting'"),
+        ),
         Index("event_customer", "customer_id", "at"),
     )
 
@@ -90,7 +104,8 @@ class Event(Kept, table=True):
     fate: str | None = None
     """Null: not dispatched yet; `waiting` for her profile; `delivered` to a workflow; `entered` (it began an enrolment);
     `queued` (it will, when the enrolment under way has ended);
-    `late` (the enrolment that it answers has ended); `unheard` (nobody waits for it)."""
+    `late` (the enrolment that it answers has ended); `ambiguous` (she is in the journey several times, and it names none);
+    `unheard` (nobody waits for it)."""
 
 
 class LateAnswer(Kept, table=True):
@@ -101,5 +116,6 @@ class LateAnswer(Kept, table=True):
     state: str | None = None
     """Where she was then."""
     reason: str
-    """`ended`, `not awaited here`, `earlier send`, `too old`, `condition not met`, `limit reached`."""
+    """`ended`, `not awaited here`, `earlier send`, `too old`, `condition not met`, `limit reached`,
+    `late arrow` (she took the arrow for late answers), `several enrolments` (it names none of them)."""
     at: datetime = moment_column()

@@ -46,7 +46,7 @@ class ImportRun(Kept, table=True):
     key: str = Field(primary_key=True)
     """sha256 over the file's content, its place, and how it is read."""
     kind: str
-    """`customers`, `consents`, `orders`, `exposures`, `outcomes`."""
+    """`customers`, `consents`, `orders`, `exposures`, `outcomes`, `returns`, `offers`."""
     file: str
     rows: int
     new: int

@@ -24,7 +24,6 @@ __all__ = ["JINJA", "CompiledMail", "MjmlError", "compile_mjml", "short_lines", 
 JINJA = r"\{#.*?#\}|\{\{(?:\"[^\"]*\"|'[^']*'|(?!\}\}).)*\}\}|\{%(?:\"[^\"]*\"|'[^']*'|(?!%\}).)*%\}"
 _PIECE = re.compile(rf"(?P<jinja>{JINJA})|(?P<comment><!--.*?-->)|(?P<tag></?[a-zA-Z][\w-]*)|[>\"']", re.DOTALL)
 _TOKEN = re.compile(r"<!--jq(\d+)x-->|jq(\d+)x")
-_RAW_TOKEN = re.compile(r"<mj-raw><!--jq(\d+)x-->\n*</mj-raw>")
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 _TEXT = ParserConfig(css=CSS_PROFILES["strict"])
 

@@ -57,7 +57,6 @@ _PIXEL = (
     '<img src="{{ open_pixel_url }}" width="1" height="1" alt="" '
     'style="display:block;width:1px;height:1px;border:0;opacity:0">'
 )
-# Typographers' signs which GSM 03.38 has a plain form of: each would make every segment 70 letters instead of 160.
 _TITLE = re.compile(r"\s*<title>(.*?)</title>\s*", re.DOTALL)
 _KEPT = 500
 

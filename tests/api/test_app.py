@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import socket
 import threading
@@ -9,14 +10,18 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from email.message import EmailMessage
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
+from api import routes
 from api.app import create_app
 from api.intake import MAX_BODY
 from engine import keys
@@ -48,6 +53,22 @@ async def test_every_call_with_a_scope_refuses_without_it(
             allowed = await http.request(method, url, json={}, headers={"Authorization": f"Bearer {weak[scope]}"})
             assert allowed.status_code not in {401, 403}, path
     assert seen > 30
+
+
+def test_no_route_works_on_the_event_loop() -> None:
+    """The database is synchronous: a route that is a coroutine would hold up every other while it waits for it."""
+    endpoints = [
+        route.endpoint
+        for module in iter_modules(routes.__path__)
+        for route in import_module(f"api.routes.{module.name}").router.routes
+        if isinstance(route, APIRoute)
+    ]
+    assert len(endpoints) > 60
+    coroutines = {endpoint.__name__ for endpoint in endpoints if inspect.iscoroutinefunction(endpoint)}
+    assert coroutines == {
+        "stream",  # its reading is in threads
+        "test_send",  # the channels are coroutines; its reading is in threads
+    }
 
 
 @pytest.mark.parametrize(
@@ -173,7 +194,9 @@ async def test_the_openapi_document_says_everything(http: httpx.AsyncClient) -> 
             if status in call["responses"] and call["operationId"] != "health_v1_health_get":
                 schema = call["responses"][status]["content"]["application/json"]["schema"]
                 assert schema == {"$ref": "#/components/schemas/ErrorBody"}, call["operationId"]
-    assert "HTTPValidationError" not in document["components"]["schemas"]
+    schemas = document["components"]["schemas"]
+    assert "HTTPValidationError" not in schemas
+    assert [name for name in schemas if name.startswith("api__")] == [], "two models of one name"
 
 
 async def test_the_reference_is_a_page_without_scripts(http: httpx.AsyncClient) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kit.calls import make, task, tasks_of
 from kit.naughty import NAUGHTY
 
-from engine import keys
+from engine import consent, keys
 from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new
 from engine.tables import Customer, Event, Message
@@ -64,6 +64,7 @@ async def test_a_task_carries_all_that_an_agent_needs(
         insert_new(conn, Message, [row | {"status": "not_sent" if row["key"] == "2-1-0" else "sent"} for row in rows])
         own = {"key": "1-1-0", "enrolment_id": 1, "reserved_at": now, "channel": "call", "status": "sent"}
         insert_new(conn, Message, [message | own])
+        consent.grant(conn, "c1", "call", "marketing", "test", now)
         for number, name in enumerate(("email.opened", "email.clicked", "email.opened")):
             insert_new(conn, Event, [event | {"id": f"e{number}", "name": name, "message_key": "4-1-0"}])
     due = now - timedelta(minutes=1)

@@ -126,4 +126,4 @@ async def test_K7_a_feed_by_its_secret_address(
 @pytest.mark.parametrize("path", ["/f/short.xml", f"/f/{'A' * 43}.xml", f"/f/{'A' * 43}.atom"])
 async def test_a_feed_that_never_was(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
-    assert (response.status_code, response.json()["code"]) == (404, "unknown_feed")
+    assert (response.status_code, response.json()["code"]) == (404, "feed_not_found")

@@ -22,7 +22,7 @@ from engine.letters.printing import Printer, templates_of
 from engine.links import Links
 from engine.outgoing import Outgoing
 from engine.settings import Settings
-from engine.tables import Journey, Letter, Message, Suppression
+from engine.tables import Journey, Letter, Message, Suppression, TemplateVersion
 from engine.templating.checking import SAMPLE, SAMPLE_FACTS
 from engine.templating.templates import Templates
 from workers.channels import LetterChannel
@@ -123,6 +123,20 @@ async def test_K5_a_runs_files_are_the_same_bytes_over_the_api(
     assert [row["key"] for row in (await client.get(f"/v1/print-runs/{RUN}/letters")).json()] == ["1-1-0", "2-1-0"]
     assert (await client.get(f"/v1/print-runs/{RUN}/files/..%2F..%2Fsecret")).status_code == 404
     assert (await client.get("/v1/print-runs/2020-01-01-1600")).status_code == 404
+
+
+async def test_what_cannot_be_printed_any_more_says_why_and_the_manifest_needs_no_printing(
+    client: httpx.AsyncClient, keep: Callable[..., None], settings: Settings, sqlite: Database
+) -> None:
+    keep("1-1-0")
+    handed_over(settings, sqlite)
+    with sqlite.write() as conn:
+        conn.execute(table(TemplateVersion).update().values(source="#panic()"))
+    for path in ("letters/1-1-0/pdf", f"print-runs/{RUN}/files/letters-001.pdf"):
+        answer = await client.get(f"/v1/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (409, "unprintable")
+        assert "panic" in answer.json()["message"]
+    assert (await client.get(f"/v1/print-runs/{RUN}/files/manifest.csv")).status_code == 200
 
 
 @pytest.mark.parametrize("form", [False, True])

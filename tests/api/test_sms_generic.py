@@ -16,7 +16,7 @@ from engine.db import Database, table
 from engine.events import StoredEvent
 from engine.links import Links
 from engine.settings import Settings
-from engine.sms.signed_json import sign
+from engine.signed_json import sign
 from engine.tables import Message
 
 Events = Callable[[], list[StoredEvent]]

@@ -104,6 +104,14 @@ def test_claim_takes_the_first_by_priority_then_due_time_and_none_before_its_tim
     assert claimed[0].lease_token not in str(claimed[0].task)
 
 
+def test_K1_a_worker_gets_as_many_as_she_asks_for_also_where_some_must_not_be_rung(db: Database) -> None:
+    fill(db, [task(f"{n}-1-0", phone="+33600000000" if n == 2 else "+33612345678") for n in range(1, 6)])
+    with db.write() as conn:
+        consent.suppress(conn, "call", "+33600000000", "do not call", "test", NOW)
+        claimed = call_leases.claim(conn, "retention", "ada", 3, 120, NOW)
+    assert [one.task.id for one in claimed] == ["1-1-0", "3-1-0", "4-1-0"]
+
+
 def test_K1_expiry_gives_the_task_back(db: Database) -> None:
     fill(db, [task("1-1-0")])
     first = claim_one(db)
@@ -252,9 +260,9 @@ def test_C2_who_said_stop_since_the_task_was_made_is_not_rung(db: Database) -> N
         "journey": "win_back", "hash": "h", "state": "call", "visit": 1, "arm": "treated", "channel": "call", "status": "sent",
         "cost": 0, "reserved_at": NOW,
     }  # fmt: skip
-    fill(db, [task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 6)])
+    fill(db, [task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 7)])
     with db.write() as conn:
-        purposes = {"3": "marketing", "4": "transactional", "5": "marketing"}
+        purposes = {"3": "marketing", "4": "transactional", "5": "marketing", "6": "marketing"}
         rows: list[dict[str, Any]] = [
             message | {"key": f"{n}-1-0", "enrolment_id": int(n), "customer_id": f"c{n}-1-0"} for n in purposes
         ]
@@ -262,9 +270,9 @@ def test_C2_who_said_stop_since_the_task_was_made_is_not_rung(db: Database) -> N
         consent.suppress(conn, "call", "+33612345671", "do not call", "test", NOW)
         consent.suppress(conn, "sms", "+33612345672", "STOP", "test", NOW)
         consent.record(conn, [consent.Word(f"c{n}-1-0", "call", False) for n in (3, 4)], "test", NOW)
-        consent.record(conn, [consent.Word("c5-1-0", "sms", False)], "test", NOW)
+        consent.record(conn, [consent.Word("c5-1-0", "sms", False), consent.Word("c5-1-0", "call", True)], "test", NOW)
     with db.write() as conn:
         claimed = call_leases.claim(conn, "retention", "ada", 10, 120, NOW)
     assert [one.task.id for one in claimed] == ["2-1-0", "4-1-0", "5-1-0"]
     with db.read() as conn:
-        assert [row.id for row in call_queues.listed(conn, status="withdrawn")] == ["1-1-0", "3-1-0"]
+        assert [row.id for row in call_queues.listed(conn, status="withdrawn")] == ["1-1-0", "3-1-0", "6-1-0"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from engine.db import Database, insert_new
-from engine.events import Incoming, accept, answer, newest_send, sent_as, since
+from engine.events import Incoming, accept, answer, sent_as, since
 from engine.tables import Message
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
@@ -61,37 +61,19 @@ def test_what_is_rolled_back_was_never_kept(db: Database) -> None:
         assert since(conn, 0, 10) == []
 
 
-def test_a_reply_finds_the_newest_send_that_went_out(db: Database) -> None:
-    def row(key: str, hours: int, status: str = "sent", channel: str = "sms") -> dict[str, object]:
-        return {
-            "key": key,
-            "enrolment_id": 1,
-            "customer_id": "c1",
-            "journey": "j",
-            "hash": "h",
-            "state": "s",
-            "visit": 1,
-            "arm": "treated",
-            "channel": channel,
-            "purpose": "marketing",
-            "status": status,
-            "address": "+331",
-            "cost": 0,
-            "reserved_at": NOW + timedelta(hours=hours),
-        }
-
+def test_an_answer_belongs_to_its_send_and_counts_once(db: Database) -> None:
+    row = {
+        "key": "1-1-0", "enrolment_id": 1, "customer_id": "c1", "journey": "j", "hash": "h", "state": "s", "visit": 1,
+        "arm": "treated", "channel": "sms", "purpose": "marketing", "status": "sent", "address": "+331", "cost": 0,
+        "reserved_at": NOW,
+    }  # fmt: skip
     with db.write() as conn:
-        insert_new(
-            conn,
-            Message,
-            [row("1-1-0", 1), row("1-2-0", 2), row("1-3-0", 3, "not_sent"), row("1-4-0", 4, channel="call")],
-        )
-        found = newest_send(conn, "sms", "+331")
+        insert_new(conn, Message, [row])
+        found = sent_as(conn, "1-1-0")
         assert found is not None
-        assert (found.key, found.links) == ("1-2-0", [])
-        assert newest_send(conn, "sms", "+332") is None
+        assert (found.key, found.links) == ("1-1-0", [])
         assert sent_as(conn, "9-9-9") is None
         assert answer(conn, found, "replied", NOW, source="sms", event_id="x")
         assert not answer(conn, found, "replied", NOW, source="sms", event_id="x")
         (event,) = since(conn, 0, 10)
-    assert (event.id, event.name, event.message_key, event.customer_id) == ("parcours:x", "sms.replied", "1-2-0", "c1")
+    assert (event.id, event.name, event.message_key, event.customer_id) == ("parcours:x", "sms.replied", "1-1-0", "c1")

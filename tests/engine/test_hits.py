@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from kit.waiting import waiting
 
 from engine.db import Database, insert_new
 from engine.events import Answered, since
@@ -48,6 +50,19 @@ def test_R12_a_scanner_is_known_by_its_manner(db: Database) -> None:
     assert hit(db, message, 3700, "b")
     assert not hit(db, message, 3701, "c")
     assert names(db) == ["email.scanned"] * 2 + ["email.clicked"] * 2 + ["email.scanned"] * 2
+
+
+@pytest.mark.parametrize("db", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_R12_a_scanner_that_presses_two_links_in_the_same_moment(db: Database) -> None:
+    message = sent(db)
+    visit = Visit(FIREFOX, "192.0.2.1", NOW + timedelta(hours=1))
+    with ThreadPoolExecutor(1) as pool:
+        with db.write() as conn:
+            assert record(conn, message, "clicked", {"link": "a", "url": "https://x.example/"}, visit, SOON)
+            other = pool.submit(hit, db, message, 3600, "b")
+            waiting(db, 1)
+        assert not other.result()
+    assert names(db) == ["email.scanned"] * 2
 
 
 def test_R12_a_text_is_read_at_once(db: Database) -> None:

@@ -84,7 +84,7 @@ def _posts(desk: Desk) -> None:
     at = datetime(2026, 3, 1, 8, tzinfo=UTC)
     rows: list[dict[str, Any]] = [
         {"source": "blog", "guid": str(number), "url": f"https://blog.example/{number}", "title": f"Post {number} <b>", "html": "",
-         "text": "Words", "picture": "", "tags": [], "published_at": at + timedelta(minutes=number), "found_at": at}
+         "text": "Words", "picture": "", "tags": [], "published_at": at + timedelta(minutes=number)}
         for number in range(8)
     ]  # fmt: skip
     with desk.database.write() as conn:

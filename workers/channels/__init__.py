@@ -31,7 +31,7 @@ def channels(
     made: tuple[Channel, ...] = (
         EmailChannel(settings, templates, links, database),
         SmsChannel(settings, templates, links),
-        FeedChannel(settings, templates, links),
+        FeedChannel(templates, links),
         CallChannel(settings, templates, links),
         LetterChannel(settings, templates, links),
     )

@@ -12,7 +12,6 @@ from engine.db import insert_new
 from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
-from engine.settings import Settings
 from engine.tables import FeedItem
 from engine.templating.rendering import Renderer
 from engine.templating.templates import Templates
@@ -28,8 +27,7 @@ class FeedChannel:
     repeats = True
     at_once = 1
 
-    def __init__(self, settings: Settings, templates: Templates, links: Links) -> None:
-        del settings
+    def __init__(self, templates: Templates, links: Links) -> None:
         self._links = links
         self._templates = templates
         self._renderer = Renderer(templates, links)

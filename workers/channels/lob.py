@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import httpx
@@ -20,6 +18,7 @@ from engine.letters.printing import Printer
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun
 from engine.templating.templates import Template, TemplateError
+from workers.web import asked_wait, trust
 
 __all__ = ["Lob"]
 
@@ -41,11 +40,6 @@ class _Reply:
     wait: float = 0.0
 
 
-@cache
-def _trust() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
 class Lob:
     """Hands letters over by `POST /v1/letters`. The key goes as Idempotency-Key: a repeat gives the first letter again."""
 
@@ -64,7 +58,7 @@ class Lob:
         settings = self._settings
         auth = (settings.letter_token.get_secret_value(), "")
         base = settings.letter_provider.rstrip("/")
-        async with httpx.AsyncClient(base_url=base, auth=auth, timeout=_TIMEOUT, verify=_trust()) as client:
+        async with httpx.AsyncClient(base_url=base, auth=auth, timeout=_TIMEOUT, verify=trust()) as client:
             for letter in letters:
                 try:
                     pdf = await asyncio.to_thread(printer.single, letter, templates, run.cut_off_at)
@@ -137,10 +131,8 @@ def _said(reply: httpx.Response) -> dict[str, Any]:
 
 
 def _seconds(reply: httpx.Response) -> float:
-    try:
-        return min(max(float(reply.headers.get("Retry-After", _RETRY)), 0.1), _LONGEST)
-    except ValueError:  # a date: rare, and a minute is as good
-        return _RETRY
+    wait = asked_wait(reply)
+    return _RETRY if wait is None else min(max(wait, 0.1), _LONGEST)
 
 
 def _address(prefix: str, lines: Sequence[str], country: str) -> dict[str, str]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any, Protocol
 
 import httpx
 
 from engine.outgoing import Outgoing, Receipt
+from workers.web import asked_wait
 
-__all__ = ["RETRY", "TIMEOUT", "Asked", "Found", "Provider", "called", "said", "seconds", "settled", "trust"]
+__all__ = ["RETRY", "TIMEOUT", "Asked", "Found", "Provider", "called", "said", "settled"]
 
 RETRY = 60.0
 TIMEOUT = 20.0
@@ -83,7 +80,9 @@ async def called(
     except httpx.HTTPError as error:  # it was under way: the provider may have it
         return await settled(provider, message, f"{type(error).__name__}: {error}"[:200])
     if reply.status_code in {429, 503}:
-        return Receipt("deferred", detail=f"{reply.status_code} {reply.text[:200]}".strip(), retry_after=seconds(reply))
+        return Receipt(
+            "deferred", detail=f"{reply.status_code} {reply.text[:200]}".strip(), retry_after=_seconds(reply)
+        )
     if reply.status_code >= 500:
         return await settled(provider, message, f"{reply.status_code} {reply.text[:200]}".strip())
     return reply
@@ -98,20 +97,7 @@ def said(reply: httpx.Response) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # JSON
 
 
-def seconds(reply: httpx.Response) -> float:
-    """Retry-After: seconds, or a date (RFC 9110); a minute where it says nothing that can be read."""
-    given = reply.headers.get("Retry-After", "")
-    try:
-        return max(1.0, float(given))
-    except ValueError:
-        pass
-    try:
-        return max(1.0, (parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):  # no date, or one without a zone
-        return RETRY
-
-
-@cache
-def trust() -> ssl.SSLContext:
-    """The certificates that we trust, read once: it takes longer than sending ten texts."""
-    return ssl.create_default_context()
+def _seconds(reply: httpx.Response) -> float:
+    """When to ask again: a minute where it says nothing that can be read."""
+    wait = asked_wait(reply)
+    return RETRY if wait is None else max(1.0, wait)

@@ -10,7 +10,8 @@ import httpx
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
 from engine.sms.twilio import DEAD
-from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said, trust
+from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said
+from workers.web import trust
 
 __all__ = ["Twilio"]
 
@@ -25,7 +26,7 @@ class Twilio:
 
     def __init__(self, settings: Settings, public_url: str) -> None:
         self._path = f"/2010-04-01/Accounts/{settings.sms_account}/Messages.json"
-        self._callback = f"{public_url}/hooks/sms/status?key="
+        self._callback = f"{public_url}/v1/sms/twilio/status?key="
         self.client = httpx.AsyncClient(
             base_url=settings.sms_url,
             auth=(settings.sms_account, settings.sms_token.get_secret_value()),

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from engine.tables import Moment
 
 revision = "0001"
@@ -95,6 +96,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("lease_until IS NOT NULL"),
             postgresql_where=sa.text("lease_until IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "call_task_outcome",
+            ["journey", "state", "completed_at"],
+            unique=False,
+            sqlite_where=sa.text("completed_at IS NOT NULL"),
+            postgresql_where=sa.text("completed_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("ix_call_task_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_call_task_enrolment_id"), ["enrolment_id"], unique=False)
@@ -244,7 +252,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("customer", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_customer_email"), ["email"], unique=False)
+        batch_op.create_index("customer_email", [sa.text("lower(email)")], unique=False)
         batch_op.create_index(batch_op.f("ix_customer_phone"), ["phone"], unique=False)
 
     op.create_table(
@@ -328,6 +336,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("fate IS NULL"),
             postgresql_where=sa.text("fate IS NULL"),
+        )
+        batch_op.create_index(
+            "event_waiting",
+            ["seq"],
+            unique=False,
+            sqlite_where=sa.text("fate = 'waiting'"),
+            postgresql_where=sa.text("fate = 'waiting'"),
         )
         batch_op.create_index(batch_op.f("ix_event_message_key"), ["message_key"], unique=False)
 
@@ -439,7 +454,6 @@ def upgrade() -> None:
         sa.Column("picture", sa.String(), nullable=False),
         sa.Column("tags", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("published_at", Moment(), nullable=False),
-        sa.Column("found_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("source", "guid"),
     )
     op.create_table(
@@ -491,6 +505,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_letter_customer_id"), ["customer_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_letter_enrolment_id"), ["enrolment_id"], unique=False)
         batch_op.create_index("letter_run", ["run", "status"], unique=False)
+        batch_op.create_index(
+            "letter_provider",
+            ["provider_id"],
+            unique=False,
+            sqlite_where=sa.text("provider_id IS NOT NULL"),
+            postgresql_where=sa.text("provider_id IS NOT NULL"),
+        )
 
     op.create_table(
         "print_run",
@@ -547,7 +568,6 @@ def upgrade() -> None:
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("first_at", Moment(), nullable=False),
         sa.Column("last_at", Moment(), nullable=False),
         sa.Column("example", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("source", "reason"),
@@ -587,6 +607,13 @@ def upgrade() -> None:
         batch_op.create_index("message_enrolment", ["enrolment_id"], unique=False)
         batch_op.create_index("message_code", ["code"], unique=False)
         batch_op.create_index("message_provider", ["channel", "provider_id"], unique=False)
+        batch_op.create_index(
+            "message_number",
+            ["address", "reserved_at"],
+            unique=False,
+            sqlite_where=sa.text("channel = 'sms'"),
+            postgresql_where=sa.text("channel = 'sms'"),
+        )
 
     op.create_table(
         "message_event",
@@ -616,14 +643,10 @@ def upgrade() -> None:
     op.create_table(
         "offer_version",
         sa.Column("hash", sa.String(), nullable=False),
-        sa.Column("offer", sa.String(), nullable=False),
         sa.Column("content", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
-    with op.batch_alter_table("offer_version", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_offer_version_offer"), ["offer"], unique=False)
-
     op.create_table(
         "pace",
         sa.Column("name", sa.String(), nullable=False),
@@ -811,9 +834,6 @@ def downgrade() -> None:
         batch_op.drop_index("purchase_customer_at")
 
     op.drop_table("purchase")
-    with op.batch_alter_table("offer_version", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_offer_version_offer"))
-
     op.drop_table("offer_version")
     op.drop_table("offer")
     with op.batch_alter_table("message_event", schema=None) as batch_op:
@@ -822,6 +842,7 @@ def downgrade() -> None:
     op.drop_table("message_event")
     with op.batch_alter_table("message", schema=None) as batch_op:
         batch_op.drop_index("message_code")
+        batch_op.drop_index("message_number")
         batch_op.drop_index("message_provider")
         batch_op.drop_index("message_enrolment")
         batch_op.drop_index("message_customer")
@@ -840,6 +861,7 @@ def downgrade() -> None:
 
     op.drop_table("print_run")
     with op.batch_alter_table("letter", schema=None) as batch_op:
+        batch_op.drop_index("letter_provider")
         batch_op.drop_index("letter_run")
         batch_op.drop_index(batch_op.f("ix_letter_enrolment_id"))
         batch_op.drop_index(batch_op.f("ix_letter_customer_id"))
@@ -877,6 +899,7 @@ def downgrade() -> None:
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_event_message_key"))
         batch_op.drop_index("event_new", sqlite_where=sa.text("fate IS NULL"), postgresql_where=sa.text("fate IS NULL"))
+        batch_op.drop_index("event_waiting")
         batch_op.drop_index("event_customer")
 
     op.drop_table("event")
@@ -902,7 +925,7 @@ def downgrade() -> None:
     op.drop_table("enrolment")
     with op.batch_alter_table("customer", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_customer_phone"))
-        batch_op.drop_index(batch_op.f("ix_customer_email"))
+        batch_op.drop_index("customer_email")
 
     op.drop_table("customer")
     op.drop_table("consent")
@@ -911,6 +934,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_call_task_enrolment_id"))
         batch_op.drop_index(batch_op.f("ix_call_task_customer_id"))
         batch_op.drop_index("call_task_lease")
+        batch_op.drop_index("call_task_outcome")
         batch_op.drop_index("call_task_changed")
         batch_op.drop_index("call_task_queue")
 

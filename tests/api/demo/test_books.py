@@ -162,7 +162,7 @@ def test_a_withdrawal_that_was_not_heeded_is_named(sound: Database, settings: Se
         at=NOW,
         source="import",
     )
-    said = Answer("consent.withdrawn", "a/sms", "/hooks/sms/inbound", 200, NOW)
+    said = Answer("consent.withdrawn", "a/sms", "/v1/sms/twilio/inbound", 200, NOW)
     assert wrong(sound, settings, [CLICK, said]) == {
         "whoever withdrew has no consent left there": ("a/sms is still granted",)
     }

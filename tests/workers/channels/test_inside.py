@@ -24,9 +24,9 @@ Compose = Callable[..., Outgoing]
 
 
 def test_K7_an_item_is_in_her_feed_once_with_a_guid_of_its_key(
-    settings: Settings, templates: Templates, links: Links, compose: Compose, db: Database
+    templates: Templates, links: Links, compose: Compose, db: Database
 ) -> None:
-    channel = FeedChannel(settings, templates, links)
+    channel = FeedChannel(templates, links)
     outgoing = compose(channel, "win/item")
     with db.write() as conn:
         channel.keep(conn, [outgoing])
@@ -44,7 +44,7 @@ async def test_an_inside_channel_says_sent(
     settings: Settings, templates: Templates, links: Links, compose: Compose
 ) -> None:
     for channel, ref in (
-        (FeedChannel(settings, templates, links), "win/item"),
+        (FeedChannel(templates, links), "win/item"),
         (CallChannel(settings, templates, links), "win/call"),
     ):
         assert not channel.outside

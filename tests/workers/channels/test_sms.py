@@ -22,13 +22,12 @@ from starlette.routing import Route
 from engine.links import Links
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.sms.signed_json import signed_by
+from engine.signed_json import signed_by
 from engine.sms.text import segments, wide
 from engine.sms.twilio import verify_twilio
 from engine.templating.checking import SAMPLE
 from engine.templating.templates import TemplateError, Templates
 from workers.channels import SmsChannel
-from workers.channels.sms_provider import seconds
 from workers.local.gateway import INVALID, Gateway
 
 Compose = Callable[..., Outgoing]
@@ -152,7 +151,7 @@ async def test_a_status_callback_is_signed_and_carries_the_key(
         channel = SmsChannel(_at(settings, url), templates, Links(public, b"k"))
         await send(channel, compose(channel, "win/text"))
     ((path, form, signature),) = told
-    assert path == "/hooks/sms/status?key=7-1-0"
+    assert path == "/v1/sms/twilio/status?key=7-1-0"
     assert form["MessageStatus"] == "delivered"
     assert verify_twilio(public + path, form, signature, TOKEN)
 
@@ -436,14 +435,6 @@ async def test_each_answer_of_signed_json_has_its_outcome(
         (receipt,) = await send(channel, compose(channel, "win/text"))
     assert (receipt.status, receipt.dead) == (status, dead)
     assert receipt.retry_after == (17.0 if status == "deferred" else None)
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [("17", 17.0), ("0", 1.0), ("", 60.0), ("soon", 60.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 1.0)],
-)
-def test_retry_after_is_seconds_or_a_date(given: str, wanted: float) -> None:
-    assert seconds(httpx.Response(429, headers={"Retry-After": given})) == wanted
 
 
 def test_the_list_of_the_gateway_wants_the_password_and_can_be_read_on(gateway: Gateway, url: str) -> None:

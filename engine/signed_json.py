@@ -1,4 +1,4 @@
-"""Signed JSON between us and an SMS gateway: headers by the Standard Webhooks specification, made and verified.
+"""Signed JSON, to who subscribes to us, and to and from an SMS gateway: headers by the Standard Webhooks specification, made and verified.
 
 https://www.standardwebhooks.com: `webhook-id`, `webhook-timestamp`, `webhook-signature` (HMAC-SHA256); what is older than five
 minutes is refused.
