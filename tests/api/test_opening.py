@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kit.command import invoke
 from sqlalchemy import Engine, event
-from typer.testing import CliRunner
-
-from api.command import app
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def test_a_command_closes_its_database_however_it_ends(
     (tmp_path / "letter.eml").write_text("From: zoe@example.com\nTo: hello@parcours.example\n\nHello\n")
     monkeypatch.chdir(tmp_path)
     env = {"PARCOURS_DATA": str(tmp_path / "var")}
-    assert CliRunner().invoke(app, ["key", "list"], env=env).exit_code == 0  # makes the database
+    assert invoke("key", "list", env=env).exit_code == 0  # makes the database
     closed.clear()
-    assert CliRunner().invoke(app, arguments, env=env).exit_code == code
+    assert invoke(*arguments, env=env).exit_code == code
     assert closed == ["parcours.db"]
