@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+from kit import ready
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from api.command import app
 
-__all__ = ["invoke", "parcours"]
+__all__ = ["as_text", "invoke", "parcours"]
 
 _RUNNER = CliRunner()
 _made = cache(get_command)  # 50 commands: typer takes a tenth of a second for them, each time
@@ -36,8 +36,9 @@ def parcours(project: Path, *arguments: str, **environment: str) -> subprocess.C
         "COLUMNS": "160",
         **environment,
     }
-    program = [sys.executable, "-m", "api.command", *arguments]
-    root = str(Path(__file__).parents[2])
-    return subprocess.run(  # our own command
-        program, cwd=project, env={**env, "PYTHONPATH": root}, capture_output=True, text=True, timeout=60, check=False
-    )
+    return as_text(ready.run(arguments, folder=project, env=env))
+
+
+def as_text(done: subprocess.CompletedProcess[bytes]) -> subprocess.CompletedProcess[str]:
+    """What it wrote, as text."""
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
