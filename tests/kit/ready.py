@@ -1,8 +1,8 @@
 """Commands as processes that need no second to start: one process has imported what commands import, and forks for each.
 
 A command gets a process of its own all the same, with its own arguments, folder, environment, standard streams and exit code.
-`Ready` is the tests' side; run as a program, this file is the process that forks. What a process does at its very start
-(imports, `--help` being quick) needs a real one.
+Run as a program, this file is the process that forks, or asks it to. What a process does at its very start (imports, `--help`
+being quick) needs a real one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
-__all__ = ["ROOT", "Ready", "run"]
+__all__ = ["command", "run"]
 
-ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[2]
 _LOADED = (
     "alembic.command", "api.command", "dsl.draw.svg", "dsl.export.xstate", "dsl.loading", "engine.db", "engine.feeds.segments",
     "engine.journeys", "engine.mail.door", "engine.settings", "engine.sms.check", "engine.templating.checking", "rich.console",
@@ -41,25 +41,36 @@ def run(
     with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
         stdin.write(given)
         stdin.seek(0)
-        code = _ready().run(arguments, folder, env, (stdin.fileno(), stdout.fileno(), stderr.fileno()), timeout)
+        streams = (stdin.fileno(), stdout.fileno(), stderr.fileno())
+        code = _ask(_ready().address, arguments, folder, env, streams, timeout)
         stdout.seek(0)
         stderr.seek(0)
         return subprocess.CompletedProcess(list(arguments), code, stdout.read(), stderr.read())
 
 
+def command() -> Path:
+    """A folder for a shell's PATH, whose `parcours` has its commands run by the process that is ready."""
+    return _ready().command
+
+
 @cache
-def _ready() -> Ready:
-    made = Ready()
+def _ready() -> _Ready:
+    made = _Ready()
     atexit.register(made.close)
     return made
 
 
-class Ready:
+class _Ready:
     """The process that forks. It ends with the one that started it."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="parcours-ready-")
         self.address = f"{self._folder.name}/socket"
+        self.command = Path(self._folder.name) / "bin"
+        self.command.mkdir()
+        program = self.command / "parcours"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" "{self.address}" ask "$@"\n')
+        program.chmod(0o755)
         env = {name: value for name, value in os.environ.items() if not name.startswith(("PARCOURS_", "TEMPORAL_"))}
         self._process = subprocess.Popen(
             [sys.executable, __file__, self.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
@@ -67,39 +78,40 @@ class Ready:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        folder: Path,
-        env: Mapping[str, str],
-        streams: Sequence[int],
-        timeout: float,  # seconds, as subprocess has them
-    ) -> int:
-        """Run a command on these three streams; its exit code."""
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(timeout)
-            line.connect(self.address)
-            asked = json.dumps({"arguments": list(arguments), "folder": str(folder), "env": dict(env)})
-            socket.send_fds(line, [f"{len(asked):10}".encode()], list(streams))
-            line.sendall(asked.encode())
-            answers = line.makefile("r")
-            process = int(answers.readline())
-            try:
-                return int(answers.readline())
-            except TimeoutError:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(arguments), timeout) from None
-
     def close(self) -> None:
         """End the process. Commands that are under way go on."""
         self._process.communicate()
         self._folder.cleanup()
 
 
+def _ask(
+    address: str,
+    arguments: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    streams: Sequence[int],
+    timeout: float | None,
+) -> int:
+    """Have a command run on these three streams; its exit code."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(timeout)
+        line.connect(address)
+        asked = json.dumps({"arguments": list(arguments), "folder": str(folder), "env": dict(env)}).encode()
+        socket.send_fds(line, [f"{len(asked):10}".encode()], list(streams))
+        line.sendall(asked)
+        answers = line.makefile("r")
+        process = int(answers.readline())
+        try:
+            return int(answers.readline())
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(list(arguments), timeout or 0) from None
+
+
 def _serve(address: str) -> None:
     """Fork for each that asks, until nobody holds the other end of our standard input."""
-    sys.path[0] = str(ROOT)
+    sys.path[0] = str(_ROOT)
     for name in _LOADED:
         import_module(name)
     with socket.socket(socket.AF_UNIX) as listening:
@@ -158,4 +170,6 @@ def _become(asked: dict[str, object], streams: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:]:
+        sys.exit(_ask(sys.argv[1], sys.argv[3:], Path.cwd(), os.environ, (0, 1, 2), None))
     _serve(sys.argv[1])
