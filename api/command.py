@@ -17,6 +17,7 @@ import typer
 from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues, suppressions
 from api.commands.backtest import backtest
 from api.commands.diff import diff
+from api.commands.opening import close_databases
 from api.commands.preview import preview
 from api.commands.simulate import simulate
 from api.commands.texts import sms
@@ -64,6 +65,11 @@ def _gather() -> None:
 
 
 _gather()
+
+
+@app.callback()
+def _begin(context: typer.Context) -> None:  # pyright: ignore[reportUnusedFunction]  # typer calls it
+    context.call_on_close(close_databases)
 
 
 def main() -> NoReturn:

@@ -123,7 +123,7 @@ async def bare(port: int) -> float:
     outgoing = Outgoing(
         "1-1-0", "email", 1, "win_back", "discount", "marketing", SAMPLE, "ada@example.com", content, datetime.now(UTC)
     )
-    raw = mail_bytes(outgoing, Sender.of(settings.mail_from), links)
+    raw = mail_bytes(outgoing, Sender.of(settings), links)
     left = iter(range(MAILS))
 
     async def one() -> None:

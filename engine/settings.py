@@ -102,7 +102,8 @@ class Settings(BaseSettings):
         default=2526, ge=0, le=65535, description="Its SMTP port; 0: `parcours up` starts no receiver"
     )
     mail_in_domain: str = Field(
-        default="", description="Domain that bounces and replies come back to; empty: the sender's own"
+        default="",
+        description="Domain that bounces and replies come back to; empty: the sender's own, and mails name no reply address",
     )
     mail_in_size: int = Field(default=20_000_000, ge=1, description="Most bytes of a mail that comes in")
     mail_in_tls: str = Field(

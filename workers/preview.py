@@ -76,7 +76,7 @@ class Previews:
     ) -> None:
         self._settings = settings
         self._links = links
-        self._sender = Sender.of(settings.mail_from)
+        self._sender = Sender.of(settings)
         self._channels = channels(settings, templates, links, database)
 
     def make(  # what a message hangs on

@@ -113,7 +113,7 @@ def drop(number: Number) -> None:
 
 
 def _take(file: Path, to: str, sender: str | None) -> int:
-    from engine.db import Database
+    from api.commands.opening import open_database
     from engine.mail.door import Door
     from engine.mail.envelope import envelope
     from engine.settings import Settings
@@ -129,7 +129,7 @@ def _take(file: Path, to: str, sender: str | None) -> int:
         typer.echo(f"error: a mail may have {door.largest} bytes (PARCOURS_MAIL_IN_SIZE)", err=True)
         return os.EX_UNAVAILABLE
     found = envelope(raw, to, sender, door)
-    database = Database(settings.database_url)  # not migrated here: a mail server starts many of these at once
+    _, database = open_database(migrate=False)  # a mail server starts many of these at once
     if found.refusal is not None:
         door.refuse(database, found.recipient, found.refusal, "pipe")
         typer.echo(f"error: {found.recipient}: {found.refusal}", err=True)

@@ -6,7 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from mailparser_reply import EmailReplyParser  # pyright: ignore[reportMissingTypeStubs]
+from mailparser_reply.constants import (  # pyright: ignore[reportMissingTypeStubs]
+    OUTLOOK_MAIL_SEPARATOR,  # pyright: ignore[reportUnknownVariableType]
+)
+from mailparser_reply.parser import EmailMessage  # pyright: ignore[reportMissingTypeStubs]
 
 from engine.mail.event import clean
 from engine.mail.message import Mail
@@ -15,7 +18,8 @@ from engine.sms.keywords import asked, first_word
 __all__ = ["Reply", "read_reply"]
 
 _LANGUAGES = ("en", "de", "fr", "it", "es", "nl", "pl", "sv", "da", "cs", "ja", "zh", "ko")
-_parser: Any = EmailReplyParser(languages=list(_LANGUAGES))  # it has no types
+_SEPARATOR = re.compile(rf"([^\n]){OUTLOOK_MAIL_SEPARATOR}")
+_SEPARATORS = 8
 _LINES = 300
 _LINE = 1000
 _TEXT = 10_000
@@ -48,13 +52,24 @@ def _visible(text: str) -> str:
     """Without the quote. Long lines and long texts are cut first: the library's patterns take their time on those."""
     lines = [line[:_LINE] for line in text.split("\n")[:_LINES]]
     try:
-        newest = _parser.read("\n".join(lines)[:_TEXT]).replies[0]
+        newest = _Message(text="\n".join(lines)[:_TEXT], languages=list(_LANGUAGES)).read().replies[0]
         found = newest.body or newest.content  # without the signature, unless that is all there is
-    except (ValueError, IndexError, AttributeError, TypeError, RecursionError):
+    except Exception:  # noqa: BLE001  # whatever a library's patterns do with a mail, or Python warns of: it is read without
         found = None
     if found is None:
         found = "\n".join(line for line in lines if not line.lstrip().startswith(">"))
     return clean(str(found), _TEXT)
+
+
+class _Message(EmailMessage):
+    """The library's reading of a text, its lines made even without the call that Python 3.13 warns of."""
+
+    text: str
+    read: Any  # it has no types
+
+    def _normalize_text(self) -> None:
+        even = "\n".join(line.strip() for line in self.text.replace("\r\n", "\n").split("\n"))
+        self.text = _SEPARATOR.sub(r"\1" "\n", even, count=_SEPARATORS)
 
 
 def _stops(text: str) -> bool:

@@ -324,6 +324,12 @@ def _trial_links() -> Links:
     return Links("https://example.org", b"trial")
 
 
+@lru_cache(maxsize=1)
+def _renderer(templates: Templates) -> Renderer:
+    """One for all the trials of a folder: a template is compiled once, for however many customers and journeys."""
+    return Renderer(templates, _trial_links())
+
+
 def _tried(templates: Templates, template: Template, attributes: Sequence[str], use: Use) -> Iterator[TemplateError]:
     """What two trial customers show: one of whom all is known, and one of whom nothing is.
 
@@ -341,9 +347,7 @@ def _tried(templates: Templates, template: Template, attributes: Sequence[str], 
             if template.channel == "letter":
                 Letters(templates, _trial_links()).render(recipient, template.ref, "1-1-0", facts)
                 continue
-            content = Renderer(templates, _trial_links()).render(
-                template.channel, recipient, template.ref, "1-1-0", facts
-            )
+            content = _renderer(templates).render(template.channel, recipient, template.ref, "1-1-0", facts)
         except TemplateError as error:
             yield error
             return

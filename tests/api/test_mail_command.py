@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kit import ready
 from kit.incoming import complaint, ours, postfix, reply
 
 from engine.events import StoredEvent
@@ -39,11 +40,10 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def mail(settings: Settings) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+def mail(settings: Settings, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
     def run(*arguments: str, given: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
         env = {name: value for name, value in environment(settings, **more).items() if value}
-        program = [sys.executable, "-m", "api.command", "mail", *arguments]
-        return subprocess.run(program, input=given, env=env, capture_output=True, timeout=120, check=False)
+        return ready.run(["mail", *arguments], folder=tmp_path, env=env, given=given)
 
     return run
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -13,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from kit import ready
+from kit.command import as_text
 from sqlalchemy import func, select
 
 from api.app import create_app
@@ -259,17 +260,13 @@ def preview(settings: Settings, *arguments: str, **environment: str) -> subproce
 def parcours(settings: Settings, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         "PARCOURS_DATA": str(settings.data),
         "PARCOURS_JOURNEYS": str(settings.journeys),
         "PARCOURS_SMTP_PORT": str(settings.smtp_port),
         "COLUMNS": "200",
         **environment,
     }
-    return subprocess.run(  # our own command
-        [sys.executable, "-m", "api.command", *arguments],
-        cwd=settings.journeys.parent, env=env, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return as_text(ready.run(arguments, folder=settings.journeys.parent, env=env))
 
 
 @pytest.mark.usefixtures("app")

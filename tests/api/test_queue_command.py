@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+from kit import ready
 from kit.calls import make, task
+from kit.command import as_text
 
 from engine.calls.hours import Shift, rules_of
 from engine.db import Database
@@ -15,8 +16,7 @@ from engine.db import Database
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PARCOURS_DATA": str(folder / "var"), "COLUMNS": "200"}
-    command = [sys.executable, "-m", "api.command", "queue", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return as_text(ready.run(["queue", *arguments], folder=folder, env=environment))
 
 
 def test_a_queue_is_set_listed_and_planned(tmp_path: Path, sqlite: Database) -> None:

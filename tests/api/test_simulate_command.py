@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from kit import ready
+from kit.command import as_text
 from kit.recording import Recorder
 
 from dsl.loading import load
@@ -23,13 +24,11 @@ def parcours(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     """Run the command in a folder where there is nothing: no database, no journeys."""
     env = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
         "PARCOURS_DATA": str(folder / "var"),
         "COLUMNS": "110",
         **environment,
     }
-    program = [sys.executable, "-m", "api.command", *arguments]
-    return subprocess.run(program, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return as_text(ready.run(arguments, folder=folder, env=env))
 
 
 @pytest.fixture

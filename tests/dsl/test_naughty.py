@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from kit.command import invoke
 from kit.naughty import NAUGHTY
-from typer.testing import CliRunner
 
-from api.command import app
 from dsl.draw.mermaid import mermaid
 from dsl.ir_json import from_json, to_json
 from dsl.loading import Loaded, load
@@ -167,7 +166,7 @@ def every_command(folder: Path, names: set[str], *, publish: bool) -> None:
         (folder / "care" / "hello.en.mjml").write_text(MAIL)
         (folder / "care" / "call.en.html").write_text("<title>Care</title>")
     for command in ("show", "hash", "draw", *(("check", "publish") if publish else ())):
-        run = CliRunner().invoke(app, [command, str(folder)], env={"PARCOURS_DATA": "var"})
+        run = invoke(command, str(folder), env={"PARCOURS_DATA": "var"})
         assert run.exit_code == 0, run.output
         run.output.encode()
     assert {file.stem for file in Path().glob("*.svg")} == names
@@ -200,7 +199,7 @@ def test_a_naughty_path_is_refused(command: str, tmp_path: Path, monkeypatch: py
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
     for text in filter(_argument, NAUGHTY):
-        run = CliRunner().invoke(app, [command, "--", text])
+        run = invoke(command, "--", text)
         assert run.exit_code == 1, ascii((text, run.exception))
         assert run.stderr.startswith("error[J145]: ")
         assert not any(folder.iterdir())

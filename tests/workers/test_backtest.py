@@ -66,7 +66,7 @@ class Trial(Journey):
 
     def answers(self) -> Arrows:
         yield Email.clicked >> self.call
-        yield after(days=30) >> self.item
+        yield after(days=20) >> self.item
 
     @Call("t/call", queue="trial")
     def call(self) -> Arrows:

@@ -59,7 +59,7 @@ class Receipt(Journey):
 
 @pytest.fixture
 def engine_settings(engine_settings: Settings) -> Settings:
-    return engine_settings.model_copy(update={"mail_in_port": free_port()})
+    return engine_settings.model_copy(update={"mail_in_port": free_port(), "mail_in_domain": "back.example"})
 
 
 @pytest.fixture
@@ -154,6 +154,18 @@ async def test_R3_a_reply_answers_its_own_mail_and_leaves_other_journeys_waiting
     await engine.until(
         lambda: [e for e in engine.rows(Enrolment, customer_id="ann") if e.journey == "offer" and e.end_reason == "won"]
     )
+
+
+async def test_R3_her_program_answers_the_reply_address_and_that_alone_finds_the_mail(
+    engine: Engine, sink: Sink, receiver: Receiver
+) -> None:
+    mail = await written(engine, sink, "ann")
+    to = str(mail["Reply-To"].addresses[0].addr_spec)
+    bare = b"From: ann@elsewhere.example\r\nTo: " + to.encode() + b"\r\nSubject: Re\r\n\r\nOui, volontiers\r\n"
+    post(receiver, bare, to, "ann@elsewhere.example")  # from another address of hers, and naming no mail
+    await until_ended(engine, "ann", "won")
+    (event,) = engine.rows(Event, name="email.replied")
+    assert (event.customer_id, event.payload["text"]) == ("ann", "Oui, volontiers")
 
 
 async def test_R12_an_out_of_office_note_leaves_her_waiting_and_what_she_says_then_counts(

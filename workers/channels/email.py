@@ -44,7 +44,7 @@ class EmailChannel:
         self._links = links
         self._templates = templates
         self._renderer = Renderer(templates, links)
-        self._sender = Sender.of(settings.mail_from)
+        self._sender = Sender.of(settings)
 
     def address(self, recipient: Recipient) -> str | None:
         """Her address in small letters, its domain in ASCII."""
@@ -72,7 +72,7 @@ class EmailChannel:
     async def hand_over(self, line: SmtpLine, message: Outgoing, *, test: bool = False) -> Receipt:
         """Send one mail over a line."""
         raw = mail_bytes(message, self._sender, self._links, test=test)
-        path = f"{self._links.return_path(message.key)}@{self._sender.domain}"
+        path = f"{self._links.return_path(message.key)}@{self._sender.back}"
         return await line.send(path, message.address, raw, f"{message.key}@{self._sender.domain}")
 
     async def send_test(self, message: Outgoing) -> Receipt:

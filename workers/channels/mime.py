@@ -17,7 +17,9 @@ from functools import lru_cache
 from hashlib import sha256
 
 from engine.links import Links
+from engine.mail.providers.marks import marks
 from engine.outgoing import CarriedFile, Outgoing
+from engine.settings import Settings
 
 __all__ = ["Sender", "mail_bytes"]
 
@@ -28,21 +30,30 @@ _FOLD = "\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who mails are from: name, address, and the domain that Message-IDs and return paths are in."""
+    """Who mails are from, where what comes back to them goes, and what a provider is told of them."""
 
     name: str
     address: str
+    back: str
+    """The domain of return paths, and of the address that unsubscribes."""
+    answered: bool
+    """Whether replies go there too; else to the sender's own mailbox, which may be a person's."""
+    marks: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, mail_from: str) -> Sender:
-        """From `Name <local@domain>`. Raises ValueError if there is no address in it."""
-        name, address = parseaddr(mail_from)
+    def of(cls, settings: Settings) -> Sender:
+        """From `Name <local@domain>`, and the domain of mail that comes back. Raises ValueError for what is neither."""
+        name, address = parseaddr(settings.mail_from)
         if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or not address.isascii():
-            raise ValueError(f"PARCOURS_MAIL_FROM is like 'Name <local@domain>', not {mail_from!r}")
-        return cls(name, address)
+            raise ValueError(f"PARCOURS_MAIL_FROM is like 'Name <local@domain>', not {settings.mail_from!r}")
+        back = settings.mail_in_domain.lower()
+        if back and not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", back):
+            raise ValueError(f"PARCOURS_MAIL_IN_DOMAIN is like 'back.example.com', not {settings.mail_in_domain!r}")
+        return cls(name, address, back or address.rpartition("@")[2], bool(back), marks(settings))
 
     @property
     def domain(self) -> str:
+        """The domain of Message-IDs and lists."""
         return self.address.rpartition("@")[2]
 
 
@@ -70,11 +81,15 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = 
     elif message.purpose == "marketing":
         once, mail = links.unsubscribe(message.key), links.unsubscribe_token(message.key)
         headers += [
-            ("List-Unsubscribe", f"<{once}>,\r\n <mailto:unsubscribe@{domain}?subject={mail}>"),
+            ("List-Unsubscribe", f"<{once}>,\r\n <mailto:unsubscribe@{sender.back}?subject={mail}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             ("List-Id", f"<{_atom(message.journey)}.{domain}>"),
         ]
     if not test:
+        if sender.answered:
+            reply = f"{links.reply_to(message.key)}@{sender.back}"
+            headers.append(("Reply-To", _mailbox("Reply-To", sender.name, reply)))
+        headers += [(header, value % message.key) for header, value in sender.marks]
         words = (message.state, message.journey, message.purpose, domain)
         headers.append(("Feedback-ID", ":".join(map(_label, words))))
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)

@@ -100,6 +100,14 @@ def test_a_reply_is_what_she_wrote_without_what_she_quoted() -> None:
     assert event.recipient == "zoe@example.com"
 
 
+def test_a_reply_above_outlooks_line_is_cut_there_on_every_python() -> None:
+    below = f"{'_' * 40}\nFrom: Parcours\nTo: Zoé\nSubject: Ten per cent off\n\nBonjour."
+    for gap in ("\n\n", "\n\n\n"):  # the tests let no warning pass, and Python 3.13 has one for the library's own way
+        assert (
+            one(reply(f"Oui, merci !{gap}{below}", answers=f"{KEY}@parcours.example")).payload["text"] == "Oui, merci !"
+        )
+
+
 def test_a_reply_to_the_signed_address_needs_no_header() -> None:
     event = one(reply("Oui"), f"{LINKS.reply_to(KEY)}@parcours.example")
     assert (event.key, event.signed) == (KEY, True)

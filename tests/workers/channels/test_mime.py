@@ -25,7 +25,7 @@ from engine.templating.templates import Templates
 from workers.channels import EmailChannel
 from workers.channels.mime import Sender, mail_bytes
 
-SENDER = Sender.of("Marchand & Söhne <hello@shop.example>")
+SENDER = Sender.of(Settings(mail_from="Marchand & Söhne <hello@shop.example>"))
 LINKS = Links("https://journeys.example", b"a key")
 BLNS = Path(__file__).parents[3].parent / "shared" / "data" / "naughty" / "blns.json"
 PICTURE = CarriedFile("logo.png", "image/png", "h1", "abc@parcours", bytes(range(256)) * 3)
@@ -203,4 +203,4 @@ def test_S3_a_naughty_address_is_none_or_harmless(address: str) -> None:
 def test_the_senders_address_is_checked() -> None:
     for wrong in ("", "nobody", "Shop <shop>", "Shop <@shop.example>", "é@shop.example"):
         with pytest.raises(ValueError, match="PARCOURS_MAIL_FROM"):
-            Sender.of(wrong)
+            Sender.of(Settings(mail_from=wrong))
