@@ -101,7 +101,7 @@ class WindowOut(BaseModel):
     opens: str = Field(description="On her clock; the same as `closes`: at any time")
     closes: str
     open: bool = Field(description="Whether she may be rung now, and the queue is open")
-    next_at: datetime = Field(description="From when on she may be rung")
+    next_at: datetime | None = Field(description="From when on she may be rung; none where the queue never works then")
 
 
 class AttemptOut(BaseModel):
@@ -200,12 +200,12 @@ def _details(conn: Connection, tasks: Sequence[CallTask], now: datetime) -> list
 
 def _window(task: CallTask, person: call_contacts.Person | None, rules: Rules, now: datetime) -> WindowOut:
     zone = zone_of(person.zone if person is not None else None, task.zone, rules.zone)
-    following = rules.next_ring(now, zone)
+    following = rules.ring_time(now, zone)
     return WindowOut(
         zone=zone.key,
         local_time=f"{now.astimezone(zone):%H:%M}",
         opens=rules.call_from,
         closes=rules.call_until,
-        open=following <= now,
+        open=following is not None and following <= now,
         next_at=following,
     )

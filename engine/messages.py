@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Connection, bindparam, case, or_, select, update
 
 from engine import consent
 from engine.db import chunked, insert_new, table
@@ -85,7 +85,7 @@ def reserve(
 
 
 def remake(conn: Connection, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]]) -> None:
-    """Write down what goes out now of messages that were put off: they are made anew, on what is known by now.
+    """Write down what goes out now of messages that were put off, or reserved before a stop: they are made anew, on what is known.
 
     So the row says what she gets: its links lead where the mail's do, and its offers are those that she sees.
     """
@@ -93,7 +93,7 @@ def remake(conn: Connection, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]
     if wanted:
         conn.execute(
             update(target)
-            .where(target.c.key == bindparam("of"), target.c.status == "deferred")
+            .where(target.c.key == bindparam("of"), _any_of({"deferred", "reserved"}))
             .values({name: bindparam(f"new_{name}") for name in _MADE}),
             [
                 {"of": message.key, **{f"new_{name}": value for name, value in _made(message, context).items()}}
@@ -121,7 +121,11 @@ def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datet
 
 
 def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime) -> None:
-    """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said."""
+    """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said.
+
+    `reason` is a rule, by which reports group; the provider's own words are in `detail` and on the time-line. What a message
+    is going to cost stays while nobody knows whether it went.
+    """
     if not receipts:
         return
     words = {"rejected": "failed"}
@@ -132,9 +136,11 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
                 "of": key,
                 "now": now,
                 "new": words.get(receipt.status, receipt.status),
-                "why": receipt.detail if receipt.status != "sent" else None,
+                "why": _RULES.get(receipt.status),
+                "said": {"provider": receipt.detail} if receipt.detail and receipt.status != "sent" else None,
                 "their_id": receipt.provider_id,
                 "price": receipt.cost,
+                "known": receipt.status in _PRICED,
             }
             for key, receipt in receipts
         ],
@@ -185,11 +191,14 @@ _SETTLE = (
     .values(
         status=bindparam("new"),
         reason=bindparam("why"),
+        detail=bindparam("said"),
         provider_id=bindparam("their_id"),
-        cost=bindparam("price"),
+        cost=case((bindparam("known", type_=Boolean), bindparam("price")), else_=table(Message).c.cost),
         settled_at=bindparam("now"),
     )
 )
+_RULES = {"rejected": "failed", "unknown": "unknown", "deferred": "deferred"}
+_PRICED = frozenset({"sent", "rejected"})
 _MADE = ("address", "template", "template_hash", "context", "content_hash", "links", "code", "sender", "cost")
 
 

@@ -53,7 +53,8 @@ def settle_by_provider(conn: Connection, told: Told, now: datetime, key: str | N
         .values(
             status=told.status,
             provider_id=told.provider_id,
-            reason=told.detail if told.status == "failed" else None,
+            reason="failed" if told.status == "failed" else None,
+            detail={"provider": told.detail} if told.status == "failed" and told.detail else None,
             settled_at=now,
         )
     )

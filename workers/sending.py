@@ -310,7 +310,7 @@ class Sending:
                 "reserved" if channel.outside else "sent",
                 now,
             )
-            again = [mail for mail in ready if known.get(mail.candidate.key) == "deferred"]
+            again = [mail for mail in ready if mail.candidate.key in known]
             messages.remake(conn, [(m.outgoing, _context(m)) for m in again if m.outgoing is not None])
             offers.keep(conn, (each.offer for mail in ready for each in mail.offers), now)
             channel.keep(conn, [mail.outgoing for mail in ready if mail.outgoing is not None])

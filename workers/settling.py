@@ -26,6 +26,7 @@ __all__ = ["Settler"]
 
 _log = logging.getLogger(__name__)
 _EVERY = 30.0
+_NOT_NOW = (408, 425, 429)
 _AT_ONCE = 50
 _GIVEN_UP = timedelta(minutes=10)
 """How long after the call a provider may take to show a message that it has."""
@@ -66,6 +67,11 @@ class Settler:
                     found = await provider.look_up(doubt.asked, known | taken)
                 except NotImplementedError:  # a provider that can't be asked: in doubt it stays
                     return 0
+                except httpx.HTTPStatusError as error:
+                    _log.warning("the SMS provider won't say what it has of %s: %s", doubt.asked.key, error)
+                    if error.response.is_server_error or error.response.status_code in _NOT_NOW:
+                        break
+                    continue  # it refuses this one look-up; the others have nothing to do with it
                 except httpx.HTTPError as error:
                     _log.warning("the SMS provider can't be asked what it has; trying again: %s", error)
                     break

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.sql import ColumnElement
 
 from dsl.localtime import zone_of
-from engine.calls.hours import Rules, Slot, every_rules, rules_of
+from engine.calls.hours import LOOK_AGAIN, Rules, Slot, every_rules, rules_of
 from engine.db import insert_new, table
 from engine.tables import CallAttempt, CallDeferral, CallQueue, CallTask
 
@@ -152,7 +152,10 @@ def _set_free(conn: Connection, rules: Rules, now: datetime) -> int:
             update(target)
             .where(target.c.id == bindparam("of"), target.c.status == "pending")
             .values(slot_at=None, due_at=bindparam("due"), updated_at=now),
-            [{"of": w.id, "due": rules.next_ring(max(now, w.not_before or now), w.zone)} for w in free],
+            [
+                {"of": w.id, "due": rules.ring_time(max(now, w.not_before or now), w.zone) or now + LOOK_AGAIN}
+                for w in free
+            ],
         )
     return len(free)
 

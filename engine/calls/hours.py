@@ -17,12 +17,14 @@ from engine.errors import Invalid
 from engine.holidays import holidays_of
 from engine.tables import CallQueue
 
-__all__ = ["Rules", "Shift", "Slot", "every_rules", "rules_of"]
+__all__ = ["LOOK_AGAIN", "Rules", "Shift", "Slot", "every_rules", "rules_of"]
 
 _MIDNIGHT = "00:00"
 _AHEAD = 366
 _ROUNDS = 1000
 _DAY = timedelta(days=1)
+LOOK_AGAIN = _DAY
+"""After how long a task is looked at again whose customer can't be rung at any hour of the queue's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,17 @@ class Rules:
 
     def next_ring(self, earliest: datetime, zone: ZoneInfo) -> datetime:
         """The first moment from `earliest` on at which she may be rung. Raises Invalid where a year has none."""
+        moment = self.ring_time(earliest, zone)
+        if moment is None:
+            raise Invalid(
+                "queue",
+                self.name,
+                f"its shifts and the calling window of customers in {zone} have no time in common",
+            )
+        return moment
+
+    def ring_time(self, earliest: datetime, zone: ZoneInfo) -> datetime | None:
+        """As `next_ring`; None where the centre never works at an hour at which customers of this zone may be rung."""
         moment = earliest
         for _ in range(_ROUNDS):
             opens = self._next_open(moment)
@@ -92,9 +105,7 @@ class Rules:
                 return moment
             if moment - earliest > _AHEAD * _DAY:
                 break
-        raise Invalid(
-            "queue", self.name, f"its shifts and the calling window of customers in {zone} have no time in common"
-        )
+        return None
 
     def next_window(self, earliest: datetime, zone: ZoneInfo) -> datetime:
         """The first moment from `earliest` on at which a customer of this zone may be rung, whoever works then."""

@@ -22,7 +22,7 @@ from engine import customers
 from engine.calls import events as call_events
 from engine.calls import tasks as call_tasks
 from engine.calls.barred import barred
-from engine.calls.hours import Rules, rules_of
+from engine.calls.hours import LOOK_AGAIN, Rules, rules_of
 from engine.calls.tasks import LEASED, change, locked
 from engine.db import table
 from engine.errors import Conflict, Invalid
@@ -235,7 +235,8 @@ def _put_off(conn: Connection, rules: Rules, rows: Sequence[Record], now: dateti
     for row in rows:
         zone = zone_of(places.get(row.customer_id, (None, None))[0], row.zone, rules.zone)
         if not rules.may_ring(now, zone):
-            later.append({"of": row.id, "due": rules.next_ring(now, zone)})
+            due = rules.ring_time(now, zone) or now + LOOK_AGAIN  # she has moved: nobody rings her, and others go on
+            later.append({"of": row.id, "due": due})
     if later:
         put_off = update(target).where(target.c.id == bindparam("of")).values(due_at=bindparam("due"), updated_at=now)
         conn.execute(put_off, later)

@@ -53,18 +53,26 @@ class CallChannel:
         return self._renderer.render(self.name, recipient, template, key, facts)
 
     def full(self, conn: Connection, messages: Sequence[Outgoing]) -> dict[str, No]:
-        """Calls whose box has a substitute, and whose queue has no room for them in the slot that suits (behaviour K3)."""
+        """Calls that nobody can make, since the queue never works at an hour when she may be rung.
+
+        And where their box has a substitute: those whose queue has no room for them in the slot that suits (behaviour K3).
+        """
         refused: dict[str, No] = {}
         by_queue: dict[str, list[Outgoing]] = {}
         for message in messages:
             by_queue.setdefault(message.queue or _QUEUE, []).append(message)
         for queue, wanted in by_queue.items():
-            if not any(message.substitute for message in wanted):
-                continue
-            rules = call_hours.rules_of(conn, queue, lock=True)
-            if not rules.limited:
-                continue
             now = self._clock.now()
+            substituted = any(message.substitute for message in wanted)
+            rules = call_hours.rules_of(conn, queue, lock=substituted)
+            for message in wanted:
+                zone = zone_of(message.recipient.zone)
+                if rules.ring_time(now, zone) is None:
+                    detail = {"queue": queue, "zone": zone.key, "hours": "none in common"}
+                    refused[message.key] = No("not_sent", "no capacity", detail)
+            if not rules.limited or not substituted:
+                continue
+            wanted = [message for message in wanted if message.key not in refused]  # noqa: PLW2901  # who can be rung at all
             worth = self._worth(conn, wanted)
             wishes = [self._wish(message, worth[_wanted(message)]) for message in wanted]
             for key, wish in call_capacity.crowded_out(conn, rules, wishes, now).items():

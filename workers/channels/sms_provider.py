@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import httpx
@@ -29,6 +30,8 @@ class Asked:
     address: str
     hash: str
     """sha256 of its content, as `Content.hash`."""
+    since: datetime | None = None
+    """Where it is known: by the clock on the wall, when we began to call. An equal text of before is another message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,9 @@ class Provider(Protocol):
         ...
 
 
-async def settled(provider: Provider, message: Outgoing, doubt: str) -> Receipt:
+async def settled(provider: Provider, message: Outgoing, doubt: str, since: datetime) -> Receipt:
     """A call that broke off, settled by a look-up: sent, if the provider has it; else in doubt, and never sent again."""
-    asked = Asked(message.key, message.content.sender, message.address, message.content.hash)
+    asked = Asked(message.key, message.content.sender, message.address, message.content.hash, since)
     for pause in _LOOKS:
         await asyncio.sleep(pause)
         try:
@@ -73,18 +76,19 @@ async def called(
     call: Callable[[], Awaitable[httpx.Response]], provider: Provider, message: Outgoing
 ) -> httpx.Response | Receipt:
     """The answer to a call; or, where there was none, what is known of the message."""
+    since = datetime.now(UTC)
     try:
         reply = await call()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:  # it never got there
         return Receipt("deferred", detail=f"{type(error).__name__}: {error}"[:300], retry_after=RETRY)
     except httpx.HTTPError as error:  # it was under way: the provider may have it
-        return await settled(provider, message, f"{type(error).__name__}: {error}"[:200])
+        return await settled(provider, message, f"{type(error).__name__}: {error}"[:200], since)
     if reply.status_code in {429, 503}:
         return Receipt(
             "deferred", detail=f"{reply.status_code} {reply.text[:200]}".strip(), retry_after=_seconds(reply)
         )
     if reply.status_code >= 500:
-        return await settled(provider, message, f"{reply.status_code} {reply.text[:200]}".strip())
+        return await settled(provider, message, f"{reply.status_code} {reply.text[:200]}".strip(), since)
     return reply
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +22,7 @@ __all__ = ["Twilio"]
 _OURS = {"20003", "20404", "21212", "21266", "21408", "21603", "21606", "21612", "21659", "21660"}
 _FULL = {"14107", "20429", "21611", "30001", "63038"}
 """Too many at once: later."""
+_SKEW = timedelta(minutes=2)
 
 
 class Twilio:
@@ -59,9 +63,20 @@ class Twilio:
         for each in listed:
             body = str(each.get("body", ""))
             digests = {sha256(text.encode()).hexdigest() for text in (body, body.rstrip())}
-            if asked.hash in digests and each.get("sid") not in known and each.get("direction") != "inbound":
+            ours = each.get("sid") not in known and each.get("direction") != "inbound" and _since(each, asked.since)
+            if asked.hash in digests and ours:
                 return Found(str(each["sid"]), str(each.get("status", "")))
         return None
+
+
+def _since(listed: Mapping[str, Any], since: datetime | None) -> bool:
+    """Whether it was made since then, within what two clocks may differ; Twilio's dates are those of mails (RFC 2822)."""
+    if since is None:
+        return True
+    try:
+        return parsedate_to_datetime(str(listed.get("date_created"))) >= since - _SKEW
+    except ValueError:
+        return False
 
 
 def _read(reply: httpx.Response, message: Outgoing) -> Receipt:

@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
 
+from engine.mail.codes import kind_of
 from engine.outgoing import Receipt
 from engine.settings import Settings
 
@@ -242,10 +243,6 @@ class _Talk(asyncio.Protocol):
 
 # --- what a reply means -----------------------------------------------------------------------------------------------
 
-_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
-_NOBODY = re.compile(r"5\.1\.(?:[1236]|10)|5\.2\.1")
-"""RFC 3463 and 7505: no such mailbox, no such system, a bad address, moved away, takes no mail, disabled."""
-_NOBODY_PLAIN = {550, 551, 553}  # the same, from a server without enhanced codes
 _WAIT = re.compile(r"(\d{1,5}) ?(s|sec|second|m|min|minute|h|hour)s?\b", re.IGNORECASE)
 _UNIT = {"s": 1, "m": 60, "h": 3600}
 
@@ -254,9 +251,8 @@ def _judged(command: str, reply: _Reply) -> Receipt:
     """What a refusal means: come again, or never; and whether it is the mailbox that isn't there."""
     ours = reply.code in _OURS or (command == "MAIL" and reply.code not in {552, 554})
     if reply.code >= _PERMANENT and not ours:
-        found = _ENHANCED.search(reply.text)
-        nobody = _NOBODY.fullmatch(found[0]) is not None if found else reply.code in _NOBODY_PLAIN
-        return Receipt("rejected", detail=str(reply), dead="bounced" if command == "RCPT" and nobody else None)
+        nobody = command == "RCPT" and kind_of(None, str(reply)) == "hard"  # not "your address is on our black list"
+        return Receipt("rejected", detail=str(reply), dead="bounced" if nobody else None)
     wait = _RETRY_OURS if reply.code >= _PERMANENT else _asked(reply.text)
     return Receipt("deferred", detail=str(reply), retry_after=wait)
 

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ class Gateway:
                 "media_url": given.get("MediaUrl"),
                 "direction": "outbound-api",
                 "status": "queued",
-                "date_created": datetime.now(UTC).isoformat(),
+                "date_created": format_datetime(datetime.now(UTC)),
                 "key": key,
             }
             self.file.parent.mkdir(parents=True, exist_ok=True)

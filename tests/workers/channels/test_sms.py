@@ -190,10 +190,12 @@ async def test_another_provider_is_reached_by_apprise(
     got: list[tuple[str, str]] = []
 
     class Provider(BaseHTTPRequestHandler):
+        answer = 200
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             got.append((self.path, json.loads(body)["message"]))
-            self.send_response(200)
+            self.send_response(self.answer)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -204,8 +206,14 @@ async def test_another_provider_is_reached_by_apprise(
         channel = SmsChannel(settings.model_copy(update={"sms_provider": provider}), templates, links)
         outgoing = compose(channel, "win/text")
         (receipt,) = await send(channel, outgoing)
+        Provider.answer = 500
+        (doubtful,) = await send(channel, outgoing)
+        nonsense = settings.model_copy(update={"sms_provider": "json://nowhere"})
+        (wrong,) = await send(SmsChannel(nonsense, templates, links), outgoing)
     assert receipt.status == "sent"
-    ((path, text),) = got
+    assert doubtful.status == "unknown", "it may have it: a second try could reach her twice"
+    assert (wrong.status, "PARCOURS_SMS_PROVIDER" in (wrong.detail or "")) == ("deferred", True)
+    (path, text), _ = got
     assert "33612345678" in path
     assert text == outgoing.content.text
     (closed,) = await send(channel, outgoing)
