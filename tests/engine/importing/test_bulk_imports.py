@@ -30,7 +30,7 @@ from engine.tables import Customer, Event, Exposure, ImportRun, Purchase
 _THEN = datetime(2026, 1, 2, 3)  # noqa: DTZ001  # Parquet's moments may have no zone
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 # Beside the repository; a work tree is one folder deeper.
-SHARED = next((up / "shared" / "data" for up in Path(__file__).parents[3:5] if (up / "shared").exists()), Path("none"))
+SHARED = next((up / "shared" / "data" for up in Path(__file__).parents[4:6] if (up / "shared").exists()), Path("none"))
 arrow: Any = pa  # it has no types
 parquet: Any = pq
 
@@ -245,7 +245,7 @@ def test_after_a_kill_the_reading_goes_on_and_sets_aside_the_same_rows(sqlite: D
     path = file(tmp_path, "\n".join(lines) + "\n", "orders.csv")
     command = [sys.executable, "-m", "api.command", "import", "orders", str(path)]
     env = {**os.environ, "PARCOURS_DATABASE": sqlite.url, "PARCOURS_DATA": str(tmp_path / "var")}
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(command, env=env, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         patience = time.monotonic() + 120
         while not count(sqlite, ImportRun) and time.monotonic() < patience:
