@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, bindparam, case, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, case, or_, select, update
 
 from engine import consent
 from engine.db import chunked, insert_new, table
@@ -193,7 +193,9 @@ _SETTLE = (
         reason=bindparam("why"),
         detail=bindparam("said"),
         provider_id=bindparam("their_id"),
-        cost=case((bindparam("known", type_=Boolean), bindparam("price")), else_=table(Message).c.cost),
+        cost=case(
+            (bindparam("known", type_=Boolean()), bindparam("price", type_=Integer())), else_=table(Message).c.cost
+        ),
         settled_at=bindparam("now"),
     )
 )

@@ -183,7 +183,7 @@ async def test_S5_a_mailbox_that_is_not_there_is_never_written_to_again(bench: C
         assert (await made.perform(made.batch("ben"))).not_sent == (0,)
     row, other = made.engine.messages("ben")
     assert (other.status, other.reason, other.detail["reason"]) == ("not_sent", "suppressed", "bounced")
-    assert (row.status, row.reason) == ("failed", "550 5.1.1 no such user")
+    assert (row.status, row.reason, row.detail) == ("failed", "failed", {"provider": "550 5.1.1 no such user"})
     ((channel, address, reason),) = [(s.channel, s.address, s.reason) for s in made.engine.rows(Suppression)]
     assert (channel, address, reason) == ("email", "ben@example.com", "bounced")
 

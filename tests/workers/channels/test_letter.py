@@ -48,7 +48,12 @@ def test_a_letter_is_kept_once_in_the_run_that_is_open(
 
 def test_S3_no_postal_address_is_none_and_says_why(letter: LetterChannel) -> None:
     assert isinstance(letter, Paper)
-    assert letter.address(SAMPLE) == "sample"
+    place = letter.address(SAMPLE) or ""
+    assert place.startswith("sample @")
+    assert letter.address(replace(SAMPLE, address=f" {SAMPLE.address} ".upper())) == place, (
+        "as it is written matters not"
+    )
+    assert letter.address(replace(SAMPLE, city="Elsewhere")) != place
     assert letter.lacks(SAMPLE) == ""
     assert letter.address(replace(SAMPLE, postcode=None)) is None
     assert letter.lacks(replace(SAMPLE, postcode=None)) == "there is no postcode"
