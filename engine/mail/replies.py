@@ -8,9 +8,10 @@ from typing import Any
 
 from mailparser_reply import EmailReplyParser  # pyright: ignore[reportMissingTypeStubs]
 
+from dsl.replies import first_word
 from engine.mail.event import clean
 from engine.mail.message import Mail
-from engine.sms.keywords import asked, first_word
+from engine.sms.keywords import asked
 
 __all__ = ["Reply", "read_reply"]
 
