@@ -61,6 +61,8 @@ TYPING = Path(__file__).parent.parent / "typing"
         ("after(3)", "length of time"),
         ("after(days(3), missing=days(1))", "measured wait"),
         ("after(Orders.rhythm(), missing=days(1), days=3)", "takes one wait"),
+        ("after(Orders.rhythm(), missing=days(0))", "missing=0 s is no wait: it must be above zero"),
+        ("after(Orders.rhythm(), missing=days(1), at_most=days(0))", "is no wait: it must be above zero"),
         ("after(Orders.rhythm(), missing=days(1), at_least=days(3), at_most=days(2))", "shorter"),
         ("Email(len)", "template"),
         ('Email("../secrets")', "template"),
