@@ -55,6 +55,11 @@ TYPING = Path(__file__).parent.parent / "typing"
         ("Email.clicked.up_to(2, every=20)", "takes a duration"),
         ("Email.not_sent.any_send()", "own outcome"),
         ("Email.clicked.within()", "one length of time"),
+        (
+            "Shop.purchased.looking_back(Knob(days(3), min=days(1), max=days(9)))",
+            "takes no knob: tuning would not reach it",
+        ),
+        ("Email.clicked.within(Knob(days(3), min=days(1), max=days(9)))", "takes no knob: tuning would not reach it"),
         ("after()", "one length of time"),
         ("after(days=0)", "one length of time"),
         ("after(days(1), days=1)", "one length of time"),
