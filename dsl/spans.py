@@ -22,6 +22,8 @@ def is_duration(word: str, value: object) -> None:
 def span_of(word: str, span: object, named: Duration) -> Duration:
     """The one length of time that was given, by position or by keywords."""
     if isinstance(span, Knob):
+        if word != "after":  # it would be read once, and no change of it be heard
+            raise LanguageError(f"{word}(…) takes no knob: tuning would not reach it", f"for example {word}(days=3)")
         span = cast("Knob[Duration]", span).value
     if span is not None and not isinstance(span, Duration):
         raise LanguageError(f"{word}(…) takes a length of time, not {span!r}", f"for example {word}(days=3)")

@@ -361,6 +361,8 @@ class Sms(Sending):
     kind = "sms"
     delivered = Answered(name="sms.delivered")
     """It reached the phone."""
+    undelivered = Answered(name="sms.undelivered")
+    """The provider's receipt says that it did not reach the phone."""
     clicked = Answered(name="sms.clicked")
     """Its link was followed."""
     replied = Answered(name="sms.replied")
@@ -455,6 +457,10 @@ class Letter(Sending):
     """`@Letter("folder/template")`, and what may come back."""
 
     kind = "letter"
+    delivered = Answered(name="letter.delivered")
+    """The provider says that the post brought it."""
+    undelivered = Answered(name="letter.undelivered")
+    """The provider could not bring it."""
     answered = Answered(name="letter.answered")
     """The code or the QR on the paper came back: scanned, typed, told on the phone, redeemed, given at a till."""
     returned = Answered(name="letter.returned")

@@ -117,6 +117,8 @@ def after(
     for word, value in (("missing", missing), ("at_least", at_least), ("at_most", at_most)):
         if value is not None:
             is_duration(word, value)
+            if value.seconds <= 0 and word != "at_least":  # else a loop of such waits would never let time pass
+                raise LanguageError(f"{word}={value} is no wait: it must be above zero", f"for example {word}=days(3)")
     if at_least is not None and at_most is not None and at_most < at_least:
         raise LanguageError(f"at_most={at_most} is shorter than at_least={at_least}")
     return After(wait=wait.expression, at_least=at_least, at_most=at_most, missing=missing, clock=dial)

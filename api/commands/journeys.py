@@ -70,6 +70,8 @@ def draw(
     look: Annotated[bool, typer.Option("--open", help="Show it, in the browser or in what opens such files.")] = False,
 ) -> None:
     """Draw journeys, by the file's ending: SVG, PNG, Mermaid, text; or a statechart, as SCXML or as JSON of XState 5."""
+    if theme not in {"auto", "light", "dark"}:
+        raise typer.BadParameter(f"the theme is auto, light or dark, not {theme!r}", param_hint="--theme")
     found = _sound(path, journey)
     if output is not None and len(found) > 1:
         names = ", ".join(ir.name for ir in found)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from dsl.replies import first_word
 from dsl.times import Duration, days
 
 __all__ = [
@@ -140,7 +141,7 @@ def opening(*, human: bool = True) -> dict[str, Any]:
 
 def reply(text: str) -> dict[str, Any]:
     """The payload of a reply: what was written, and its first word in capitals."""
-    return {"text": text, "keyword": text.split(maxsplit=1)[0].upper() if text.split() else ""}
+    return {"text": text, "keyword": first_word(text)}
 
 
 def bounce(kind: str = "hard", *, code: str = "5.1.1", diagnostic: str = "550 5.1.1 no such user") -> dict[str, Any]:

@@ -17,7 +17,11 @@ def why(ir: IR, search: Search, number: int) -> str:
         or _not_open(search, number, arrow)
         or _not_heard(ir, search, arrow)
         or _same_share(whose, arrow)
-        or (f"it was not come upon in {search.limit} moves" if not search.exhausted else "")
+        or (
+            f"it was not come upon in {search.limit} moves; a larger limit= looks further"
+            if not search.exhausted
+            else ""
+        )
         or "wherever it could be taken, another arrow is taken before it"
     )
 

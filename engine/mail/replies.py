@@ -11,9 +11,10 @@ from mailparser_reply.constants import (  # pyright: ignore[reportMissingTypeStu
 )
 from mailparser_reply.parser import EmailMessage  # pyright: ignore[reportMissingTypeStubs]
 
+from dsl.replies import first_word
 from engine.mail.event import clean
 from engine.mail.message import Mail
-from engine.sms.keywords import asked, first_word
+from engine.sms.keywords import asked
 
 __all__ = ["Reply", "read_reply"]
 

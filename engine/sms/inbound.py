@@ -10,11 +10,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from dsl.replies import first_word
 from engine import consent, customers, events
 from engine.db import table
 from engine.errors import Invalid
 from engine.events import OWN, Answered, Incoming
-from engine.sms.keywords import asked, first_word, help_in, language_of
+from engine.sms.keywords import asked, help_in, language_of
 from engine.tables import Customer, Message
 
 __all__ = ["Text", "take"]

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Literal
 
-__all__ = ["HELP", "Asked", "asked", "first_word", "help_in", "language_of"]
+__all__ = ["HELP", "Asked", "asked", "help_in", "language_of"]
 
 Asked = Literal["stop", "start", "help"]
 
@@ -97,12 +97,6 @@ def help_in(*languages: str | None, name: str) -> str:
     """What is said back to HELP, in the first of the languages that we have it in."""
     spoken = next((language for language in languages if language in HELP), "en")
     return HELP[spoken].format(name=name)
-
-
-def first_word(text: str) -> str:
-    """The first word in capitals: what `Sms.replied.keyword("YES")` compares with. Empty if there is none."""
-    found = re.search(r"\w+", text)
-    return found[0].upper() if found is not None else ""
 
 
 def _found(text: str) -> tuple[Asked, str | None] | None:

@@ -133,6 +133,7 @@ def test_a_key_is_printed_once_and_works(project: Path) -> None:
         (["key", "list"], {"PARCOURS_DATABASE": "postgresql://127.0.0.1:1/x"}, 1, "the database can't be used"),
         (["key", "list"], {"PARCOURS_DATABASE": "nonsense"}, 1, "PARCOURS_DATABASE"),
         (["check", "none"], {}, 1, "none"),
+        (["draw", "--theme", "blue"], {}, 2, "the theme is auto, light or dark, not 'blue'"),
         (["draw", "-o", "x.gif"], {}, 2, "a picture is a .svg"),
         (["hash", "-j", "nobody"], {}, 2, "there are: hello"),
     ],

@@ -10,11 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from dsl.replies import first_word
 from engine import consent, customers
 from engine.db import Database, table
 from engine.events import StoredEvent
 from engine.settings import Settings
-from engine.sms.keywords import asked, first_word
+from engine.sms.keywords import asked
 from engine.sms.twilio import sign_twilio
 from engine.tables import Message, MessageEvent
 
