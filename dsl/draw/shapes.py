@@ -57,10 +57,11 @@ def rectangle(style: str, rect: Rect, inset: float, radius: float, more: str = "
     )
 
 
-def count_badge(state: str, count: int, spot: Rect, *, leftward: bool = False) -> str:
-    """A count in its room, at the end that is nearer to its box."""
-    badge = _badge(_count(count), "badge", spot, leftward=leftward)
-    return f"<g id={attribute(f'count-{state}')}>{badge}</g>"
+def count_badge(state: str, count: int, spot: Rect, *, leftward: bool = False, several: bool = False) -> str:
+    """A count in its room, at the end that is nearer to its box. `several`: of a state that is drawn more than once."""
+    badge = _badge(_sum(count) if several else _count(count), "badge", spot, leftward=leftward)
+    told = f"<title>{count:,} in all, however they came here</title>" if several else ""
+    return f"<g id={attribute(f'count-{state}')}>{told}{badge}</g>"
 
 
 def mark_badge(name: str, mark: Mark, spot: Rect, *, leftward: bool = False) -> str:
@@ -96,7 +97,7 @@ def head(line: Line) -> str:
     tip = line[-1]
     x, y = _towards(tip, line[-2], _HEAD[0])
     across = _HEAD[1]
-    upright = line[-2][0] == tip[0]
+    upright = abs(line[-2][0] - tip[0]) < abs(line[-2][1] - tip[1])
     wings = ((x - across, y), (x + across, y)) if upright else ((x, y - across), (x, y + across))
     return f"M{pair(tip)}L{pair(wings[0])}L{pair(wings[1])}Z"
 
@@ -139,6 +140,14 @@ def _count(count: int) -> str:
         if abs(count) >= size:
             return f"{count / size:.{1 if abs(count) < 100 * size else 0}f} {unit}"
     return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}") if abs(count) >= 10_000 else str(count)  # as the SI does
+
+
+def _sum(count: int) -> str:
+    """As `_count`, with the sign of a sum, in the same room."""
+    for least, size, unit in ((999_500_000, 1_000_000_000, "G"), (999_500, 1_000_000, "M"), (10_000, 1_000, "k")):
+        if count >= least:
+            return f"Σ {count / size:.0f} {unit}"
+    return f"Σ {count}"
 
 
 def _towards(start: Point, end: Point, far: float) -> Point:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from xml.sax.saxutils import escape
@@ -129,6 +130,7 @@ class _Drawing:
             yield from self._arrow(edge, placed.routes[edge.id])
         for box in graph.boxes:
             yield from self._box(box, placed.boxes[box.id])
+        drawn = Counter(box.state for box in graph.boxes)
         for box in graph.boxes:
             if box.id in placed.badges:
                 spot = placed.badges[box.id]
@@ -136,7 +138,8 @@ class _Drawing:
                 if box.mark:
                     yield mark_badge(box.id, box.mark, spot, leftward=leftward)
                 elif box.state in self._counts:
-                    yield count_badge(box.state, self._counts[box.state], spot, leftward=leftward)
+                    several = drawn[box.state] > 1
+                    yield count_badge(box.state, self._counts[box.state], spot, leftward=leftward, several=several)
         yield "</g>"
         yield "</svg>"
 

@@ -21,6 +21,9 @@ from kit.pictures import Area, flaws, local, read
 
 from dsl import Customer, days
 from dsl.draw import svg
+from dsl.draw.geometry import Rect
+from dsl.draw.placed import BADGE
+from dsl.draw.shapes import count_badge, head
 from dsl.ir import IR, After, Answer, Arrow, Entry, Every, Note, State
 from dsl.ir_json import from_json, to_json
 from dsl.loading import load
@@ -259,3 +262,25 @@ def test_days_are_said_in_days() -> None:
         ir, states=(State("rest", "wait", (Arrow(After(days(3).seconds), "won"),)), State("won", "goal")), anywhere=()
     )
     assert ">after 3 d<" in svg(waits)
+
+
+def test_a_count_of_an_end_that_is_drawn_more_than_once_says_that_it_is_a_sum() -> None:
+    (shipped,) = [each.ir for each in load(ROOT / "journeys") if each.ir.name == "win_back"]
+    drawn = svg(shipped, counts={"lapsed": 791, "won": 1245})
+    (lapsed,) = [line for line in drawn.splitlines() if "count-lapsed" in line]
+    assert "Σ 791" in lapsed
+    assert "791 in all" in lapsed
+    assert "Σ" not in next(line for line in drawn.splitlines() if "count-won" in line)
+
+
+@pytest.mark.parametrize("count", [0, 791, 9_999, 10_000, 999_999, 1_000_000, 987_654_321])
+def test_a_sum_keeps_to_its_room(count: int) -> None:
+    badge = count_badge("done", count, Rect(0, 0, *BADGE), several=True)
+    assert float(re.findall(r'width="([\d.]+)"', badge)[0]) <= BADGE[0]
+
+
+def test_a_line_a_hair_off_the_axis_has_its_head() -> None:
+    corners = [
+        tuple(map(float, point.split())) for point in re.findall(r"[ML]([\d.-]+ [\d.-]+)", head(((10.1, 0), (10, 50))))
+    ]
+    assert max(x for x, _ in corners) - min(x for x, _ in corners) >= 8
