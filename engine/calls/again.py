@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -163,10 +163,11 @@ def _asked(at: str, zone: ZoneInfo, now: datetime) -> datetime:
         if len(at) <= 5:
             return next_local(now, zone, clock_time(at))
         moment = datetime.fromisoformat(at)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = local_moment(moment.date(), moment.time(), zone)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no moment everywhere
         raise Invalid("at", at, "it must be a time, as 15:00, or a date and time, as 2026-03-02T15:00") from None
-    if moment.tzinfo is None:
-        moment = local_moment(moment.date(), moment.time(), zone)
     if not now < moment <= now + _FARTHEST:
         raise Invalid("at", at, f"it must be after {now.isoformat()}, and within a year")
     return moment

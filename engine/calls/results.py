@@ -18,7 +18,7 @@ from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
 from engine.calls.outcomes import CALLBACK
 from engine.db import Database, table
-from engine.errors import Conflict, EngineError, Invalid
+from engine.errors import Conflict, EngineError, Gone, Invalid
 from engine.tables import CallAttempt
 
 __all__ = ["COLUMNS", "REQUIRED", "Rejected", "Results", "apply"]
@@ -53,6 +53,8 @@ class Results:
 def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
     """Apply each row by itself, in order; one that can't be is told, and the others go on. The same file again changes nothing.
 
+    A "do not call" suppresses its number also where the task is over, or another's.
+
     `worker` stands for rows that name none. Raises Invalid for a file whose columns are not known.
     """
     results = Results()
@@ -65,6 +67,8 @@ def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
                     with conn.begin_nested():  # a row that fails half-way leaves nothing
                         new = _apply(conn, cells, worker, now)
                 except EngineError as error:
+                    if isinstance(error, (Conflict, Gone)):
+                        call_tasks.never_again(conn, _cell(cells, "id"), _cell(cells, "outcome"), now)
                     results.rejected.append(Rejected(number, _cell(cells, "id"), error.code, error.message))
                 else:
                     results.applied += new

@@ -11,11 +11,12 @@ import httpx
 import pytest
 from kit.calls import make, task, tasks_of
 from kit.naughty import NAUGHTY
+from sqlalchemy import select
 
 from engine import keys
 from engine.calls import tasks as call_tasks
-from engine.db import Database, insert_new
-from engine.tables import Customer, Event, Message
+from engine.db import Database, insert_new, table
+from engine.tables import Customer, Event, Message, Suppression
 
 
 @pytest.fixture
@@ -276,3 +277,40 @@ async def test_wrapping_is_a_status_of_its_own(client: httpx.AsyncClient, three:
         assert call_tasks.withdraw(conn, ["1-1-0"], datetime.now(UTC)) == []
     done = await client.post("/v1/call-tasks/1-1-0/complete", json={**lease, "outcome": "refused"})
     assert done.json()["status"] == "completed"
+
+
+@pytest.mark.parametrize("meanwhile", ["withdrawn", "completed"])
+async def test_do_not_call_is_kept_also_where_the_task_is_over(
+    client: httpx.AsyncClient, three: Database, now: datetime, meanwhile: str
+) -> None:
+    (mine,) = await claim(client)
+    if meanwhile == "withdrawn":
+        with three.write() as conn:
+            call_tasks.withdraw(conn, [mine["id"]], now)
+    else:
+        done = {"lease_token": mine["lease_token"], "outcome": "refused"}
+        assert (await client.post(f"/v1/call-tasks/{mine['id']}/complete", json=done)).is_success
+    for token, outcome in ((mine["lease_token"], "interested"), ("guessed", "do_not_call")):
+        said = {"lease_token": token, "outcome": outcome}
+        assert (await client.post(f"/v1/call-tasks/{mine['id']}/complete", json=said)).status_code in {409, 410}
+        assert barred_numbers(three) == set()
+    said = {"lease_token": mine["lease_token"], "outcome": "do_not_call"}
+    answer = await client.post(f"/v1/call-tasks/{mine['id']}/complete", json=said)
+    assert answer.status_code == (410 if meanwhile == "withdrawn" else 409)
+    assert barred_numbers(three) == {mine["phone"]}
+    assert tasks_of(three)[mine["id"]].status == meanwhile
+
+
+async def test_a_files_do_not_call_is_kept_also_where_the_task_is_over(
+    client: httpx.AsyncClient, three: Database, now: datetime
+) -> None:
+    with three.write() as conn:
+        call_tasks.withdraw(conn, ["1-1-0"], now)
+    done = await send(client, "id,outcome\n1-1-0,do_not_call\n9-9-9,do_not_call\n")
+    assert [each["code"] for each in done["rejected"]] == ["withdrawn", "call_task_not_found"]
+    assert barred_numbers(three) == {tasks_of(three)["1-1-0"].phone}
+
+
+def barred_numbers(database: Database) -> set[str]:
+    with database.read() as conn:
+        return set(conn.execute(select(table(Suppression).c.address)).scalars())
