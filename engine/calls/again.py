@@ -20,7 +20,7 @@ from engine.db import insert_new, table
 from engine.errors import Conflict, Invalid
 from engine.tables import CallAttempt, CallTask, Suppression
 
-__all__ = ["attempt", "attempts_left", "attempts_of", "callback", "replan", "zone_of_task"]
+__all__ = ["attempt", "attempts_left", "attempts_of", "callback", "replan", "retry", "zone_of_task"]
 
 _FARTHEST = timedelta(days=365)
 
@@ -43,6 +43,13 @@ def attempt(
     rules = rules_of(conn, task.queue)
     if task.attempts + 1 >= rules.attempts:
         return call_tasks.complete(conn, task_id, lease_token, outcome, now, notes=notes)
+    return retry(conn, task, rules, outcome, now, notes=notes)
+
+
+def retry(
+    conn: Connection, task: CallTask, rules: Rules, outcome: str, now: datetime, *, notes: str | None
+) -> CallTask:
+    """Nobody was reached, and an attempt is left: the task comes back after the queue's pause."""
     again = rules.next_ring(now + timedelta(minutes=rules.retry_minutes), zone_of_task(conn, task, rules))
     return _come_back(conn, task, outcome, now, again, {"notes": notes or task.notes, "callback_at": None})
 
