@@ -199,6 +199,20 @@ async def test_a_feed_that_moved_for_good_is_asked_for_there(desk: Desk, site: S
     assert len(desk.engine.rows(FeedPost)) == 1
 
 
+async def test_what_a_new_address_holds_is_not_new(desk: Desk, site: Site) -> None:
+    site.serve(rss("one"))
+    desk.declare(site.url, segment=GOLD)
+    await desk.read()
+    site.serve(rss("old", "older"))
+    desk.declare(f"{site.url}?other", segment=GOLD)
+    await desk.read()
+    assert desk.posted() == []
+    site.serve(rss("fresh", "old", "older"))
+    desk.declare(f"{site.url}?other", segment=GOLD, minutes=30)  # the same address: it goes on
+    await desk.read()
+    assert desk.posted() == [("ann", "fresh")]
+
+
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><rss version="2.0"><channel><item><title>&c;</title></item></channel></rss>"""
 
