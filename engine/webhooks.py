@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from engine.db import insert_new, table
 from engine.errors import Invalid, NotFound
@@ -133,13 +133,17 @@ def enqueue(conn: Connection, name: str, events: Sequence[tuple[str, Mapping[str
     insert_new(conn, WebhookDelivery, rows)
 
 
-def due(conn: Connection, most: int) -> list[tuple[Webhook, WebhookDelivery]]:
-    """Deliveries to be tried now, the oldest first, with their subscriptions."""
+def due(conn: Connection, most: int, *, besides: Sequence[str] = ()) -> list[tuple[Webhook, WebhookDelivery]]:
+    """Deliveries to be tried now, with their subscriptions, those of `besides` left out.
+
+    Each subscription's oldest first, and the subscriptions in turn: a long queue of one keeps no other waiting.
+    """
     hooks, target = table(Webhook), table(WebhookDelivery)
+    turn = func.row_number().over(partition_by=target.c.webhook_id, order_by=(target.c.due_at, target.c.id))
     query = (
         select(target)
-        .where(target.c.status == "pending", target.c.due_at <= datetime.now(UTC))
-        .order_by(target.c.due_at, target.c.id)
+        .where(target.c.status == "pending", target.c.due_at <= datetime.now(UTC), target.c.webhook_id.not_in(besides))
+        .order_by(turn, target.c.due_at, target.c.id)
         .limit(most)
     )
     deliveries = [WebhookDelivery(**row) for row in conn.execute(query).mappings()]

@@ -18,9 +18,10 @@ import httpx
 
 from engine.db import Database
 from engine.feeds import sources as feed_sources
-from engine.feeds.parsing import BadFeed, Post, parse
+from engine.feeds.parsing import BadFeed, Post
 from engine.settings import Settings
 from engine.tables import FeedSource
+from workers.feed_parsing import parsed
 from workers.web import asked_wait, trust
 
 __all__ = ["FeedReading", "Fetched", "Refused", "fetch"]
@@ -79,7 +80,7 @@ class FeedReading:
         try:
             async with asyncio.timeout(_PATIENCE):
                 fetched = await fetch(source, self._settings)
-            posts = [] if fetched.body is None else await asyncio.to_thread(parse, fetched.body, fetched.address)
+            posts = [] if fetched.body is None else await parsed(fetched.body, fetched.address)
         except TimeoutError:
             await asyncio.to_thread(self._failed, source, f"it takes longer than {_PATIENCE:.0f} seconds", None)
         except (Refused, BadFeed, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:

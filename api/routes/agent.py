@@ -152,6 +152,7 @@ def act(
     except (Conflict, Gone, NotFound) as error:
         if error.code == "no_attempts_left":
             return _page(here, session, error=error.message, notes=notes, later=True, status=409)
+        _too_late(here, session, outcome, error)
         return _back(here, session.noting(said=f"This task is no longer yours: {error.message}.", **free))
     except EngineError as error:
         return _page(here, session, error=error.message, notes=notes, later=step == "callback", status=422)
@@ -239,6 +240,14 @@ def _drop(here: State, session: Session) -> None:
                 call_leases.release(conn, session.notes["task"], session.notes.get("lease", ""), here.now())
             except EngineError:
                 return  # it is another's, or over
+
+
+def _too_late(here: Here, session: Trusted, outcome: str, error: EngineError) -> None:
+    """The task is over or another's, and her "do not call" is kept all the same."""
+    task, lease = session.notes.get("task", ""), session.notes.get("lease", "")
+    if not isinstance(error, NotFound):
+        with here.database.write() as conn:
+            call_tasks.never_again(conn, task, outcome, here.now(), lease_token=lease)
 
 
 def _back(here: State, session: Session) -> Response:

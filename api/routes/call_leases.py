@@ -14,6 +14,7 @@ from api.state import Here
 from engine.calls import again as call_again
 from engine.calls import leases as call_leases
 from engine.calls import tasks as call_tasks
+from engine.errors import Conflict, Gone
 
 __all__ = ["router"]
 
@@ -117,19 +118,26 @@ def reject(here: Here, task_id: str, body: TokenIn) -> TaskOut:
 def complete(here: Here, task_id: str, body: CompleteIn) -> TaskOut:
     """The outcome is an answer to the journey (`call.<outcome>`), committed with the task. The same again changes nothing.
 
-    A lease that ran out is good enough while nobody else has finished. `do_not_call` suppresses the number.
+    A lease that ran out is good enough while nobody else has finished. `do_not_call` suppresses the number, also where the task
+    was withdrawn or completed meanwhile.
     """
-    with here.database.write() as conn:
-        done = call_tasks.complete(
-            conn,
-            task_id,
-            body.lease_token,
-            body.outcome,
-            here.now(),
-            answers=body.answers,
-            notes=body.notes,
-            duration_s=body.duration_s,
-        )
+    now = here.now()
+    try:
+        with here.database.write() as conn:
+            done = call_tasks.complete(
+                conn,
+                task_id,
+                body.lease_token,
+                body.outcome,
+                now,
+                answers=body.answers,
+                notes=body.notes,
+                duration_s=body.duration_s,
+            )
+    except (Conflict, Gone):
+        with here.database.write() as conn:
+            call_tasks.never_again(conn, task_id, body.outcome, now, lease_token=body.lease_token)
+        raise
     return TaskOut.of(done)
 
 

@@ -39,7 +39,8 @@ class ResultsOut(BaseModel):
 def results(here: Here, caller: Tasks, file: Annotated[bytes, Body(media_type="text/csv")]) -> ResultsOut:
     """UTF-8 CSV with the columns `id` and `outcome`, and as wanted `worker`, `notes`, `duration_s`, `answers` (JSON).
 
-    For the outcome `callback` also `at` and `phone`. Rows are applied one after the other; one that can't be is told with its reason
+    For the outcome `callback` also `at` and `phone`. A call that reached nobody is an attempt, known by `at` (when it was made) where
+    given: the task comes back while any are left. Rows are applied one after the other; one that can't be is told with its reason
     and changes nothing. The same file again changes nothing. Tasks that an agent holds are left to her.
     """
     try:

@@ -23,6 +23,10 @@ class TaskLost(Exception):
     """The task is not ours any more: another holds it (409), or the customer has left (410). Go on with the next."""
 
 
+class Refused(Exception):
+    """What was said can't be taken, and the text says why: a mistyped outcome, a time that is none. Say it another way."""
+
+
 @dataclass
 class Result:
     """How a call ended. `outcome` is one of the task's `choices`, or `callback` with `at`: `15:00`, on her clock."""
@@ -119,6 +123,8 @@ class Dialer:
             else:
                 if answer.status_code in {409, 410} and answer.json()["code"] != "no_attempts_left":
                     raise TaskLost(answer.json()["message"])
+                if answer.status_code in {409, 422}:
+                    raise Refused(answer.json()["message"])
                 if answer.status_code not in {429, 503} or number == tries:
                     if answer.is_error:
                         raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
@@ -128,9 +134,17 @@ class Dialer:
 
 
 def work(
-    dialer: Dialer, queue: str, call: Callable[[dict[str, Any], threading.Event], Result], *, idle: int | None = None
+    dialer: Dialer,
+    queue: str,
+    call: Callable[[dict[str, Any], threading.Event], Result],
+    again: Callable[[dict[str, Any], str], Result],
+    *,
+    idle: int | None = None,
 ) -> int:
-    """Call whoever is due, one after the other, until nobody was `idle` times; returns how many calls were reported."""
+    """Call whoever is due, one after the other, until nobody was `idle` times; returns how many calls were reported.
+
+    `again` is asked for another result where the first was refused, until one is taken: no call is lost by a slip.
+    """
     reported = looked = 0
     while idle is None or looked < idle:
         tasks = dialer.claim(queue)
@@ -145,11 +159,22 @@ def work(
             with dialer.held(task, gone.set):
                 result = call(task, gone)
                 dialer.wrap(task)
-            dialer.finish(task, result, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                while (why := refused(dialer, task, result, seconds)) is not None:
+                    result = again(task, why)
             reported += 1
         except TaskLost as lost:
             print(f"{task['id']}: {lost}", file=sys.stderr)
     return reported
+
+
+def refused(dialer: Dialer, task: dict[str, Any], result: Result, seconds: float) -> str | None:
+    """Report a call; None: it was taken, else why not."""
+    try:
+        dialer.finish(task, result, seconds)
+    except Refused as why:
+        return str(why)
+    return None
 
 
 def ask(task: dict[str, Any], gone: threading.Event) -> Result:
@@ -157,12 +182,24 @@ def ask(task: dict[str, Any], gone: threading.Event) -> Result:
     who: dict[str, Any] = task["customer"] or {}
     print(f"\n{task['title']}: {who.get('first_name') or ''} {who.get('last_name') or ''}, {task['phone']}")
     print(f"Her clock shows {task['window']['local_time']}; {task['attempts_left']} calls are left.")
-    outcome = input(f"How did it go? {', '.join(task['choices'])}, or callback 15:00: ").split() or ["not_reached"]
+    result = typed(task)
     if gone.is_set():
         print("She has left this step of the journey meanwhile.")
-    return Result(outcome[0], at=outcome[1] if len(outcome) > 1 else None)
+    return result
+
+
+def ask_again(task: dict[str, Any], why: str) -> Result:
+    """It was refused: shows why, and asks anew."""
+    print(why)
+    return typed(task)
+
+
+def typed(task: dict[str, Any]) -> Result:
+    """What somebody types."""
+    words = input(f"How did it go? {', '.join(task['choices'])}, or callback 15:00: ").split() or ["not_reached"]
+    return Result(words[0], at=words[1] if len(words) > 1 else None)
 
 
 if __name__ == "__main__":
     address, of_queue, agent = sys.argv[1:4]
-    work(Dialer(address, os.environ["KEY"], agent), of_queue, ask)
+    work(Dialer(address, os.environ["KEY"], agent), of_queue, ask, ask_again)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ from engine.errors import Conflict, Invalid
 from engine.keys import hashed
 from engine.tables import CallAttempt, CallTask, Suppression
 
-__all__ = ["attempt", "attempts_left", "attempts_of", "callback", "replan", "zone_of_task"]
+__all__ = ["attempt", "attempts_left", "attempts_of", "callback", "replan", "retry", "zone_of_task"]
 
 _FARTHEST = timedelta(days=365)
 
@@ -44,6 +44,13 @@ def attempt(
     rules = rules_of(conn, task.queue)
     if task.attempts + 1 >= rules.attempts:
         return call_tasks.complete(conn, task_id, lease_token, outcome, now, notes=notes)
+    return retry(conn, task, rules, outcome, now, notes=notes)
+
+
+def retry(
+    conn: Connection, task: CallTask, rules: Rules, outcome: str, now: datetime, *, notes: str | None
+) -> CallTask:
+    """Nobody was reached, and an attempt is left: the task comes back after the queue's pause."""
     again = rules.next_ring(now + timedelta(minutes=rules.retry_minutes), zone_of_task(conn, task, rules))
     return _come_back(conn, task, outcome, now, again, {"notes": notes or task.notes, "callback_at": None})
 
@@ -164,10 +171,11 @@ def _asked(at: str, zone: ZoneInfo, now: datetime) -> datetime:
         if len(at) <= 5:
             return next_local(now, zone, clock_time(at))
         moment = datetime.fromisoformat(at)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = local_moment(moment.date(), moment.time(), zone)
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no moment everywhere
         raise Invalid("at", at, "it must be a time, as 15:00, or a date and time, as 2026-03-02T15:00") from None
-    if moment.tzinfo is None:
-        moment = local_moment(moment.date(), moment.time(), zone)
     if not now < moment <= now + _FARTHEST:
         raise Invalid("at", at, f"it must be after {now.isoformat()}, and within a year")
     return moment

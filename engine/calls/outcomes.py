@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from engine.errors import Invalid
 
-__all__ = ["CALLBACK", "OUTCOMES", "UNREACHED", "Outcome", "answer_of", "check", "choices"]
+__all__ = ["CALLBACK", "DO_NOT_CALL", "OUTCOMES", "UNREACHED", "Outcome", "answer_of", "check", "choices"]
 
 CALLBACK = "callback"
+DO_NOT_CALL = "do_not_call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ OUTCOMES: dict[str, Outcome] = {
         Outcome("voicemail", "Voicemail", "voicemail", "not_reached"),
         Outcome("wrong_number", "Wrong number", "wrong number", "wrong_number"),
         Outcome(CALLBACK, "Call back", "callback", "callback"),
-        Outcome("do_not_call", "Must not be called again", "do not call", "do_not_call"),
+        Outcome(DO_NOT_CALL, "Must not be called again", "do not call", DO_NOT_CALL),
     )
 }
 UNREACHED = frozenset(code for code, outcome in OUTCOMES.items() if outcome.answer == "not_reached")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,9 +17,9 @@ from engine.calls import again as call_again
 from engine.calls import outcomes as call_outcomes
 from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
-from engine.calls.outcomes import CALLBACK
+from engine.calls.outcomes import CALLBACK, UNREACHED
 from engine.db import Database, chunked, table
-from engine.errors import Conflict, EngineError, Invalid
+from engine.errors import Conflict, EngineError, Gone, Invalid
 from engine.spreadsheet import plain
 from engine.tables import CallAttempt, CallTask
 
@@ -54,10 +55,13 @@ class Results:
 def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
     """Apply each row by itself, in order; one that can't be is told, and the others go on. The same file again changes nothing.
 
+    A "do not call" suppresses its number also where the task is over, or another's.
+
     `worker` stands for rows that name none. Raises Invalid for a file whose columns are not known.
     """
     results = Results()
     rows = list(_rows(text))
+    name = sha256(text.encode()).hexdigest()[:24]
     for piece in chunked(rows, _AT_ONCE):
         with database.write() as conn:
             _lock_queues(conn, piece)
@@ -65,8 +69,10 @@ def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
                 results.rows += 1
                 try:
                     with conn.begin_nested():  # a row that fails half-way leaves nothing
-                        new = _apply(conn, cells, worker, now)
+                        new = _apply(conn, cells, f"{name}:{number}", worker, now)
                 except EngineError as error:
+                    if isinstance(error, (Conflict, Gone)):
+                        call_tasks.never_again(conn, _cell(cells, "id"), _cell(cells, "outcome"), now)
                     results.rejected.append(Rejected(number, _cell(cells, "id"), error.code, error.message))
                 else:
                     results.applied += new
@@ -100,8 +106,8 @@ def _lock_queues(conn: Connection, rows: Sequence[tuple[int, Mapping[str | None,
         rules_of(conn, queue, lock=True)
 
 
-def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: datetime) -> bool:
-    """Apply a row; False where it was applied before."""
+def _apply(conn: Connection, cells: Mapping[str | None, Any], place: str, worker: str, now: datetime) -> bool:
+    """Apply the row at this place of this file; False where it was applied before."""
     if None in cells:
         raise Invalid("row", cells[None], "it has more cells than there are columns")
     outcome = _cell(cells, "outcome")
@@ -111,6 +117,15 @@ def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: 
         return _call_back(conn, cells, task, who, now)
     call_outcomes.check(outcome, task.outcomes)
     said = {"answers": _answers(cells), "notes": _text(cells, "notes"), "duration_s": _seconds(cells)}
+    if outcome in UNREACHED:
+        made = f"file:{task.id}:{_moment(cells) or place}"
+        return _unreached(conn, task, made, who, outcome, said, now)
+    return _finish(conn, task, who, outcome, said, now)
+
+
+def _finish(
+    conn: Connection, task: call_tasks.CallTask, who: str, outcome: str, said: Mapping[str, Any], now: datetime
+) -> bool:
     if task.status == "completed":
         if task.outcome == outcome:
             return False
@@ -120,13 +135,36 @@ def _apply(conn: Connection, cells: Mapping[str | None, Any], worker: str, now: 
     return True
 
 
+def _unreached(
+    conn: Connection,
+    task: call_tasks.CallTask,
+    made: str,
+    who: str,
+    outcome: str,
+    said: Mapping[str, Any],
+    now: datetime,
+) -> bool:
+    """An attempt, and the last one is the task's outcome: as `POST …/attempts`.
+
+    The call is known (`made`) by its time where the row has one, else by its place in the file: the same again is no other call.
+    """
+    if _known(conn, made):
+        return False
+    rules = rules_of(conn, task.queue)
+    if task.status == "completed" or task.attempts + 1 >= rules.attempts:
+        return _finish(conn, task, who, outcome, said, now)
+    _free(task)
+    task.worker, task.lease_hash = who, made
+    call_again.retry(conn, task, rules, outcome, now, notes=said.get("notes"))
+    return True
+
+
 def _call_back(
     conn: Connection, cells: Mapping[str | None, Any], task: call_tasks.CallTask, who: str, now: datetime
 ) -> bool:
     at = _cell(cells, "at")
     made = f"file:{task.id}:{at}"
-    attempt = table(CallAttempt)
-    if conn.execute(select(attempt.c.id).where(attempt.c.lease_hash == made)).first() is not None:
+    if _known(conn, made):
         return False
     if task.status == "completed":
         raise call_tasks.finished(task)
@@ -138,6 +176,19 @@ def _call_back(
     phone = _text(cells, "phone")
     call_again.replan(conn, task, rules, at, now, phone=phone, notes=_text(cells, "notes"))
     return True
+
+
+def _known(conn: Connection, made: str) -> bool:
+    target = table(CallAttempt)
+    return conn.execute(select(target.c.id).where(target.c.lease_hash == made)).first() is not None
+
+
+def _moment(cells: Mapping[str | None, Any]) -> str | None:
+    at = _cell(cells, "at")
+    try:
+        return datetime.fromisoformat(at).isoformat() if at else None
+    except ValueError:
+        raise Invalid("at", at, "when was the call made? A date and time, as 2026-03-02T15:00") from None
 
 
 def _free(task: call_tasks.CallTask) -> None:

@@ -18,6 +18,7 @@ from engine.calls import capacity as call_capacity
 from engine.calls import events as call_events
 from engine.calls import outcomes as call_outcomes
 from engine.calls.hours import rules_of
+from engine.calls.outcomes import DO_NOT_CALL
 from engine.db import chunked, insert_new_returning, table
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
@@ -35,6 +36,7 @@ __all__ = [
     "finished",
     "get",
     "locked",
+    "never_again",
     "status_of",
     "withdraw",
     "withdrawn",
@@ -125,10 +127,22 @@ def finish(
         [Incoming(f"{OWN}call:{task.id}", f"call.{answer}", now, task.customer_id, task.id, payload, "task")],
         now,
     )
-    if outcome == "do_not_call":
-        consent.suppress(conn, "call", task.phone, "do not call", "task outcome", now)
+    if outcome == DO_NOT_CALL:
+        _suppress(conn, task, now)
     call_events.tell(conn, "completed", [done.model_dump()], now)
     return done
+
+
+def never_again(conn: Connection, task_id: str, outcome: str, now: datetime, *, lease_token: str | None = None) -> None:
+    """Suppress the number whose outcome came too late for the task: she said "do not call", whatever became of it.
+
+    For a transaction of its own, after `complete` was refused and rolled back. `lease_token`: only if this lease was one of the task's.
+    """
+    if outcome != DO_NOT_CALL:
+        return
+    task = get(conn, task_id)
+    if lease_token is None or _holder(task, lease_token) is not None:
+        _suppress(conn, task, now)
 
 
 def withdraw(conn: Connection, of: Sequence[str | int], now: datetime) -> list[str]:
@@ -219,6 +233,10 @@ def finished(task: CallTask) -> Conflict:
     return Conflict(
         "already_completed", f"call task {task.id} was completed by {task.worker} with the outcome {task.outcome}"
     )
+
+
+def _suppress(conn: Connection, task: CallTask, now: datetime) -> None:
+    consent.suppress(conn, "call", task.phone, "do not call", "task outcome", now)
 
 
 def _holder(task: CallTask, lease_token: str) -> str | None:

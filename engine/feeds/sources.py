@@ -54,7 +54,7 @@ def put(
     segment: Mapping[str, Any] | None = None,
     minutes: int = 60,
 ) -> FeedSource:
-    """Declare a source, or change it; it is read at once. Raises Invalid."""
+    """Declare a source, or change it; it is read at once. What a new address holds is not new. Raises Invalid."""
     check_name(name)
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -75,7 +75,9 @@ def put(
         "error": None,
         "created_at": now,
     }
-    upsert(conn, FeedSource, [row], keep=("created_at", "read_at"))
+    target = table(FeedSource)
+    known = conn.execute(select(target.c.url).where(target.c.name == name)).scalar()
+    upsert(conn, FeedSource, [row], keep=("created_at", *(("read_at",) if known == url else ())))
     return get(conn, name)
 
 

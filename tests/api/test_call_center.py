@@ -9,13 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from kit.calls import make, task, tasks_of
+from kit.calls import declared, make, task, tasks_of
 from kit.naughty import NAUGHTY
+from sqlalchemy import select
 
 from engine import consent, keys
 from engine.calls import tasks as call_tasks
-from engine.db import Database, insert_new
-from engine.tables import Customer, Event, Message
+from engine.db import Database, insert_new, table
+from engine.tables import Customer, Event, Message, Suppression
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ async def test_a_dialers_file_is_applied_row_by_row_and_twice_is_once(
     assert (first.outcome, first.worker, first.notes) == ("interested", "omar", 'Likes "red", and white')
     assert (first.answers, first.duration_s) == ({"wants": "red"}, 61.5)
     assert (rows["2-1-0"].status, rows["2-1-0"].attempts, rows["2-1-0"].phone) == ("pending", 1, "+33612000000")
-    assert (rows["3-1-0"].outcome, rows["3-1-0"].worker) == ("busy", "tests")
+    assert (rows["3-1-0"].status, rows["3-1-0"].attempts) == ("pending", 1)
     again = await send(client, file)
     assert (again["applied"], again["repeated"], len(again["rejected"])) == (0, 3, 5)
     assert tasks_of(three) == rows
@@ -196,7 +197,7 @@ async def test_a_file_takes_no_task_from_an_agent_nor_from_the_journey(
         call_tasks.withdraw(conn, ["2-1-0"], datetime.now(UTC))
     done = await send(client, "id;outcome\n1-1-0;refused\n2-1-0;refused\n'3-1-0;not_reached\n")
     assert [one["code"] for one in done["rejected"]] == ["leased", "withdrawn"]
-    assert tasks_of(three)["3-1-0"].outcome == "not_reached"
+    assert tasks_of(three)["3-1-0"].attempts == 1
 
 
 @pytest.mark.parametrize(
@@ -277,3 +278,60 @@ async def test_wrapping_is_a_status_of_its_own(client: httpx.AsyncClient, three:
         assert call_tasks.withdraw(conn, ["1-1-0"], datetime.now(UTC)) == []
     done = await client.post("/v1/call-tasks/1-1-0/complete", json={**lease, "outcome": "refused"})
     assert done.json()["status"] == "completed"
+
+
+@pytest.mark.parametrize("meanwhile", ["withdrawn", "completed"])
+async def test_do_not_call_is_kept_also_where_the_task_is_over(
+    client: httpx.AsyncClient, three: Database, now: datetime, meanwhile: str
+) -> None:
+    (mine,) = await claim(client)
+    if meanwhile == "withdrawn":
+        with three.write() as conn:
+            call_tasks.withdraw(conn, [mine["id"]], now)
+    else:
+        done = {"lease_token": mine["lease_token"], "outcome": "refused"}
+        assert (await client.post(f"/v1/call-tasks/{mine['id']}/complete", json=done)).is_success
+    for token, outcome in ((mine["lease_token"], "interested"), ("guessed", "do_not_call")):
+        said = {"lease_token": token, "outcome": outcome}
+        assert (await client.post(f"/v1/call-tasks/{mine['id']}/complete", json=said)).status_code in {409, 410}
+        assert barred_numbers(three) == set()
+    said = {"lease_token": mine["lease_token"], "outcome": "do_not_call"}
+    answer = await client.post(f"/v1/call-tasks/{mine['id']}/complete", json=said)
+    assert answer.status_code == (410 if meanwhile == "withdrawn" else 409)
+    assert barred_numbers(three) == {mine["phone"]}
+    assert tasks_of(three)[mine["id"]].status == meanwhile
+
+
+async def test_a_files_do_not_call_is_kept_also_where_the_task_is_over(
+    client: httpx.AsyncClient, three: Database, now: datetime
+) -> None:
+    with three.write() as conn:
+        call_tasks.withdraw(conn, ["1-1-0"], now)
+    done = await send(client, "id,outcome\n1-1-0,do_not_call\n9-9-9,do_not_call\n")
+    assert [each["code"] for each in done["rejected"]] == ["withdrawn", "call_task_not_found"]
+    assert barred_numbers(three) == {tasks_of(three)["1-1-0"].phone}
+
+
+def barred_numbers(database: Database) -> set[str]:
+    with database.read() as conn:
+        return set(conn.execute(select(table(Suppression).c.address)).scalars())
+
+
+async def test_K2_a_files_call_that_reached_nobody_is_an_attempt(
+    client: httpx.AsyncClient, three: Database, now: datetime
+) -> None:
+    declared(three, now, shifts=[], attempts=3, retry_minutes=60)
+    first = "id,outcome\n1-1-0,busy\n"
+    assert (await send(client, first))["applied"] == 1
+    one = tasks_of(three)["1-1-0"]
+    assert (one.status, one.attempts, one.outcome) == ("pending", 1, None)
+    assert one.due_at > now + timedelta(minutes=59)
+    assert (await send(client, first))["repeated"] == 1
+    timed = "id,outcome,at\n1-1-0,voicemail,2026-05-04T10:00\n"
+    assert (await send(client, timed))["applied"] == 1
+    done = await send(client, f"{timed}1-1-0,busy,2026-05-04T12:00\n1-1-0,busy,soon\n")  # older rows, and more
+    assert (done["applied"], done["repeated"], len(done["rejected"])) == (1, 1, 1)
+    one = tasks_of(three)["1-1-0"]
+    assert (one.status, one.attempts, one.outcome) == ("completed", 2, "busy")
+    again = await send(client, first)
+    assert (again["applied"], again["repeated"]) == (0, 1)

@@ -303,7 +303,7 @@ async def test_the_dialer_of_the_docs_works_a_queue(by_the_wall: Engine, dialer:
             case "ben":
                 return dialer.Result("callback", at="23:59", notes="at her sister's")
             case "cat":
-                return dialer.Result("busy")
+                return dialer.Result("bussy")  # mistyped
             case "dan":  # he buys while the phone rings
                 engine.tell("shop.purchased", "dan", total=9)
                 assert gone.wait(60), "the heartbeat tells it"
@@ -314,13 +314,22 @@ async def test_the_dialer_of_the_docs_works_a_queue(by_the_wall: Engine, dialer:
                 other.close()
                 return dialer.Result("interested")
 
+    refused: list[str] = []
+
+    def again(task: dict[str, Any], why: str) -> Any:
+        assert task["customer_id"] == "cat"
+        refused.append(why)
+        first = len(refused) == 1
+        return dialer.Result("callback" if first else "busy")  # a call back needs a time: refused once more
+
     with serving(create_app(engine.settings, engine.database)) as served:
         url = served.url
         agent = dialer.Dialer(url, key, "ines", lease=3)
-        reported = await asyncio.to_thread(dialer.work, agent, "ring", call, idle=1)
+        reported = await asyncio.to_thread(dialer.work, agent, "ring", call, again, idle=1)
         agent.close()
     assert sorted(calls) == sorted(customers)
     assert reported == 4, "one was reported by another"
+    assert ["it must be one of" in refused[0], "Give the time" in refused[1], len(refused)] == [True, True, 2]
     await engine.until_at("ann", "won")
     await engine.until_at("eve", "refused")
     found = {row.customer_id: (row.status, row.attempts, row.outcome) for row in engine.rows(CallTask)}

@@ -27,7 +27,7 @@ from engine.errors import Invalid
 from engine.feeds import sources as feed_sources
 from engine.settings import Settings
 from engine.tables import Enrolment, Event, FeedPost, FeedSource
-from workers import feed_reading
+from workers import feed_parsing, feed_reading
 from workers.feed_reading import FeedReading
 from workers.server import EmbeddedServer, free_port
 
@@ -199,6 +199,20 @@ async def test_a_feed_that_moved_for_good_is_asked_for_there(desk: Desk, site: S
     assert len(desk.engine.rows(FeedPost)) == 1
 
 
+async def test_what_a_new_address_holds_is_not_new(desk: Desk, site: Site) -> None:
+    site.serve(rss("one"))
+    desk.declare(site.url, segment=GOLD)
+    await desk.read()
+    site.serve(rss("old", "older"))
+    desk.declare(f"{site.url}?other", segment=GOLD)
+    await desk.read()
+    assert desk.posted() == []
+    site.serve(rss("fresh", "old", "older"))
+    desk.declare(f"{site.url}?other", segment=GOLD, minutes=30)  # the same address: it goes on
+    await desk.read()
+    assert desk.posted() == [("ann", "fresh")]
+
+
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><rss version="2.0"><channel><item><title>&c;</title></item></channel></rss>"""
 
@@ -274,6 +288,26 @@ async def test_a_hostile_feed_is_survived_and_told(
     site.serve(rss("one"))  # and the next one is read as if nothing had been
     await desk.read()
     assert [post.title for post in desk.engine.rows(FeedPost)] == ["one"]
+
+
+async def test_a_feed_that_costs_too_much_is_given_up(desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_parsing, "_CPU", 3)
+    head = b"<rss version='2.0'><channel>"
+    site.serve(head + b"<a>" * 400_000)  # half a minute of it
+    desk.declare(site.url, segment=GOLD)
+    began = time.process_time()
+    await desk.read()
+    assert time.process_time() - began < 2, "it is not this process that toils"
+    assert "it takes more than 3 seconds of a processor" in desk.source().error
+    monkeypatch.undo()
+    site.serve(b"<html>" + b" " * 100_000)  # long, and told as a short one is
+    await desk.read()
+    assert "neither RSS nor Atom" in desk.source().error
+    site.serve(rss("one", extra="<!-- " + "x" * 100_000 + " -->"))
+    await desk.read()
+    (post,) = desk.engine.rows(FeedPost)
+    assert (post.title, post.tags, post.text) == ("one", ["wine"], "Hello one")
+    assert post.published_at == datetime(2026, 3, 2, tzinfo=UTC)
 
 
 async def test_a_server_that_hangs_up_or_is_not_there_is_survived(desk: Desk) -> None:

@@ -157,3 +157,41 @@ async def test_a_slow_receiver_does_not_hold_up_the_others(sqlite: Database) -> 
         await asyncio.gather(running, return_exceptions=True)
         await deliverer.close()
     assert len(got) == 5
+
+
+async def test_a_dead_receiver_with_a_long_queue_keeps_nobody_waiting(sqlite: Database) -> None:
+    with receiver(lambda _: 200) as (url, got), socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(200)
+        dead = subscribe(sqlite, f"http://127.0.0.1:{silent.getsockname()[1]}/hook")
+        make(sqlite, *(task(f"{n}-1-0") for n in range(150)))  # its queue is there first
+        subscribe(sqlite, url)
+        make(sqlite, *(task(f"{n}-1-0") for n in range(150, 300)))
+        deliverer = Deliverer(sqlite, patience=2)
+        for _ in range(2):  # a hundred at a time: half of them are its, and then all
+            await deliverer.round()
+        await deliverer.close()
+    assert len(got) >= 140, "a few may come too late on a busy machine"
+    with sqlite.read() as conn:
+        waiting = webhooks.log(conn, dead.id, most=500)
+    assert {row.status for row in waiting} == {"pending"}
+    assert sum(row.tries for row in waiting) <= 20, "it was asked a few times, and then left alone"
+    assert sum(row.tries for row in waiting) >= 1
+
+
+async def test_a_receiver_that_is_back_gets_all_that_waited(sqlite: Database) -> None:
+    with receiver(lambda _: 200) as (url, got):
+        hook = subscribe(sqlite, "http://127.0.0.1:1/hook")
+        make(sqlite, *(task(f"{n}-1-0") for n in range(40)))
+        deliverer = Deliverer(sqlite, rests=(0.01,))
+        assert 1 <= await deliverer.round() < 40
+        with sqlite.write() as conn:
+            conn.execute(update(table(Webhook)).where(table(Webhook).c.id == hook.id).values(url=url))
+        hurry(sqlite)
+        async with asyncio.timeout(60):
+            while len(got) < 40:
+                await deliverer.round()
+                await asyncio.sleep(0.01)
+        await deliverer.close()
+    with sqlite.read() as conn:
+        assert {row.status for row in webhooks.log(conn, hook.id)} == {"delivered"}

@@ -137,7 +137,20 @@ def test_to_be_called_back_needs_a_time_or_an_arrow(db: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "at", ["", "soon", "25:00", "2026-05-04T08:00", "2028-01-01T10:00", "2026-13-01T10:00", "٣:٠٠x"]
+    "at",
+    [
+        "",
+        "soon",
+        "25:00",
+        "2026-05-04T08:00",
+        "2028-01-01T10:00",
+        "2026-13-01T10:00",
+        "٣:٠٠x",
+        "0001-01-01T00:00",
+        "9999-12-31T23:59",
+        "0001-01-01T00:00+14:00",
+        "9999-12-31T23:59-14:00",
+    ],
 )
 def test_a_time_that_is_none_is_refused_and_the_lease_stays(sqlite: Database, at: str) -> None:
     make(sqlite, task("1-1-0"))
