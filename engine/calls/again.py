@@ -12,7 +12,7 @@ from dsl.localtime import clock_time, local_moment, next_local, zone_of
 from engine import customers
 from engine.calls import capacity as call_capacity
 from engine.calls import tasks as call_tasks
-from engine.calls.hours import Rules, rules_of
+from engine.calls.hours import LOOK_AGAIN, Rules, rules_of
 from engine.calls.leases import leased
 from engine.calls.outcomes import CALLBACK, UNREACHED
 from engine.calls.tasks import change, locked
@@ -51,7 +51,8 @@ def retry(
     conn: Connection, task: CallTask, rules: Rules, outcome: str, now: datetime, *, notes: str | None
 ) -> CallTask:
     """Nobody was reached, and an attempt is left: the task comes back after the queue's pause."""
-    again = rules.next_ring(now + timedelta(minutes=rules.retry_minutes), zone_of_task(conn, task, rules))
+    pause = now + timedelta(minutes=rules.retry_minutes)
+    again = rules.ring_time(pause, zone_of_task(conn, task, rules)) or pause + LOOK_AGAIN
     return _come_back(conn, task, outcome, now, again, {"notes": notes or task.notes, "callback_at": None})
 
 

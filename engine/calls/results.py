@@ -201,7 +201,8 @@ def _free(task: call_tasks.CallTask) -> None:
 
 
 def _cell(cells: Mapping[str | None, Any], name: str) -> str:
-    return plain(str(cells.get(name) or "").strip())  # as it was before our own export marked it
+    text = plain(str(cells.get(name) or "").strip())  # as it was before our own export marked it
+    return text.removeprefix("'") if name == "id" else text  # '3-1-0 keeps a spreadsheet from reading a date
 
 
 def _text(cells: Mapping[str | None, Any], name: str) -> str | None:

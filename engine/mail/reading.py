@@ -74,7 +74,7 @@ class Reader:
             if unusual is not None:
                 return self._reported([unusual], evidence, source, mark)
         if kind is not None:
-            return self._automatic(kind, evidence, source, mark)
+            return self._automatic(mail, kind, evidence, source, mark)
         if to_bounces:
             return Stray("neither a bounce nor an automatic reply can be read in it")
         return self._replied(mail, evidence, source, mark)
@@ -125,10 +125,13 @@ class Reader:
             return Stray("a mail to unsubscribe@ without a token, and not written by a person")
         return [MailEvent("unsubscribed", mark, source, recipient=mail.sender)]
 
-    def _automatic(self, kind: str, evidence: Evidence | None, source: str, mark: str) -> Sequence[MailEvent] | Stray:
+    def _automatic(
+        self, mail: Mail, kind: str, evidence: Evidence | None, source: str, mark: str
+    ) -> Sequence[MailEvent] | Stray:
         if evidence is None:
             return Stray(f"{kind}, of no send of ours")
-        return [MailEvent("auto_replied", mark, source, evidence.key, evidence.signed, detail=kind)]
+        by = mail.sender or None
+        return [MailEvent("auto_replied", mark, source, evidence.key, evidence.signed, recipient=by, detail=kind)]
 
     def _replied(self, mail: Mail, evidence: Evidence | None, source: str, mark: str) -> Sequence[MailEvent] | Stray:
         reply = replies.read_reply(mail)

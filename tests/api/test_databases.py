@@ -13,7 +13,7 @@ from engine import journeys, keys
 from engine.db import Database, insert_new
 from engine.links import Links
 from engine.settings import Settings
-from engine.tables import CallTask, Message
+from engine.tables import CallTask, Consent, Message
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 
@@ -53,6 +53,8 @@ def fill(db: Database) -> None:
         journeys.publish(conn, ir, "ada", NOW)
         insert_new(conn, Message, [message])
         insert_new(conn, CallTask, [task])
+        word = {"customer_id": "c1", "channel": "call", "purpose": "marketing", "granted": True, "source": "till"}
+        insert_new(conn, Consent, [word | {"at": NOW}])
 
 
 async def test_one_round(db: Database, settings: Settings) -> None:

@@ -249,6 +249,24 @@ async def test_K3_overflow_takes_the_substitute_that_its_box_declares(by_the_wal
     assert engine.rows(CallDeferral) == []
 
 
+async def test_who_can_be_rung_at_none_of_the_queues_hours_gets_no_task_and_the_others_do(
+    engine_on_both: Engine,
+) -> None:
+    engine = engine_on_both
+    ir = engine.publish(RingOrWrite)
+    engine.customers("ann", zone="Pacific/Honolulu")
+    engine.customers("ben")
+    async with center(engine) as http:
+        shifts = [{"opens": "09:00", "closes": "18:00"}]
+        await declare(http, zone="Europe/Paris", shifts=shifts, call_from="08:00", call_until="20:00")
+        engine.enter(ir, "ann", "ben")
+        await engine.until(lambda: any(row.ended_at for row in engine.rows(Enrolment)))
+        await engine.until(lambda: len(engine.rows(CallTask)) == 1)
+    assert [row.customer_id for row in engine.rows(CallTask)] == ["ben"]
+    (refused,) = engine.rows(Message, customer_id="ann", channel="call")
+    assert (refused.reason, refused.detail["hours"]) == ("no capacity", "none in common")
+
+
 async def test_K4_who_buys_is_not_rung_and_a_call_under_way_is_flagged(engine_on_both: Engine) -> None:
     engine = engine_on_both
     ir = engine.publish(Ring)

@@ -50,6 +50,20 @@ class Other(Plain):
     """Another journey."""
 
 
+class Sorry(Journey):
+    """A mail, and a way for whom it can't be handed to."""
+
+    enters = Api()
+    purpose = marketing
+    done = Final()
+    lost = Final()
+
+    @Email("t/mail")
+    def mail(self) -> Arrows:
+        yield Email.not_sent.because("failed") >> self.lost
+        yield after(days=900) >> self.done
+
+
 class Bench:
     """The performer on a database, without Temporal: a batch in, an outcome out."""
 
@@ -186,6 +200,19 @@ async def test_S5_a_mailbox_that_is_not_there_is_never_written_to_again(bench: C
     assert (row.status, row.reason, row.detail) == ("failed", "failed", {"provider": "550 5.1.1 no such user"})
     ((channel, address, reason),) = [(s.channel, s.address, s.reason) for s in made.engine.rows(Suppression)]
     assert (channel, address, reason) == ("email", "ben@example.com", "bounced")
+
+
+async def test_what_the_provider_refuses_has_failed_for_the_arrows_whatever_its_words(
+    bench: Callable[..., Bench],
+) -> None:
+    def full(said: str, _: int) -> str | None:
+        return "554 5.7.1 not from you" if said.startswith("RCPT TO:<ben") else None
+
+    async with rude_server(Manners(replies=full)) as port:
+        made = bench(port)
+        made.enter("ann", "ben", journey=Sorry)
+        outcome = await made.perform(made.batch("ann", "ben"))
+    assert (outcome.not_sent, outcome.reasons) == ((1,), ("failed",))
 
 
 async def test_greylisted_mails_are_put_off_for_as_long_as_the_server_says(bench: Callable[..., Bench]) -> None:

@@ -19,7 +19,7 @@ from engine.calls.capacity import Wish, crowded_out
 from engine.calls.hours import rules_of
 from engine.db import Database, insert_new, table
 from engine.errors import Invalid
-from engine.tables import CallTask, Purchase
+from engine.tables import CallTask, Customer, Purchase
 
 HALF = timedelta(minutes=30)
 
@@ -258,3 +258,13 @@ def test_withdrawing_frees_the_place(db: Database) -> None:
         call_tasks.withdraw(conn, ["1-1-0"], MONDAY)
         call_capacity.plan(conn, "retention", MONDAY)
     assert tasks_of(db)["3-1-0"].due_at == MONDAY
+
+
+def test_a_customer_whose_day_is_the_queues_night_stops_nobody_else(db: Database) -> None:
+    declared(db, shifts=[{"opens": "09:00", "closes": "18:00"}], call_from="08:00", call_until="20:00")
+    make(db, task("1-1-0"), task("2-1-0"))
+    with db.write() as conn:
+        insert_new(conn, Customer, [{"id": "c1-1-0", "zone": "Pacific/Honolulu", "attributes": {}, "created_at": MONDAY,
+                                     "updated_at": MONDAY}])  # fmt: skip
+    assert claim_one(db).task.id == "2-1-0"
+    assert tasks_of(db)["1-1-0"].due_at == MONDAY + timedelta(days=1), "it is looked at again then"

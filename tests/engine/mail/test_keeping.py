@@ -216,6 +216,17 @@ def test_R12_an_out_of_office_note_is_no_answer_and_stands_in_the_time_line(
     assert line(db) == ["auto_replied"]
 
 
+def test_R12_an_out_of_office_note_to_our_office_is_hers_if_it_comes_from_her_address(
+    db: Database, take: Callable[..., Taken]
+) -> None:
+    sent(db, "1-1-0")
+    head, answers = "Auto-Submitted: auto-replied\n", "1-1-0@parcours.example"
+    stranger = reply("Away", sender="x@evil.example", message_id="9@x.example", answers=answers, headers=head)
+    assert take(stranger, sender="x@evil.example").status == "stray"
+    assert take(reply("Away", answers=answers, headers=head), sender="zoe@example.com").status == "kept"
+    assert names(db) == ["email.auto_replied"]
+
+
 def test_unsubscribing_by_mail_withdraws_consent_by_token_by_address_and_by_word(
     db: Database, links: Links, take: Callable[..., Taken]
 ) -> None:

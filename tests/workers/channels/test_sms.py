@@ -338,6 +338,19 @@ async def test_S1_a_call_that_breaks_off_is_looked_up_before_anything_else(
     assert receipt.provider_id == (None if before else gateway.messages[1]["sid"])
 
 
+async def test_S1_an_equal_text_of_last_year_is_not_the_one_whose_call_broke_off(
+    settings: Settings, templates: Templates, links: Links, gateway: Gateway, url: str, compose: Compose
+) -> None:
+    await send(
+        SmsChannel(_at(settings, url), templates, links), compose(SmsChannel(settings, templates, links), "win/text")
+    )
+    gateway.messages[0]["date_created"] = "Tue, 25 Nov 2025 09:00:00 +0000"
+    async with breaking(url, before=True) as line:
+        channel = SmsChannel(_at(settings, line), templates, links)
+        (receipt,) = await send(channel, compose(channel, "win/text"))
+    assert receipt.status == "unknown"
+
+
 @pytest.mark.parametrize(
     ("code", "status", "dead"),
     [
