@@ -17,7 +17,7 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from dsl.expression import Facts
-from dsl.ir import Action, Answer, State
+from dsl.ir import IR, Action, Answer, State
 from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send
@@ -248,7 +248,7 @@ class Sending:
         """Make the messages, but for those who get none in any case; the gate is asked when they are reserved."""
         with self._database.read() as conn:
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
-        outcomes, substitute = _outcomes(state), _substitute(state)
+        outcomes, substitute = _outcomes(chart.ir, state), _substitute(state)
         for mail in wave:
             key, status = mail.candidate.key, known.get(mail.candidate.key)
             address = mail.candidate.address
@@ -427,21 +427,27 @@ def _actions(state: State) -> tuple[Action, ...]:
 
 
 def _substitute(state: State) -> bool:
-    """Whether the box has an arrow for a call that finds no capacity."""
+    """Whether the box has an arrow for a call that finds no capacity.
+
+    One that may be spent, or may not hold, is none: a task that waits its turn is better than neither.
+    """
     no_room = Facts(payload={"reason": "no capacity"})
     return any(
         isinstance(arrow.on, Answer)
         and arrow.on.event == "call.not_sent"
         and arrow.on.where is not None
         and arrow.on.where.evaluate(no_room, from_ms(0))
+        and arrow.guard is None
+        and arrow.limit is None
         for arrow in state.arrows
     )
 
 
-def _outcomes(state: State) -> tuple[str, ...]:
-    """The call outcomes that the box has arrows for, in their order."""
+def _outcomes(ir: IR, state: State) -> tuple[str, ...]:
+    """The call outcomes that an arrow is there for, in their order: the box's, its stage's, or one from anywhere."""
+    around = next((stage.arrows for stage in ir.stages if stage.name == state.stage), ())
     found: dict[str, None] = {}
-    for arrow in state.arrows:
+    for arrow in (*state.arrows, *around, *ir.anywhere):
         event = getattr(arrow.on, "event", "")
         if event.startswith("call.") and not event.endswith(".not_sent"):
             found[event.removeprefix("call.")] = None

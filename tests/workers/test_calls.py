@@ -21,7 +21,23 @@ from sqlalchemy import update
 from temporalio.client import Client
 
 from api.app import create_app
-from dsl import Anywhere, Api, Arrows, Call, Feed, Final, Goal, Journey, Shop, after, always, hours, marketing, then
+from dsl import (
+    Anywhere,
+    Api,
+    Arrows,
+    Call,
+    Feed,
+    Final,
+    Goal,
+    Journey,
+    Shop,
+    Stage,
+    after,
+    always,
+    hours,
+    marketing,
+    then,
+)
 from engine import keys
 from engine.db import Database, insert_new, table
 from engine.settings import Settings
@@ -53,6 +69,34 @@ class Ring(Journey):
     @Anywhere()
     def exits(self) -> Arrows:
         yield Shop.purchased >> self.won
+
+
+class Around(Journey):
+    """What an agent says is heard by arrows that stand around the box, too."""
+
+    enters = Api()
+    again = always
+    purpose = marketing
+    won = Goal()
+    busy = Final()
+    later = Final()
+    refused = Final()
+    lapsed = Final()
+
+    @Stage()
+    def ringing(self) -> Arrows:
+        yield Call.busy >> self.busy
+
+    @Call("t/call", queue="ring", stage=ringing)
+    def call(self) -> Arrows:
+        yield Call.interested >> self.won
+        yield Call.refused >> self.refused
+        yield Call.not_reached >> self.lapsed
+        yield after(days=3000) >> self.lapsed
+
+    @Anywhere()
+    def exits(self) -> Arrows:
+        yield Call.voicemail >> self.later
 
 
 class RingOrWrite(Journey):
@@ -247,6 +291,20 @@ async def test_K3_overflow_takes_the_substitute_that_its_box_declares(by_the_wal
     assert (refused.status, refused.reason) == ("not_sent", "no capacity")
     assert (refused.detail["queue"], refused.detail["value"], refused.detail["calls"]) == ("ring", 800, 2)
     assert engine.rows(CallDeferral) == []
+
+
+async def test_an_outcome_is_heard_by_a_stages_arrow_and_by_one_from_anywhere(engine_on_both: Engine) -> None:
+    engine = engine_on_both
+    ir = engine.publish(Around)
+    engine.customers("ann", "ben")
+    async with center(engine) as http:
+        await declare(http, attempts=1)
+        engine.enter(ir, "ann", "ben")
+        await engine.until(lambda: len(engine.rows(CallTask)) == 2)
+        for task, outcome in zip(await claim(http, max=2), ("busy", "voicemail"), strict=True):
+            assert (await say(http, task, "complete", outcome=outcome)).status_code == 200
+        await engine.until(lambda: all(row.ended_at for row in engine.rows(Enrolment)))
+    assert {row.end_reason for row in engine.rows(Enrolment)} == {"busy", "later"}
 
 
 async def test_who_can_be_rung_at_none_of_the_queues_hours_gets_no_task_and_the_others_do(
