@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from dsl.ir import CHANNELS, IR, State
 from engine import customers, facts
+from engine.best_offers import BestOffers
 from engine.db import Database
 from engine.errors import Conflict, Invalid, NotFound
 from engine.feeds import personal as feeds
@@ -26,10 +27,11 @@ from engine.outgoing import Channel, Content, Outgoing, Receipt, Recipient
 from engine.recipients import read_recipients
 from engine.settings import Settings
 from engine.sms.text import segments
-from engine.templating.checking import SAMPLE, SAMPLE_FACTS
+from engine.templating.checking import SAMPLE, SAMPLE_FACTS, SAMPLE_OFFERS
 from engine.templating.templates import Templates
 from workers.channels import EmailChannel, LetterChannel, channels
 from workers.channels.mime import Sender, mail_bytes
+from workers.sending import posts
 
 __all__ = ["Preview", "Previews"]
 
@@ -99,6 +101,7 @@ class Previews:
         if language is not None:
             recipient = replace(recipient, language=language)
         way = self._channels[kind]
+        known |= _shown(conn, way, state, template, customer, now)
         key = f"t-{token_hex(6)}"
         render = way.alone if isinstance(way, LetterChannel) else way.render
         made = render(recipient, template, key, known | {"now": now})
@@ -181,6 +184,19 @@ def _whom(
     orders = facts.orders_summary(conn, [customer], now).get(customer)
     generation = feeds.generations(conn, [customer]).get(customer, 0)
     return recipient, {"orders": orders, "feed_generation": generation, "journey": journey}
+
+
+def _shown(
+    conn: Connection | None, way: Channel, state: State, template: str, customer: str | None, now: datetime
+) -> dict[str, Any]:
+    """The offers and posts that the message would show her now; to the trial customer, samples."""
+    if conn is None or customer is None:
+        return {"offers": list(SAMPLE_OFFERS[: state.offers])}
+    best = BestOffers().best(conn, state.offers, [customer], now) if state.offers else {}
+    return {
+        "offers": [each.offer.content for each in best.get(customer, ())],
+        "feeds": posts(conn, way, template),
+    }
 
 
 def _address(way: Channel, recipient: Recipient) -> str:

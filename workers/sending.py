@@ -37,7 +37,7 @@ from engine.steps import Person
 from workers.batch import Batch, Item
 from workers.flow import Flow, Ready, Sent
 
-__all__ = ["Sending"]
+__all__ = ["Sending", "posts"]
 
 _WAVE = 250  # messages that are rendered and reserved together: a few seconds of sending, at most
 _AGAIN = 60.0  # seconds before another try where the provider names none
@@ -194,7 +194,7 @@ class Sending:
             speaks = channel.speaks_of(action.template, "orders")
             bought = facts.orders_summary(conn, ids, self._clock.now()) if speaks else {}
             rotated = feeds.generations(conn, ids)
-            posts = _posts(conn, channel, action.template)
+            shown = posts(conn, channel, action.template)
             best: Mapping[str, tuple[Best, ...]] = {}
             if state.offers and channel.speaks_of(action.template, "offers"):
                 best = self._offers.best(conn, state.offers, ids, self._clock.now(), from_ms(batch.at))
@@ -211,7 +211,7 @@ class Sending:
                     {
                         "orders": bought.get(person.customer_id),
                         "feed_generation": rotated.get(person.customer_id, 0),
-                        "feeds": posts,
+                        "feeds": shown,
                         "offers": [each.offer.content for each in best.get(person.customer_id, ())],
                         **shared,
                     },
@@ -404,7 +404,7 @@ def _context(mail: _Mail) -> dict[str, Any]:
     return kept
 
 
-def _posts(conn: Connection, channel: Channel, template: str) -> dict[str, list[dict[str, Any]]]:
+def posts(conn: Connection, channel: Channel, template: str) -> dict[str, list[dict[str, Any]]]:
     """The newest posts of the feed sources that the template names; rendering fetches nothing."""
     if not channel.speaks_of(template, "feed"):
         return {}

@@ -18,9 +18,10 @@ from sqlalchemy import func, select
 
 from api.app import create_app
 from dsl.loading import load
-from engine import journeys, keys
+from engine import journeys, keys, offers
 from engine.db import Database, insert_new, table
 from engine.links import Links
+from engine.offers import Offer
 from engine.settings import Settings
 from engine.tables import Customer, Event, Feed, Message, MessageEvent
 from workers.local.sink import Sink, messages
@@ -153,6 +154,26 @@ async def test_every_channel_has_a_preview(
     assert response.status_code == 200
     assert response.headers["content-type"].startswith(kind)
     assert says in response.content
+
+
+async def test_a_preview_shows_her_offers_and_the_trial_customer_samples(
+    client: httpx.AsyncClient, sqlite: Database, settings: Settings
+) -> None:
+    (settings.journeys / "spring.py").write_text(
+        JOURNEY.replace('@Feed("spring/item")', '@Feed("spring/item", offers=2)')
+    )
+    item = "<title>Spring</title>{% for each in offers %}<p>{{ each.name }}</p>{% else %}<p>NONE</p>{% endfor %}"
+    (settings.journeys / "spring/item.en.html").write_text(item)
+    (loaded,) = load(settings.journeys)
+    now = datetime.now(UTC)
+    with sqlite.write() as conn:
+        journeys.publish(conn, loaded.ir, "ada", now)
+        offers.put(conn, [Offer("merlot", "A case of Merlot", "wine", 900), Offer("assam", "Assam", "tea", 300)], now)
+    url = PREVIEW.replace("hello", "item")
+    hers = (await client.get(url, params={"customer": "4711"})).text
+    assert "A case of Merlot" in hers
+    assert "Assam" in hers
+    assert "Sample" in (await client.get(url)).text
 
 
 @pytest.mark.parametrize(
