@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from typing import Annotated
 
@@ -48,7 +47,7 @@ def _key(authorization: str) -> str:
         case "basic":
             try:
                 return b64decode(rest.strip(), validate=True).decode().partition(":")[0]
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # not base64, not ASCII, or not UTF-8
                 raise ApiError(401, "bad_key", "the Basic credentials are not base64 of KEY:", _CHALLENGE) from None
         case other:
             raise ApiError(401, "bad_key", f"the scheme {other!r} is not known: send Bearer or Basic", _CHALLENGE)

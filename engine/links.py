@@ -19,7 +19,7 @@ _CODE = 10
 _KEY = r"[A-Za-z0-9_-]{1,80}"
 _CLICK = re.compile(rf"({_KEY})\.(\d{{1,3}})\.([A-Za-z0-9_-]{{16}})")
 _SIGNED = re.compile(rf"({_KEY})\.([A-Za-z0-9_-]{{16}})")
-_RETURN = re.compile(rf"({_KEY})=([a-z2-7]{{16}})", re.IGNORECASE)
+_RETURN = re.compile(rf"({_KEY})=([a-z2-7]{{16}})", re.IGNORECASE | re.ASCII)
 _FEED = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -152,7 +152,7 @@ class Links:
         match = _RETURN.fullmatch(rest)
         if start.lower() != purpose or match is None:
             raise ForgedLink(f"this is no {purpose} address of ours")
-        if not hmac.compare_digest(match[2].lower(), self._fold(purpose, match[1])):
+        if not hmac.compare_digest(match[2].lower().encode(), self._fold(purpose, match[1]).encode()):
             raise ForgedLink(f"the signature of this {purpose} address is not ours")
         return match[1]
 
@@ -167,7 +167,7 @@ class Links:
         return match[1]
 
     def _verify(self, signature: str, *parts: str) -> None:
-        if not hmac.compare_digest(signature, self._sign(*parts)):
+        if not hmac.compare_digest(signature.encode(errors="replace"), self._sign(*parts).encode()):
             raise ForgedLink("this link's signature is not ours: was the link changed?")
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dsl.localtime import is_zone
 from engine.clock import Clock, to_ms
 from engine.sms.prefixes import Prefixes
 
@@ -185,6 +186,13 @@ class Settings(BaseSettings):
     letter_token: SecretStr = Field(
         default=SecretStr("parcours-local"), description="Key of the Lob-shaped API; verifies its webhooks too"
     )
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        if not is_zone(name):
+            raise ValueError(f"{name!r} is no time zone of the IANA's: write Europe/Paris, UTC …")
+        return name
 
     @field_validator("sms_prices", "sms_mms")
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections import deque
 from collections.abc import Iterator
 from itertools import compress
 from pathlib import Path
@@ -44,33 +45,38 @@ class CsvFile:
     def rows(self) -> Iterator[Row]:
         """Every row after the header, also the broken ones; empty lines are passed over."""
         with self._open() as text:
-            reader = csv.reader(text, delimiter=self.delimiter, strict=True)
+            lines = _Lines(text)
+            reader = self._reader(lines)
             next(reader)
             number = 1
             while True:
-                line = reader.line_num + 1
+                at = lines.begin()
+                number += 1
+                broken, lost = None, False
                 try:
                     raw = next(reader)
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    number += 1
-                    yield Row(
-                        number, {}, [], f"lines {line} to {reader.line_num} are no row: {error}", self._done(text)
-                    )
-                    continue
-                number += 1
+                    raw, broken, lost = [lines.give_back()], f"line {at} is no row: {error}", True
                 if not raw:
                     continue
-                if self._first:
+                if broken is None and self._first:
                     raw = [plain(cell) for cell in raw[self._first :]]
-                broken = None
-                if len(raw) != len(self.header):
+                if broken is None and len(raw) != len(self.header):
                     broken = f"it has {len(raw)} cells, the header has {len(self.header)} columns"
-                elif any("\x00" in cell for cell in raw):
+                    if lines.taken > 1:  # a quote that is never closed: what it took with it are rows of their own
+                        raw, lost = [lines.give_back()], True
+                        broken = f"line {at} is no row: a quote in it is not closed"
+                if lost:
+                    reader = self._reader(lines)
+                elif broken is None and any("\x00" in cell for cell in raw):
                     broken = "it holds a NUL character"
-                cells = dict(zip(self.columns, compress(raw, self._used), strict=False))
+                cells = dict(zip(self.columns, compress(raw, self._used), strict=False)) if not lost else {}
                 yield Row(number, cells, raw, broken, self._done(text))
+
+    def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        return csv.reader(lines, delimiter=self.delimiter, strict=True)
 
     def _open(self) -> IO[str]:
         return self.path.open(encoding=self.encoding, newline="")
@@ -91,6 +97,43 @@ class CsvFile:
                 "empty_file", f"{self.path} is empty; its first line must name the columns: {', '.join(wanted.known)}"
             )
         return (raw[len(BEGINNING) :], len(BEGINNING)) if raw[: len(BEGINNING)] == BEGINNING else (raw, 0)
+
+
+class _Lines:
+    """A file's lines, of which a row's may be given back: all but the first, to be read again."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self._number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._row.append(line)
+        self._number += 1
+        return line
+
+    @property
+    def taken(self) -> int:
+        """The lines of this row so far."""
+        return len(self._row)
+
+    def begin(self) -> int:
+        """A row begins: the number of its first line."""
+        self._row = []
+        return self._number + 1
+
+    def give_back(self) -> str:
+        """All lines of this row but the first, which is returned."""
+        first, *others = self._row
+        self._again.extendleft(reversed(others))
+        self._number -= len(others)
+        self._row = [first]
+        return first.rstrip("\r\n")
 
 
 def _decodable(path: Path, encoding: str) -> str:

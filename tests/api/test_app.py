@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from pydantic import ValidationError
 
 from api import routes
 from api.app import create_app
@@ -286,3 +287,13 @@ def test_on_the_wire_a_batch_is_answered_200_and_HEAD_has_no_body(served: tuple[
     answer = raw(served, b"HEAD /l HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_credentials_of_other_alphabets_are_refused(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/v1/journeys", headers={b"Authorization": "Basic é".encode()})
+    assert (answer.status_code, answer.json()["code"]) == (401, "bad_key")
+
+
+def test_a_time_zone_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no time zone"):
+        Settings(zone="Mars/X")

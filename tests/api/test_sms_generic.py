@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,11 @@ from engine.tables import Message
 Events = Callable[[], list[StoredEvent]]
 Sent = Callable[..., dict[str, Any]]
 ZOE = "+33612345678"
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    return settings.model_copy(update={"journeys": tmp_path / "journeys"})
 
 
 async def post(http: httpx.AsyncClient, settings: Settings, what: str, **given: Any) -> httpx.Response:

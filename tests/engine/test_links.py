@@ -67,6 +67,15 @@ def test_a_return_path_fits_an_address_and_outlives_folded_case() -> None:
         LINKS.read_return_path(local.replace("123456789", "123456788"))
 
 
+def test_letters_of_other_alphabets_in_a_signature_are_a_forgery() -> None:
+    local = LINKS.return_path("1-1-0")
+    with pytest.raises(ForgedLink):
+        LINKS.read_return_path(local[:-16] + "\N{LATIN SMALL LETTER LONG S}" * 16)
+    name, _, _ = LINKS.media("tea/leaf.jpg").rpartition("/m/")[2].partition("/")
+    with pytest.raises(ForgedLink):
+        LINKS.read_media("é" * len(name), "tea/leaf.jpg")
+
+
 def test_K7_a_feeds_token_tells_nothing_and_changes_by_generation() -> None:
     token = LINKS.feed_token("customer-1")
     assert len(token) == 43

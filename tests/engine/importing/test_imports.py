@@ -127,16 +127,28 @@ def test_broken_rows_are_set_aside_and_the_others_go_in(db: Database, tmp_path: 
         ("8", "", ""),
     ]
     assert rows[1]["reason"] == "it has 2 cells, the header has 3 columns"
-    assert rows[4]["reason"].startswith("lines 8 to 8 are no row")
+    assert rows[4]["reason"].startswith("line 8 is no row")
     imports.import_customers(db, file(tmp_path, "id\n1\n"), NOW)
     assert outcome.rejected_file is not None
     assert not outcome.rejected_file.exists()
 
 
-def test_a_quote_that_is_never_closed_is_told_with_its_lines(sqlite: Database, tmp_path: Path) -> None:
-    outcome = imports.import_customers(sqlite, file(tmp_path, 'id,city\n1,Paris\n2,"Lyon\n3,Nice\n4,Brest\n'), NOW)
-    assert (outcome.new, outcome.rejected) == (1, 1)
-    assert rejected(outcome)[0]["reason"].startswith("lines 3 to 5 are no row")
+@pytest.mark.parametrize(
+    "more",
+    [
+        "3,Nice\n4,Brest\n",
+        '3,Nice\n4,"Brest"\n',
+        '3,"Nice\n4,Brest\n',
+        "".join(f"{n},Town {n}\n" for n in range(3, 20_000)),
+    ],
+    ids=["to the end", "to the next quote", "twice", "longer than a cell may be"],
+)
+def test_a_quote_that_is_never_closed_costs_its_own_line_alone(sqlite: Database, tmp_path: Path, more: str) -> None:
+    outcome = imports.import_customers(sqlite, file(tmp_path, f'id,city\n1,Paris\n2,"Lyon\n{more}'), NOW)
+    broken = 1 + more.count('3,"Nice')
+    assert (outcome.new, outcome.rejected) == (more.count("\n") + 2 - broken, broken)
+    assert rejected(outcome)[0]["reason"].startswith("line 3 is no row")
+    assert '2,"Lyon' in rejected(outcome)[0].values()
 
 
 @pytest.mark.parametrize(
