@@ -11,7 +11,7 @@ from email import message_from_binary_file, policy
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from api.demo.ledger import Answer
 from engine import events, journeys
@@ -82,8 +82,21 @@ def _entered(conn: Connection, until: datetime) -> Check:
         )
     ).all()
     wrong += [f"enrolment {row.id} ({row.customer_id} in {row.journey}) entered and never took a step" for row in lost]
+    last = select(step.c.enrolment_id, func.max(step.c.seq).label("seq")).group_by(step.c.enrolment_id).subquery()
+    there = (
+        select(
+            enrolment.c.id, enrolment.c.journey, enrolment.c.state, enrolment.c.end_reason, step.c.state.label("led_to")
+        )
+        .join(last, last.c.enrolment_id == enrolment.c.id)
+        .join(step, and_(step.c.enrolment_id == last.c.enrolment_id, step.c.seq == last.c.seq))
+    )
+    wrong += [
+        f"enrolment {row.id} in {row.journey} is {row.end_reason or row.state}, and its last step led to {row.led_to}"
+        for row in conn.execute(there)
+        if (row.end_reason or row.state) != row.led_to
+    ]
     return Check(
-        "entered = active + ended, and everyone took a first step", sum(b.entered for b in books.values()), tuple(wrong)
+        "entered = active + ended, each where her last step led", sum(b.entered for b in books.values()), tuple(wrong)
     )
 
 

@@ -151,6 +151,11 @@ def test_somebody_who_never_took_a_step_is_named(sound: Database, settings: Sett
     assert "enrolment 2 (b in j) entered and never took a step" in str(wrong(sound, settings, [CLICK]))
 
 
+def test_somebody_who_is_not_where_her_last_step_led_is_named(sound: Database, settings: Settings) -> None:
+    put(sound, Step, enrolment_id=1, seq=3, visit=1, at=NOW, hash="h", arm="treated", state="won", cause="answer")
+    assert "enrolment 1 in j is call, and its last step led to won" in str(wrong(sound, settings, [CLICK]))
+
+
 def test_a_withdrawal_that_was_not_heeded_is_named(sound: Database, settings: Settings) -> None:
     put(
         sound,
