@@ -21,6 +21,7 @@ from api.commands.opening import close_databases
 from api.commands.preview import preview
 from api.commands.simulate import simulate
 from api.commands.texts import sms
+from api.one_stack import end_with_the_stack
 from engine.errors import EngineError
 
 __all__ = ["app", "main"]
@@ -69,6 +70,7 @@ _gather()
 
 @app.callback()
 def _begin(context: typer.Context) -> None:  # pyright: ignore[reportUnusedFunction]  # typer calls it
+    end_with_the_stack()
     context.call_on_close(close_databases)
 
 

@@ -108,6 +108,12 @@ def publish(path: At = None, journey: Only = None) -> None:
         news = "as it was published before" if made.hash in before else "new"
         typer.echo(f"{each.ir.name}: version {made.version} ({news}), {switched}")
         _print_turned(each.ir, {name: changes[name] for name in sorted(turned)})
+    own = settings.journeys.resolve()
+    if not _folder(path).resolve().is_relative_to(own):
+        typer.echo(
+            f"note: workers render templates of {own} (PARCOURS_JOURNEYS); let it be the folder published from",
+            err=True,
+        )
 
 
 def _print_turned(ir: IR, turned: Mapping[str, KnobChange]) -> None:
