@@ -119,7 +119,9 @@ def _known(error: Exception) -> str | None:
 
         if isinstance(error, ValidationError):
             wrong = "; ".join(
-                f"PARCOURS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()
+                "".join(f"PARCOURS_{str(name).upper()}: " for name in one["loc"])
+                + one["msg"].removeprefix("Value error, ")
+                for one in error.errors()
             )
             return f"a setting can't be used: {wrong}"
     return None
