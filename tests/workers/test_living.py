@@ -115,6 +115,13 @@ async def test_L4_every_recorded_history_replays(file: Path) -> None:
     await _replay(WorkflowHistory.from_json(kept["id"], kept["history"]))
 
 
+def test_L4_what_is_recorded_has_joins_answers_stops_and_new_runs() -> None:
+    kept = "".join(file.read_text() for file in HISTORIES.glob("*.json"))
+    for signal in ("join", "answers", "stop"):
+        assert f'"signalName": "{signal}"' in kept
+    assert '"continuedExecutionRunId": "' in kept
+
+
 async def _replay(history: WorkflowHistory) -> None:
     replayer = Replayer(workflows=[CohortWorkflow], workflow_runner=UnsandboxedWorkflowRunner())
     await replayer.replay_workflow(history)
