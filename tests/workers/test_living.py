@@ -37,8 +37,9 @@ from dsl.compile import compile_journey
 from dsl.ir import Every, Reentry
 from dsl.ir_json import from_json
 from dsl.step import chart
+from engine.cohorts import form_cohorts, joined, over, to_join
 from engine.db import Database, table
-from engine.enrolments import Applicant, enter, form_cohorts, joined, over, to_join
+from engine.enrolments import Applicant, enter
 from engine.journeys import books, switch
 from engine.paths import path
 from engine.settings import Settings
