@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues, suppressions
+from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, operating, queues, suppressions
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.opening import close_databases
@@ -50,7 +50,7 @@ def _gather() -> None:
     app.command()(sms)
     app.command()(simulate)
     app.command()(backtest)
-    for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):
+    for command in (operating.publish, operating.on, operating.off, operating.where, knobs.knobs, knobs.turn):
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(keys.app, name="key")
