@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, case, or_, select, update
@@ -19,6 +20,7 @@ __all__ = [
     "calling",
     "mark_unknown",
     "message_key",
+    "overdue",
     "read_key",
     "reasons",
     "refuse",
@@ -64,6 +66,25 @@ def reasons(conn: Connection, keys: Sequence[str]) -> dict[str, str | None]:
         query = select(rows.c.key, rows.c.reason).where(rows.c.key.in_(piece))
         found.update({row.key: row.reason for row in conn.execute(query)})
     return found
+
+
+def overdue(conn: Connection, keys: Sequence[str], now: datetime, most: timedelta) -> set[str]:
+    """Of messages that were put off: those that their provider has kept waiting for `most`, from its first refusal on.
+
+    From one refusal to the next a day is counted at most. No provider is waited for longer, so the rest was the journey's own:
+    hours in which it doesn't write.
+    """
+    event, waited = table(MessageEvent), dict[str, timedelta]()
+    for piece in chunked(keys):
+        query = select(event.c.key, event.c.at).where(event.c.key.in_(piece), event.c.status == "deferred")
+        refusals: dict[str, list[datetime]] = {}
+        for key, at in conn.execute(query):
+            refusals.setdefault(key, []).append(at)
+        for key, moments in refusals.items():
+            moments.sort()
+            gaps = (min(later - sooner, _LONGEST) for sooner, later in pairwise([*moments, now]))
+            waited[key] = sum(gaps, timedelta())
+    return {key for key, long in waited.items() if long >= most}
 
 
 def reserve(
@@ -199,6 +220,7 @@ _SETTLE = (
         settled_at=bindparam("now"),
     )
 )
+_LONGEST = timedelta(days=1)
 _RULES = {"rejected": "failed", "unknown": "unknown", "deferred": "deferred"}
 _PRICED = frozenset({"sent", "rejected"})
 _MADE = ("address", "template", "template_hash", "context", "content_hash", "links", "code", "sender", "cost")

@@ -127,6 +127,16 @@ class Outgoing:
     substitute: bool = False
     """For a call task: whether its box has something else for when there is no capacity."""
     journey_title: str = ""
+    last: bool = False
+    """Whether its provider has put it off for so long that it is given up where it does so once more."""
+
+    def come_to(self, receipt: Receipt) -> Receipt:
+        """What a provider's answer means for it: to be put off once too often is to be refused."""
+        if not self.last or receipt.status != "deferred":
+            return receipt
+        return Receipt(
+            "rejected", detail=f"given up, it was put off for too long; at last: {receipt.detail or ''}"[:300]
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
 
@@ -42,6 +42,7 @@ class Composing:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database = database
         self._clock = settings.clock
+        self._patience = timedelta(days=settings.give_up_days)
         self._givens = Givens(settings)
 
     def drafts(  # what a message hangs on
@@ -73,6 +74,8 @@ class Composing:
         """Make the messages, but for those who get none in any case; the gate is asked when they are reserved."""
         with self._database.read() as conn:
             known = messages.statuses(conn, [draft.candidate.key for draft in wave])
+            put_off = [key for key, status in known.items() if status == "deferred"]
+            last = messages.overdue(conn, put_off, self._clock.now(), self._patience)
         outcomes, substitute = _outcomes(chart.ir, state), _substitute(state)
         for draft in wave:
             key, status = draft.candidate.key, known.get(draft.candidate.key)
@@ -101,6 +104,7 @@ class Composing:
                 priority=action.priority,
                 substitute=substitute,
                 journey_title=chart.ir.title,
+                last=key in last,
             )
         if isinstance(channel, Paper):
             wrong = channel.proof([draft.outgoing for draft in wave if draft.outgoing is not None])

@@ -157,6 +157,6 @@ class Stream:
                 return Sent(ready.position, no=found)
             if not found:
                 return Sent(ready.position)
-            receipt = await call(ready.outgoing)
+            receipt = ready.outgoing.come_to(await call(ready.outgoing))
         self._kept.append(self._gathering.put(_Asked(ready.candidate, receipt)))
         return Sent(ready.position, receipt)

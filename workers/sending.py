@@ -205,8 +205,10 @@ class Sending:
             )
         tally.not_sent.extend(mail.position for mail in group if mail.candidate.key in stopped)
         going = [mail for mail in group if mail.candidate.key in taken]
-        receipts = await asyncio.gather(*(send(mail.outgoing) for mail in going if mail.outgoing is not None))
-        for mail, receipt in zip(going, receipts, strict=True):
+        outgoing = [mail.outgoing for mail in going if mail.outgoing is not None]
+        answers = await asyncio.gather(*(send(each) for each in outgoing))
+        for mail, each, answer in zip(going, outgoing, answers, strict=True):
+            receipt = each.come_to(answer)
             tally.receipts.append((mail.candidate.key, receipt))
             tally.note(mail.position, receipt)
 
