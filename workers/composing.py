@@ -126,6 +126,8 @@ def context(draft: Draft) -> dict[str, Any]:
     kept: dict[str, Any] = {"customer": customer, "now": _plain(given["now"])}
     if (bought := given["orders"]) is not None:
         kept["orders"] = {name: _plain(getattr(bought, name)) for name in bought.__dataclass_fields__}
+    if (rotated := given["feed_generation"]) > 0:
+        kept["feed_generation"] = rotated
     if posts := given["feeds"]:
         kept["feeds"] = {
             source: [{name: _plain(value) for name, value in post.items()} for post in of]
