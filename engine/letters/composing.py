@@ -110,6 +110,15 @@ class Letters:
             "title": heading[1].strip().rstrip(",") if heading else template.ref,
             "language": template.language.partition("-")[0],
             "lines": list(place.lines),
+            "to": _text(
+                {
+                    "name": place.name,
+                    "street": list(place.street),
+                    "city": place.city,
+                    "region": place.region,
+                    "postcode": place.postcode,
+                }
+            ),
             "sender": self.sender,
             "place": "",
             "folder": f"{template.ref.rpartition('/')[0]}/".lstrip("/"),
