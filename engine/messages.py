@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, c
 from engine import consent
 from engine.db import chunked, insert_new, table
 from engine.gate import Candidate, No
+from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Receipt
 from engine.tables import Message, MessageEvent
 
@@ -141,11 +142,13 @@ def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datet
         )
 
 
-def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+def settle(
+    conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime, soft: SoftBounces | None = None
+) -> None:
     """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said.
 
     `reason` is a rule, by which reports group; the provider's own words are in `detail` and on the time-line. What a message
-    is going to cost stays while nobody knows whether it went.
+    is going to cost stays while nobody knows whether it went. `soft`: by which mailboxes that have no room are counted.
     """
     if not receipts:
         return
@@ -169,10 +172,15 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
     message = table(Message)
     for key, receipt in receipts:
+        if receipt.dead is None and not receipt.full:
+            continue
+        row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
+        if row is None or row.address is None:
+            continue
         if receipt.dead is not None:
-            row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
-            if row is not None and row.address is not None:
-                consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+            consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+        elif soft is not None:
+            soft.refused(conn, key, row.address, receipt.detail or "", now)
 
 
 def calling(conn: Connection, keys: Sequence[str]) -> set[str]:

@@ -134,9 +134,8 @@ class Outgoing:
         """What a provider's answer means for it: to be put off once too often is to be refused."""
         if not self.last or receipt.status != "deferred":
             return receipt
-        return Receipt(
-            "rejected", detail=f"given up, it was put off for too long; at last: {receipt.detail or ''}"[:300]
-        )
+        detail = f"given up, it was put off for too long; at last: {receipt.detail or ''}"[:300]
+        return Receipt("rejected", detail=detail, full=receipt.full)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +149,8 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
+    full: bool = False
+    """With `rejected` or `deferred`: the mailbox has no room for now. Counted as a soft bounce, unless it takes this one later."""
     dead: str | None = None
     """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
 

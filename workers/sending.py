@@ -54,7 +54,7 @@ class Sending:
         self._database = database
         self._channels = channels
         self._clock = settings.clock
-        self._flow = Flow(database, settings.clock)
+        self._flow = Flow(database, settings)
         self._composing = Composing(settings, database)
 
     async def send(
