@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         default=None, description="With a time scale: a moment on the wall clock …"
     )
     time_origin: datetime | None = Field(default=None, description="… and the journey time that it was then")
+    give_up_days: float = Field(
+        default=5.0,
+        gt=0,
+        description="Days after which a message that its provider keeps putting off has failed (RFC 5321, 4.5.4.1)",
+    )
     smtp_host: str = Field(default="127.0.0.1", description="SMTP server for e-mail")
     smtp_port: int = Field(default=2525, description="SMTP port; the local sink listens here under `parcours up`")
     smtp_user: str = Field(default="", description="SMTP user name; empty: no login")

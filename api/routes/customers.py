@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from api.auth import OPERATE, READ
+from api.call_shapes import ContactOut
 from api.errors import ApiError, also
 from api.state import Here
 from engine import consent, customers, journeys, paths
+from engine.calls import contacts
 from engine.feeds import personal as feeds
 
 __all__ = ["router"]
@@ -221,6 +223,15 @@ def get_path(here: Here, customer_id: str, name: str) -> PathsOut:
                 for refusal in paths.refusals(conn, customer_id, name)
             ],
         )
+
+
+@router.get("/v1/customers/{customer_id}/contacts", dependencies=READ, summary="A customer's last contacts")
+def get_contacts(here: Here, customer_id: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[ContactOut]:
+    """What reached her, the newest first: messages and calls of all journeys, and imported contacts of others."""
+    with here.database.read() as conn:
+        _customer(conn, customer_id)
+        found = contacts.contacts(conn, customer_id, most=limit)
+    return [ContactOut.model_validate(each, from_attributes=True) for each in found]
 
 
 @router.post("/v1/customers/{customer_id}/feed", dependencies=OPERATE, summary="Her feed's address")

@@ -523,6 +523,7 @@ def upgrade() -> None:
         sa.Column("letters", sa.Integer(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=False),
         sa.Column("files", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("made_of", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
     with op.batch_alter_table("print_run", schema=None) as batch_op:
@@ -760,6 +761,8 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("ending", sa.String(), nullable=True),
+        sa.Column("plain", sa.String(), nullable=True),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
