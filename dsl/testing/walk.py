@@ -24,9 +24,9 @@ from dsl.predicate import And, Compare, Constant, Field, Predicate
 from dsl.states import Sending, State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
-from dsl.testing.driver import Driver
+from dsl.testing.driver import Driver, Why
 from dsl.times import Duration, duration
-from dsl.triggers import Event, Reason
+from dsl.triggers import Event
 
 __all__ = ["Walk", "walk"]
 
@@ -40,14 +40,14 @@ def walk(
     key: str | None = None,
     seed: int = 1,
     take: State | Iterable[State] = (),
-    unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Reason] = (),
+    unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Why] = (),
     holidays: Iterable[date] = (),
 ) -> Walk:
     """Let a customer enter `journey` at `at`, and follow her.
 
     `customer` and `orders` are her facts (totals in currency units); the builders of `dsl.testing` make some. At a split
     the lot is drawn by `seed`, unless `take` names the box to go to. `unreachable` are channels by which she can't be
-    reached, or boxes, with the reason if it matters: they send nothing. `holidays` are the public ones where she lives. Of a
+    reached, or boxes, with the reason if it matters (see `refuse`): they send nothing. `holidays` are the public ones where she lives. Of a
     journey that runs in parallel `key` is the value by which this enrolment is told from others: events of another key
     (`.by(…)`) pass it by. Raises Problems if the journey doesn't compile.
     """

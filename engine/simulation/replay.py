@@ -255,8 +255,8 @@ class _Walker:
                 if later > moment:
                     return Postponed((later - moment).total_seconds(), held=True)
                 waits = yield from self._waits(asked.arrows, now, now)
-                sent, reason = self._send(state, asked.visit, now)
-                return Acted(sent, waits, reason)
+                sent, reasons = self._send(state, asked.visit, now)
+                return Acted(sent, waits, reasons)
             case None:
                 return None
 
@@ -295,11 +295,11 @@ class _Walker:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def _send(self, state: State, visit: int, now: int) -> tuple[bool, str]:
+    def _send(self, state: State, visit: int, now: int) -> tuple[bool, tuple[str, ...]]:
         """Send a box's messages as they were sent then, or find that they never were."""
         if self.of.arm == HELD_OUT:
-            return True, ""
-        sent, reason = False, ""
+            return True, ()
+        sent, reasons = False, list[str]()
         templates = (state.template, *(action.template for action in state.also))
         for (channel, _), template in zip(actions_of(state), templates, strict=True):
             then = self._then(state, channel, template)
@@ -314,8 +314,9 @@ class _Walker:
                     if listens:
                         heappush(self.coming, (now + max(0, answer.at - then.at), answer.seq, listens, visit))
             self.replay.sent[channel] += went
-            sent, reason = sent or went, reason or why
-        return sent, "" if sent else reason
+            reasons.append(why)
+            sent = sent or went
+        return sent, () if sent else tuple(reasons)
 
     def _then(self, state: State, channel: str, template: str | None) -> Sent | None:
         """The message of then that this one is: of the same template, the same box's first. Each is taken once."""
