@@ -17,9 +17,10 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from dsl.expression import Facts
-from dsl.ir import IR, Action, Answer, State
+from dsl.ir import Action, Answer, State
 from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
+from dsl.outcomes import offered
 from dsl.planning import Place, may_send
 from dsl.step import Chart
 from engine import customers, facts, gate, messages, offers
@@ -252,7 +253,7 @@ class Sending:
         """Make the messages, but for those who get none in any case; the gate is asked when they are reserved."""
         with self._database.read() as conn:
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
-        outcomes, substitute = _outcomes(chart.ir, state), _substitute(state)
+        outcomes, substitute = offered(chart.ir, state), _substitute(state)
         for mail in wave:
             key, status = mail.candidate.key, known.get(mail.candidate.key)
             address = mail.candidate.address
@@ -445,14 +446,3 @@ def _substitute(state: State) -> bool:
         and arrow.limit is None
         for arrow in state.arrows
     )
-
-
-def _outcomes(ir: IR, state: State) -> tuple[str, ...]:
-    """The call outcomes that an arrow is there for, in their order: the box's, its stage's, or one from anywhere."""
-    around = next((stage.arrows for stage in ir.stages if stage.name == state.stage), ())
-    found: dict[str, None] = {}
-    for arrow in (*state.arrows, *around, *ir.anywhere):
-        event = getattr(arrow.on, "event", "")
-        if event.startswith("call.") and not event.endswith(".not_sent"):
-            found[event.removeprefix("call.")] = None
-    return tuple(found)

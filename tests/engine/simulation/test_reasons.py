@@ -1,13 +1,14 @@
-"""Of a box with two channels that sends by neither, each has its own reason, in a simulation and in a back-test, too."""
+"""What a simulation and a back-test hear: of a refusal each channel's own reason, of a call what an arrow waits for."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from kit.recording import Recorder
 
-from dsl import Api, Arrows, Email, Final, Journey, Sms, after, marketing
+from dsl import Api, Arrows, Call, Email, Final, Journey, Sms, after, marketing
 from dsl.compile import compile_journey
 from engine import tables
 from engine.db import Database, insert_new
@@ -82,3 +83,43 @@ def test_A2_recorded_customers_are_refused_by_each_channel_as_they_were_then(db:
         ("lost", "lost"): 1,
         ("done", "done"): 2,
     }
+
+
+class Ring(Journey):
+    """A call, and a line that may be busy."""
+
+    enters = Api()
+    purpose = marketing
+    won = Final()
+    busy = Final()
+    lapsed = Final()
+
+    @Call("t/call")
+    def ring(self) -> Arrows:
+        yield Call.interested >> self.won
+        yield Call.not_reached >> self.lapsed
+        yield after(days=3) >> self.busy
+
+
+def test_A2_a_line_that_was_busy_then_is_heard_by_a_new_arrow_for_it(db: Database) -> None:
+    books = Recorder(db, compile_journey(Ring))
+    books.customers("busy", "away", "won")
+    books.enter("busy", "away", "won")
+    books.tell("busy", "call.not_reached", outcome="busy")
+    books.tell("away", "call.not_reached")
+    books.tell("won", "call.interested", outcome="interested")
+    books.wait(days=1)
+
+    class Edited(Ring):
+        @Call("t/call")
+        def ring(self) -> Arrows:
+            yield Call.interested >> self.won
+            yield Call.busy >> self.busy
+            yield Call.not_reached >> self.lapsed
+            yield after(days=3) >> self.busy
+
+    with db.read() as conn:
+        same = backtest(conn, books.ir, books.now, zone="Europe/Paris")
+        found = backtest(conn, replace(compile_journey(Edited), name=books.ir.name), books.now, zone="Europe/Paris")
+    assert same.moved == 0
+    assert {(cell.was, cell.now) for cell in found.cells} == {("lapsed", "busy"), ("lapsed", "lapsed"), ("won", "won")}
