@@ -9,8 +9,9 @@ from operator import attrgetter
 from typing import Any, cast
 
 from dsl.expression import Facts
-from dsl.ir import IR, Action, Answer, State
+from dsl.ir import Action, Answer, State
 from dsl.ir import Channel as ChannelKind
+from dsl.outcomes import offered
 from dsl.step import Chart
 from engine import gate, messages
 from engine.clock import from_ms
@@ -76,7 +77,7 @@ class Composing:
             known = messages.statuses(conn, [draft.candidate.key for draft in wave])
             put_off = [key for key, status in known.items() if status == "deferred"]
             last = messages.overdue(conn, put_off, self._clock.now(), self._patience)
-        outcomes, substitute = _outcomes(chart.ir, state), _substitute(state)
+        outcomes, substitute = offered(chart.ir, state), _substitute(state)
         for draft in wave:
             key, status = draft.candidate.key, known.get(draft.candidate.key)
             address = draft.candidate.address
@@ -189,14 +190,3 @@ def _substitute(state: State) -> bool:
         and arrow.limit is None
         for arrow in state.arrows
     )
-
-
-def _outcomes(ir: IR, state: State) -> tuple[str, ...]:
-    """The call outcomes that an arrow is there for, in their order: the box's, its stage's, or one from anywhere."""
-    around = next((stage.arrows for stage in ir.stages if stage.name == state.stage), ())
-    found: dict[str, None] = {}
-    for arrow in (*state.arrows, *around, *ir.anywhere):
-        event = getattr(arrow.on, "event", "")
-        if event.startswith("call.") and not event.endswith(".not_sent"):
-            found[event.removeprefix("call.")] = None
-    return tuple(found)

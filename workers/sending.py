@@ -59,11 +59,11 @@ class Sending:
 
     async def send(
         self, batch: Batch, chart: Chart, who: Mapping[int, Person]
-    ) -> tuple[tuple[int, ...], tuple[tuple[int, float, bool], ...], tuple[str, ...]]:
+    ) -> tuple[tuple[int, ...], tuple[tuple[int, float, bool], ...], tuple[tuple[str, ...], ...]]:
         """Send a batch's messages.
 
         The positions of those who got none; those put off, with the seconds until a new try, and whether the clock holds them;
-        and why none, where an arrow asks.
+        and why none, by each channel, where an arrow asks.
         """
         state = chart.ir.states[batch.state]
         held = await asyncio.to_thread(self._held, batch, chart, who)
@@ -96,18 +96,22 @@ class Sending:
                 held[position] = (later - now).total_seconds()
         return held
 
-    def _reasons(self, batch: Batch, state: State, not_sent: Sequence[int]) -> tuple[str, ...]:
-        """Why each of them got nothing, as the first action's row has it; only where an arrow of the box asks."""
+    def _reasons(self, batch: Batch, state: State, not_sent: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+        """Why each of them got nothing, as each action's row has it; only where an arrow of the box asks."""
         asks = any(
             isinstance(a.on, Answer) and a.on.event.endswith(".not_sent") and a.on.where is not None
             for a in state.arrows
         )
         if not asks or not not_sent:
             return ()
-        keys = [messages.message_key(batch.items[p].enrolment_id, batch.items[p].visit) for p in not_sent]
+        items = [batch.items[position] for position in not_sent]
+        theirs = [
+            [messages.message_key(item.enrolment_id, item.visit, action) for action in range(len(state.channels))]
+            for item in items
+        ]
         with self._database.read() as conn:
-            known = messages.reasons(conn, keys)
-        return tuple(known.get(key) or "failed" for key in keys)
+            known = messages.reasons(conn, [key for keys in theirs for key in keys])
+        return tuple(tuple(known.get(key) or "failed" for key in keys) for keys in theirs)
 
     async def _act(
         self,

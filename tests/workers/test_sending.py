@@ -15,23 +15,41 @@ import pytest
 from kit.bench import Bench, Plain, Sorry
 from kit.mail import Taker, mail_server
 from kit.rude_mail import Manners, rude_server
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from dsl import Api, Arrows, Email, Final, Journey, Sms, after, marketing
 from dsl.step import Late, Row, chart
 from engine import consent
 from engine.db import Database, table
 from engine.settings import Settings
 from engine.steps import Moved, record
 from engine.steps import people as people_of
-from engine.tables import Bounce, Message, Suppression, TemplateVersion
+from engine.tables import Bounce, Customer, Message, Suppression, TemplateVersion
 from workers.batch import Batch, Item, Outcome
 from workers.server import free_port
 
 
 class Other(Plain):
     """Another journey."""
+
+
+class Two(Journey):
+    """A mail and a text; each has its own reason not to go out."""
+
+    enters = Api()
+    purpose = marketing
+    done = Final()
+    said_no = Final()
+    unknown = Final()
+
+    @Email("t/mail")
+    @Sms("t/sms")
+    def both(self) -> Arrows:
+        yield Sms.not_sent.because("no consent") >> self.said_no
+        yield Email.not_sent.because("address missing") >> self.unknown
+        yield after(days=900) >> self.done
 
 
 @pytest.fixture
@@ -185,7 +203,24 @@ async def test_what_the_provider_refuses_has_failed_for_the_arrows_whatever_its_
         made = bench(port)
         made.enter("ann", "ben", journey=Sorry)
         outcome = await made.perform(made.batch("ann", "ben"))
-    assert (outcome.not_sent, outcome.reasons) == ((1,), ("failed",))
+    assert (outcome.not_sent, outcome.reasons) == ((1,), (("failed",),))
+
+
+async def test_S3_a_refusal_has_the_reason_of_each_channel(bench: Callable[..., Bench]) -> None:
+    """Ann has no address and took her word back for texts; Ben the other way round; Cat gets her text."""
+    with mail_server(Taker()) as port:
+        made = bench(port)
+        made.enter("ann", "ben", "cat", journey=Two)
+        with made.engine.database.write() as conn:
+            rows = table(Customer)
+            conn.execute(update(rows).where(rows.c.id.in_(["ann", "cat"])).values(email=None))
+            conn.execute(update(rows).where(rows.c.id == "ben").values(phone=None))
+            consent.withdraw(conn, "ann", "sms", "marketing", "test", made.engine.now())
+            consent.withdraw(conn, "ben", "email", "marketing", "test", made.engine.now())
+        batch = made.batch("ann", "ben", "cat")
+        outcome = await made.perform(batch)
+    assert outcome.not_sent == (0, 1)
+    assert outcome.reasons == (("address missing", "consent withdrawn"), ("consent withdrawn", "address missing"))
 
 
 async def test_greylisted_mails_are_put_off_for_as_long_as_the_server_says(bench: Callable[..., Bench]) -> None:
@@ -330,7 +365,12 @@ def test_a_batch_survives_its_wire() -> None:
     )
     assert Batch.from_wire(json.loads(json.dumps(measure.to_wire()))) == measure
     outcome = Outcome(
-        (1,), ((0, 2.5, False), (2, 60.0, True)), ((True, False),), (((3, 4000), (5, -1)), ()), ("address missing",)
+        (1,),
+        ((0, 2.5, False), (2, 60.0, True)),
+        ((True, False),),
+        (((3, 4000), (5, -1)), ()),
+        (("address missing", "no consent"),),
     )
     assert Outcome.from_wire(json.loads(json.dumps(outcome.to_wire()))) == outcome
     assert Outcome.from_wire({}) == Outcome()
+    assert Outcome.from_wire({"n": [1], "y": ["no consent"]}).reasons == (("no consent",),)  # as it was written before
