@@ -42,7 +42,7 @@ class Days:
         (row,) = self.engine.messages("ann")
         assert bool(outcome.deferred) is (row.status == "deferred")
         if row.status == "failed":
-            assert outcome == Outcome((0,), reasons=("failed",))
+            assert outcome == Outcome((0,), reasons=(("failed",),))
         return str(row.status)
 
     def _bench(self, day: float) -> Bench:
