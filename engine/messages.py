@@ -146,12 +146,9 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
         ],
     )
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
-    message = table(Message)
     for key, receipt in receipts:
-        if receipt.dead is not None:
-            row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
-            if row is not None and row.address is not None:
-                consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+        if receipt.dead is not None or receipt.unsubscribed:
+            _never_again(conn, key, receipt, now)
 
 
 def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
@@ -169,6 +166,19 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
 def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
     """A crash came between the provider's call and our record, and the provider takes no key: never sent again."""
     settle(conn, [(key, Receipt("unknown", detail="the worker stopped during the send")) for key in keys], now)
+
+
+def _never_again(conn: Connection, key: str, receipt: Receipt, now: datetime) -> None:
+    """The address is dead, or she has unsubscribed elsewhere."""
+    message = table(Message)
+    query = select(message.c.channel, message.c.address, message.c.customer_id).where(message.c.key == key)
+    row = conn.execute(query).first()
+    if row is None:
+        return
+    if receipt.dead is not None and row.address is not None:
+        consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+    if receipt.unsubscribed:
+        consent.withdraw(conn, row.customer_id, row.channel, "marketing", "provider", now, key)
 
 
 def _any_of(wanted: Iterable[str]) -> ColumnElement[bool]:

@@ -142,6 +142,8 @@ class Receipt:
     """Seconds, with `deferred`, where the provider says."""
     dead: str | None = None
     """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
+    unsubscribed: bool = False
+    """With `rejected`: she has told the carrier that she wants no more. Her consent to this channel is withdrawn."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]

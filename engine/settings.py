@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         default="",
         description="Where a picture goes as MMS, and what one costs, by how a number begins: `1=2000`; elsewhere it is a link",
     )
+    sms_rate: float = Field(
+        default=0.0,
+        ge=0,
+        description="Most text messages a second, of all workers together; 0: as many as the provider takes",
+    )
     letter_cost: int = Field(default=95_000, ge=0, description="What a letter costs, in thousandths of a cent")
     country: str = Field(default="FR", description="The project's country (ISO 3166), where a customer has none")
     currency: str = Field(default="EUR", description="Currency of orders (ISO 4217)")
