@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues, suppressions
+from api.commands import data, events, explain, feeds, http, journeys, keys, knobs, mail, queues, suppressions
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.opening import close_databases
@@ -52,6 +52,7 @@ def _gather() -> None:
     for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):
         app.command()(command)
     app.add_typer(data.app, name="import")
+    app.add_typer(events.app, name="event")
     app.add_typer(keys.app, name="key")
     app.add_typer(mail.app, name="mail")
     app.add_typer(queues.app, name="queue")

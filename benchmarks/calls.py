@@ -115,7 +115,7 @@ def _twice(database: Database, taken: Sequence[str], tasks: int) -> int:
 @contextmanager
 def _processes(settings: Settings) -> Generator[str]:
     """API processes over one database; their addresses, with commas between."""
-    environment = {**os.environ, "PARCOURS_DATA": str(settings.data)}
+    environment = {**os.environ, "PARCOURS_DATA": str(settings.data), "PARCOURS_KEY_RATE": "0"}
     ports = [free_port() for _ in range(PROCESSES)]
     arguments = [sys.executable, "-m", "api.command", "api", "--port"]
     with (settings.data / "api.log").open("ab") as log:

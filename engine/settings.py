@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     port: int = Field(default=8000, description="Port that the API listens on")
+    key_rate: float = Field(
+        default=200.0,
+        ge=0,
+        description="Requests a second of one key at one API process, in bursts of ten seconds' worth; 0: no limit",
+    )
     secret: SecretStr | None = Field(
         default=None, description="Key that signs links and tokens; empty: made once, kept in the data folder"
     )
@@ -115,7 +120,9 @@ class Settings(BaseSettings):
     )
     soft_bounce_days: float = Field(default=30.0, gt=0, description="Days in which soft bounces are counted together")
     stray_days: float = Field(
-        default=90.0, gt=0, description="Days that a mail which belongs to no send is kept for somebody to look at"
+        default=90.0,
+        gt=0,
+        description="Days that mails of no send, and messages that can't be read, are kept for somebody to look at",
     )
     scanner_seconds: float = Field(
         default=2.0, ge=0, description="A click or open sooner after the send is a link scanner's, not hers"
