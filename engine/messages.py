@@ -170,17 +170,9 @@ def settle(
         ],
     )
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
-    message = table(Message)
     for key, receipt in receipts:
-        if receipt.dead is None and not receipt.full:
-            continue
-        row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
-        if row is None or row.address is None:
-            continue
-        if receipt.dead is not None:
-            consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
-        elif soft is not None:
-            soft.refused(conn, key, row.address, receipt.detail or "", now)
+        if receipt.dead is not None or receipt.unsubscribed or receipt.full:
+            _tells_of_her(conn, key, receipt, now, soft)
 
 
 def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
@@ -198,6 +190,21 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
 def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
     """A crash came between the provider's call and our record, and the provider takes no key: never sent again."""
     settle(conn, [(key, Receipt("unknown", detail="the worker stopped during the send")) for key in keys], now)
+
+
+def _tells_of_her(conn: Connection, key: str, receipt: Receipt, now: datetime, soft: SoftBounces | None) -> None:
+    """The address is dead or its mailbox full, or she has unsubscribed elsewhere."""
+    message = table(Message)
+    query = select(message.c.channel, message.c.address, message.c.customer_id).where(message.c.key == key)
+    row = conn.execute(query).first()
+    if row is None:
+        return
+    if row.address is not None and receipt.dead is not None:
+        consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+    elif row.address is not None and receipt.full and soft is not None:
+        soft.refused(conn, key, row.address, receipt.detail or "", now)
+    if receipt.unsubscribed:
+        consent.withdraw(conn, row.customer_id, row.channel, "marketing", "provider", now, key)
 
 
 def _any_of(wanted: Iterable[str]) -> ColumnElement[bool]:

@@ -153,6 +153,8 @@ class Receipt:
     """With `rejected` or `deferred`: the mailbox has no room for now. Counted as a soft bounce, unless it takes this one later."""
     dead: str | None = None
     """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
+    unsubscribed: bool = False
+    """With `rejected`: she has told the carrier that she wants no more. Her consent to this channel is withdrawn."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]
