@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near, plain_crossings
-from dsl.draw.placed import Placed, Route
+from dsl.draw.placed import Placed, Route, headless
 
 __all__ = ["Board", "Troubles"]
 
@@ -46,7 +46,7 @@ class Board:
         line, label = route.line, route.label
         left, top, right, bottom = _reach(route)
         region = (left - _FAR, top - _FAR, right + _FAR, bottom + _FAR)
-        lost = int(label is not None and not label.crossed_by(line))
+        lost = (label is not None and not label.crossed_by(line)) + headless(line)
         found = [lost, lost, lost]
         for box, kept in self.boxes.items():
             rect = moved.get(box, kept) if moved is not None else kept

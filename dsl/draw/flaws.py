@@ -8,7 +8,7 @@ from typing import Literal
 
 from dsl.draw.geometry import Bounds, Line, Rect, bounds_of, crossings, neighbours
 from dsl.draw.graph import Edge, Graph
-from dsl.draw.placed import Placed
+from dsl.draw.placed import Placed, headless
 
 __all__ = ["flaws", "score"]
 
@@ -31,6 +31,8 @@ def flaws(graph: Graph, placed: Placed) -> Iterator[str]:
         route = placed.routes[edge.id]
         if route.label is not None and not route.label.crossed_by(route.line, _CLOSE):
             yield f"the label of {edge.id} is away from its line"
+        if headless(route.line):
+            yield f"{edge.id} has no room for its head"
     things = list(_things(graph, placed))
     for one, other in neighbours([thing.bounds for thing in things], _AIR):
         if _clash(things[one], things[other]) or _clash(things[other], things[one]):

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from dsl.draw.geometry import Line, Rect, around
 from dsl.draw.graph import Box, Graph
 
-__all__ = ["BADGE", "DIAMONDS", "Placed", "Route", "badged", "shifted"]
+__all__ = ["BADGE", "DIAMONDS", "HEAD", "Placed", "Route", "badged", "headless", "shifted"]
 
 DIAMONDS = frozenset({"choice", "split"})
 BADGE = (52.0, 19.0)
 """The room that is kept for a count at a box's upper right corner: six digits."""
+HEAD = 12.0
+"""How long the last piece of a line is at least, so that its head stands on it and not on the bend before."""
 _REACH = 75.0
 """How far from its box a count may stand, its own size included."""
 
@@ -38,6 +40,12 @@ class Placed:
     """Where a frame's name and its own arrows are written."""
     width: float = 0
     height: float = 0
+
+
+def headless(line: Line) -> bool:
+    """Whether the last piece of a line is too short for a head."""
+    (x, y), (to_x, to_y) = line[-2:]
+    return abs(to_x - x) + abs(to_y - y) < HEAD
 
 
 def badged(graph: Graph, placed: Placed) -> Placed:
