@@ -14,6 +14,8 @@ Troubles = tuple[int, int, int]
 """To how many things a route comes nearer than each of three distances: touching, close, and without air."""
 _AIRS = (3.0, 6.0, 9.0)
 _FAR = _AIRS[-1]
+_WITHIN = -1.0
+"""A line begins and ends on the outlines of its boxes, and runs within neither."""
 _ASIDE = 5.0
 """How much farther a line should keep from a frame's side than from another line."""
 _WIDEST_FIRST = tuple(enumerate(_AIRS))[::-1]
@@ -52,6 +54,8 @@ class Board:
             rect = moved.get(box, kept) if moved is not None else kept
             if _apart(rect.bounds, region):
                 continue
+            if box in ends and rect.crossed_by(line, _WITHIN):
+                found = [met + 1 for met in found]
             for at, air in _WIDEST_FIRST:
                 met = (box not in ends and rect.crossed_by(line, air)) + (label is not None and label.meets(rect, air))
                 if not met:

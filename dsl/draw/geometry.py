@@ -65,6 +65,10 @@ class Rect:
             and other.y < self.y + self.height + air
         )
 
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies within, not on a side."""
+        return self.x < point[0] < self.right and self.y < point[1] < self.bottom
+
     def encloses(self, other: Rect) -> bool:
         """Whether all of the other lies within."""
         return self.x <= other.x and self.y <= other.y and other.right <= self.right and other.bottom <= self.bottom

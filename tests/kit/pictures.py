@@ -43,7 +43,7 @@ class Picture:
     """Of each arrow, the boxes that its line starts and ends at."""
     lines: dict[str, list[Segment]]
     strokes: dict[str, list[Point]]
-    """Of each arrow, every point of its line as it is drawn."""
+    """Of each arrow, every point of its line as it is drawn: from the third on, every third is a corner's."""
     tips: dict[str, list[Point]]
     """Of each arrow, the three corners of its head: its tip first."""
     labels: dict[str, Area]
@@ -181,6 +181,8 @@ def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule
                 yield f"{name} runs through {box}"
             if own and any(middle_of(area).meets(Area(*segment)) for segment in segments):
                 yield f"{name} runs through its own box {box}"
+            if own and any(area.inset(0.5).meets(Area(x, y, x, y)) for x, y in picture.strokes.get(name, [])[2:-1:3]):
+                yield f"{name} turns within its own box {box}"
     for name, badge in picture.badges.items():
         for other, segments in picture.lines.items():
             if any(badge.meets(Area(*segment)) for segment in segments):
