@@ -21,6 +21,7 @@ from kit.pictures import Area, flaws, local, read
 
 from dsl import Customer, days
 from dsl.draw import svg
+from dsl.draw.counts import Count
 from dsl.draw.geometry import Rect, squared
 from dsl.draw.placed import BADGE
 from dsl.draw.shapes import count_badge, head
@@ -302,18 +303,65 @@ def test_days_are_said_in_days() -> None:
     assert ">after 3 d<" in svg(waits)
 
 
-def test_a_count_of_an_end_that_is_drawn_more_than_once_says_that_it_is_a_sum() -> None:
-    (shipped,) = [each.ir for each in load(ROOT / "journeys") if each.ir.name == "win_back"]
-    drawn = svg(shipped, counts={"lapsed": 791, "won": 1245})
-    (lapsed,) = [line for line in drawn.splitlines() if "count-lapsed" in line]
-    assert "Σ 791" in lapsed
-    assert "791 in all" in lapsed
-    assert "Σ" not in next(line for line in drawn.splitlines() if "count-won" in line)
+def lines_of(drawn: str) -> dict[str, str]:
+    """The lines of a picture that are a count, by its name."""
+    return {found[1]: line for line in drawn.splitlines() if (found := re.search(r'<g id="count-([^"]+)"', line))}
 
 
-@pytest.mark.parametrize("count", [0, 791, 9_999, 10_000, 999_999, 1_000_000, 987_654_321])
-def test_a_sum_keeps_to_its_room(count: int) -> None:
-    badge = count_badge("done", count, Rect(0, 0, *BADGE), several=True)
+def shipped(name: str) -> IR:
+    return next(each.ir for each in load(ROOT / "journeys") if each.ir.name == name)
+
+
+def test_without_the_counts_of_arrows_an_end_that_is_drawn_more_than_once_says_once_how_many_in_all() -> None:
+    counts = lines_of(svg(shipped("win_back"), counts={"lapsed": 1_791, "won": 1_245}))
+    assert counts.keys() == {"lapsed", "won"}
+    assert "Σ 1,791" in counts["lapsed"]
+    assert "1,791 in all" in counts["lapsed"]
+    assert ">1,245<" in counts["won"]
+
+
+def test_with_the_counts_of_arrows_each_box_of_an_end_shows_who_came_there() -> None:
+    ir = shipped("win_back")
+    to_lapsed = [number for number, arrow in enumerate(ir.arrows) if arrow.to == "lapsed"]
+    to_won = [number for number, arrow in enumerate(ir.arrows) if arrow.to == "won"]
+    taken = dict(zip([*to_lapsed, *to_won], (4, 15, 1_772, 45, 1_200), strict=True))
+    drawn = svg(ir, counts={"lapsed": 1_791, "won": 1_245}, taken=taken)
+    assert list(flaws(read(drawn))) == []
+    counts = lines_of(drawn)
+    assert {name: line.rpartition("</text>")[0].rpartition(">")[2] for name, line in counts.items()} == {
+        "lapsed": "4",
+        "lapsed-from-sms": "15",
+        "lapsed-from-letter": "1,772",
+        "won": "1,245",
+        "caption-3": "1,200",
+    }
+    assert "1,772 came here this way, of 1,791 in all" in counts["lapsed-from-letter"]
+    assert "1,200 came from anywhere this way, of 1,245 in all" in counts["caption-3"]
+
+
+def test_two_arrows_from_anywhere_to_what_stands_nowhere_else_show_who_took_each() -> None:
+    ir = shipped("win_back")
+    again = replace(
+        ir,
+        anywhere=(
+            *ir.anywhere,
+            Arrow(Answer("shop.moved", "customer"), "gone"),
+            Arrow(Answer("shop.closed", "customer"), "gone"),
+        ),
+    )
+    again = replace(again, states=(*ir.states, State("gone", "final")))
+    moved = len(ir.arrows)
+    alike = lines_of(svg(again, counts={"gone": 9}))
+    assert alike.keys() == {"gone"}
+    assert ">9<" in alike["gone"]
+    each = lines_of(svg(again, counts={"gone": 9}, taken={moved: 7, moved + 1: 2}))
+    assert [">7<" in each["gone"], ">2<" in each["caption-6"], len(each)] == [True, True, 2]
+
+
+@pytest.mark.parametrize("count", [0, 791, 9_999, 10_000, 888_888, 999_999, 1_000_000, 888_000_000, 987_654_321])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_count_keeps_to_its_room(count: int, whole: bool) -> None:
+    badge = count_badge("done", Count(count, whole=whole), Rect(0, 0, *BADGE))
     assert float(re.findall(r'width="([\d.]+)"', badge)[0]) <= BADGE[0]
 
 
