@@ -14,13 +14,14 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, queues, suppressions
+from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, operating, queues, suppressions
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.opening import close_databases
 from api.commands.preview import preview
 from api.commands.simulate import simulate
 from api.commands.texts import sms
+from api.one_stack import end_with_the_stack
 from engine.errors import EngineError
 
 __all__ = ["app", "main"]
@@ -49,7 +50,7 @@ def _gather() -> None:
     app.command()(sms)
     app.command()(simulate)
     app.command()(backtest)
-    for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):
+    for command in (operating.publish, operating.on, operating.off, operating.where, knobs.knobs, knobs.turn):
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(keys.app, name="key")
@@ -69,6 +70,7 @@ _gather()
 
 @app.callback()
 def _begin(context: typer.Context) -> None:  # pyright: ignore[reportUnusedFunction]  # typer calls it
+    end_with_the_stack()
     context.call_on_close(close_databases)
 
 
@@ -117,7 +119,9 @@ def _known(error: Exception) -> str | None:
 
         if isinstance(error, ValidationError):
             wrong = "; ".join(
-                f"PARCOURS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()
+                "".join(f"PARCOURS_{str(name).upper()}: " for name in one["loc"])
+                + one["msg"].removeprefix("Value error, ")
+                for one in error.errors()
             )
             return f"a setting can't be used: {wrong}"
     return None

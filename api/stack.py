@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ import httpx
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
+from api.one_stack import WATCHED, OneStack
+from api.stand_ins import stand_ins
 from engine.db import Database, table
 from engine.errors import EngineError, Invalid
 from engine.settings import Settings
@@ -49,9 +52,10 @@ class Child:
         self.name = name
         self.restarts = 0
         self._arguments = arguments
-        self._environment: Mapping[str, str] = {**os.environ, **environment(settings)}
+        self._environment: Mapping[str, str] = {**os.environ, **environment(settings), WATCHED: "yes"}
         self._log = settings.data / "log" / f"{name}.log"
         self._say = say
+        self._lock: int | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -60,7 +64,9 @@ class Child:
         """The process id, while it runs."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
-    async def start(self) -> None:
+    async def start(self, lock: int | None = None) -> None:
+        """Start it, with the stack's lock in its hands (a file descriptor)."""
+        self._lock = lock
         await self._spawn()
         self._watch = asyncio.create_task(self._again())
 
@@ -94,10 +100,11 @@ class Child:
                 "-m",
                 "api.command",
                 *self._arguments,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,  # nothing is written: its end says that we are gone
                 stdout=output,
                 stderr=output,
                 env=self._environment,
+                pass_fds=() if self._lock is None else (self._lock,),
                 start_new_session=True,  # Ctrl-C is the stack's to handle
             )
 
@@ -123,6 +130,7 @@ class Stack:
         self.temporal = EmbeddedServer(
             settings.data / "temporal", port, synchronous=settings.temporal_synchronous, ui_port=ui_port
         )
+        self._one = OneStack(settings.data)
         self.local = Child("local", ["local"], self.settings, say)
         self.worker = Child("worker", ["worker"], self.settings, say)
         self.api = Child("api", ["api"], self.settings, say)
@@ -136,13 +144,19 @@ class Stack:
         await self.stop()
 
     async def start(self) -> None:
-        """Migrate the database and start everything; returns when the API answers and the worker works."""
+        """Migrate the database and start everything; returns when the API answers and the worker works.
+
+        Raises EngineError where another stack runs on the data folder, or something doesn't come up.
+        """
+        lock = await asyncio.to_thread(self._one.take)
         try:
+            _free(self.settings)
+            await self.temporal.end_orphan()
             database = Database(self.settings.database_url)
             await asyncio.to_thread(database.migrate)
             await self.temporal.start()
             for child in (self.local, *self.receivers, self.worker, self.api):
-                await child.start()
+                await child.start(lock)
             await self._ready(database)
             database.close()
         except BaseException:
@@ -164,6 +178,7 @@ class Stack:
         """End everything; what the worker needs to finish what it has begun, after the worker."""
         await asyncio.gather(self.api.stop(), self.worker.stop(), *(each.stop() for each in self.receivers))
         await asyncio.gather(self.local.stop(), self.temporal.stop())
+        self._one.release()
 
     async def _ready(self, database: Database, wait: float = 120.0) -> None:
         until = time.monotonic() + wait
@@ -189,6 +204,23 @@ def _port(address: str) -> int:
             " `parcours worker` and `parcours api` instead"
         )  # fmt: skip
     return int(port)
+
+
+def _free(settings: Settings) -> None:
+    """Raises EngineError where another program has a port of ours: its answers would be taken for our API's."""
+    wanted = {"port": (settings.host, settings.port)}
+    wanted |= {name: ("127.0.0.1", port) for name, port in stand_ins(settings).items()}
+    for name, (host, port) in wanted.items():
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise EngineError(
+                    "port_taken",
+                    f"{host}:{port} can't be had: {error.strerror}. End the program that has it, or set PARCOURS_{name.upper()}",
+                ) from error
 
 
 def _works(database: Database) -> bool:

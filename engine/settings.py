@@ -9,9 +9,9 @@ import secrets
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dsl.localtime import is_zone
@@ -207,6 +207,16 @@ class Settings(BaseSettings):
     def _senders(cls, text: str) -> str:
         Prefixes(text)
         return text
+
+    @model_validator(mode="after")
+    def _whole_clock(self) -> Self:
+        """A scale without its two moments would silently be none, and a journey of a month take a month."""
+        given = (self.time_real_origin is not None, self.time_origin is not None)
+        if given != (True, True) and (self.time_scale != 1 or any(given)):
+            raise ValueError(
+                "PARCOURS_TIME_SCALE, PARCOURS_TIME_REAL_ORIGIN and PARCOURS_TIME_ORIGIN go together: set all three, or none"
+            )
+        return self
 
     @property
     def database_url(self) -> str:

@@ -22,8 +22,9 @@ from dsl.crontab import last_met
 from dsl.ir import IR, Every
 from dsl.localtime import clock_time, local_moment, zone_of
 from engine import customers, endings, facts, queueing
+from engine.cohorts import Joining, form_cohorts, joined, over, to_join
 from engine.db import Database, chunked, table
-from engine.enrolments import Applicant, Joining, enter, form_cohorts, joined, over, to_join
+from engine.enrolments import Applicant, enter
 from engine.settings import Settings
 from engine.tables import Journey, JourneyToggle
 from workers.cohort import fresh_input, newcomers

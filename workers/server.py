@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from temporalio.client import Client
@@ -22,11 +23,17 @@ from temporalio.service import RPCError
 
 from engine.errors import EngineError
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover  # Windows has none: there nobody is looked for
+    fcntl = None
+
 __all__ = ["EmbeddedServer", "free_port"]
 
 _log = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
 _UP = b"Temporal Server:"  # its banner, which it writes when all its services are up
+_LOCK = "temporal.lock"  # locked by the server while it lives; holds its process id
 _TRIES = 3  # starts, before it is said not to come up
 _WITHIN = 300.0  # seconds within which its ends are counted
 _PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds before it is started again: the first time, and at most
@@ -106,6 +113,20 @@ class EmbeddedServer:
             raise
         threading.Thread(target=self._watch, args=(process,), name="temporal-watch", daemon=True).start()
 
+    async def end_orphan(self) -> None:
+        """End the server of this folder which somebody killed left behind: two on one file would undo each other's work.
+
+        To be called by whoever knows that nobody else uses the folder. A server holds a lock file while it lives, so the
+        process id written there is a server's and no stranger's.
+        """
+        path = self.folder / _LOCK
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            until = time.monotonic() + _STOPPING
+            while _held(path) and (pid := path.read_bytes()).isdigit() and time.monotonic() < until:
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), number)
+                await asyncio.sleep(0.1)
+
     async def stop(self) -> None:
         """End the server, and wait until it is gone."""
         with self._turn:
@@ -169,15 +190,20 @@ class EmbeddedServer:
         arguments += ["--db-filename", str(self.folder / "temporal.db"), "--log-level", "error"]
         arguments += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={self._synchronous}"]
         arguments += ["--ui-port", str(self._ui_port)] if self._ui_port is not None else ["--headless"]
-        with (self.folder / "temporal.log").open("ab") as output:
-            return subprocess.Popen(  # noqa: S603  # the program of the wheel, with our arguments
+        with (self.folder / "temporal.log").open("ab") as output, (self.folder / _LOCK).open("wb", buffering=0) as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            process = subprocess.Popen(  # noqa: S603  # the program of the wheel, with our arguments
                 [program("temporal"), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env={**os.environ, "GOGC": os.environ.get("GOGC", "400")},
+                pass_fds=(lock.fileno(),),  # the lock lives as long as the server does
                 start_new_session=True,  # Ctrl-C is ours to handle: the worker must stop before its server does
             )
+            lock.write(str(process.pid).encode())
+            return process
 
     async def _brought_up(self, deadline: float) -> subprocess.Popen[bytes]:
         """Start it, and again where it ends as it comes up: one of the ports that it finds for itself may be taken."""
@@ -257,6 +283,18 @@ class EmbeddedServer:
             f"the embedded Temporal server on {self.address} {why}: it stays down; its log ends:\n{self.log_tail()}",
         )
         _log.error("%s", self.given_up)
+
+
+def _held(path: Path) -> bool:
+    """Whether some process holds the lock file."""
+    if fcntl is None or not path.exists():
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _how(code: int) -> str:

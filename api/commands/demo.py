@@ -27,6 +27,7 @@ def demo(
 
     from api.demo.shop import DataMissingError
     from api.demo.stage import NotOursError, Play, play
+    from dsl.problems import Problems
 
     console = Console()
     what = Play(
@@ -40,5 +41,8 @@ def demo(
         code = play(what, console)
     except (DataMissingError, NotOursError) as error:
         console.print(f"[bold red]error:[/] {error}")
+        code = 2
+    except Problems as problems:
+        typer.echo(f"{problems}\n", err=True)
         code = 2
     raise typer.Exit(code)

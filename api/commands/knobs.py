@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.journeys import Name, Why, who
+from api.commands.operating import Name, Why, who
 
 __all__ = ["knobs", "turn"]
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -76,20 +77,19 @@ def _log() -> None:
 
 
 async def _until_told(work: Work, settings: Settings | None = None) -> None:
-    """Do `work` until SIGINT or SIGTERM asks for the end; it is told by the event, and finishes in order."""
+    """Do `work` until a signal (Ctrl-C, SIGTERM, a closed terminal) asks for the end: it is told, and finishes in order."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     await work(settings or Settings(), stop)
 
 
 async def _local(settings: Settings, stop: asyncio.Event) -> None:
-    from urllib.parse import urlsplit
-
     import uvicorn
     from starlette.applications import Starlette
 
+    from api.stand_ins import stand_ins
     from workers.local.gateway import gateway
     from workers.local.post_office import post_office
     from workers.local.sink import Sink
@@ -97,13 +97,15 @@ async def _local(settings: Settings, stop: asyncio.Event) -> None:
     def serve(app: Starlette, port: int) -> uvicorn.Server:
         return uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
 
-    texts = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
-    servers = [serve(texts, urlsplit(settings.sms_url).port or 8025)]
-    printer = urlsplit(settings.letter_provider)
-    if printer.hostname in {"127.0.0.1", "localhost"} and printer.port is not None:
-        letters = post_office(settings.data / "post", settings.letter_token.get_secret_value())
-        servers.append(serve(letters, printer.port))
-    with Sink(settings.data / "sink", port=settings.smtp_port):
+    ports = stand_ins(settings)
+    servers: list[uvicorn.Server] = []
+    if (port := ports.get("sms_url")) is not None:
+        texts = gateway(settings.data / "sms.jsonl", settings.sms_account, settings.sms_token.get_secret_value())
+        servers.append(serve(texts, port))
+    if (port := ports.get("letter_provider")) is not None:
+        servers.append(serve(post_office(settings.data / "post", settings.letter_token.get_secret_value()), port))
+    port = ports.get("smtp_port")
+    with Sink(settings.data / "sink", port=port) if port is not None else nullcontext():
         serving = [asyncio.create_task(server.serve()) for server in servers]  # they take the signals, and end by them
         told = asyncio.create_task(stop.wait())
         await asyncio.wait({*serving, told}, return_when=asyncio.FIRST_COMPLETED)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands.journeys import who
+from api.commands.operating import who
 
 __all__ = ["app"]
 

@@ -20,7 +20,7 @@ def sms(
     """Count and price text messages before they are sent: characters, alphabet, messages, cost; one line a language."""
     from phonenumbers import country_code_for_region
 
-    from api.commands.journeys import checked
+    from api.commands.authored import checked
     from engine.settings import Settings
     from engine.sms.check import sms_costs
     from engine.templating.checking import uses_of

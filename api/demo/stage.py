@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from api.demo.shop import OPENING, open_shop
 from api.demo.summary import Summary, summarise
 from api.demo.surface import Surface
 from api.stack import Stack
+from dsl.loading import Loaded
 from dsl.loading import load as load_journeys
 from engine import journeys, keys
 from engine.clock import Clock
@@ -98,8 +100,12 @@ def demo_settings(play: Play, begins: datetime) -> Settings:
 
 
 def play(what: Play, console: Console) -> int:
-    """Play, report, write the files. Returns the exit code: 0, or 1 where the books don't balance."""
+    """Play, report, write the files. Returns the exit code: 0, or 1 where the books don't balance.
+
+    Raises Problems where a journey is not sound, and NotOursError; nothing is made then.
+    """
     began = time.monotonic()
+    sound = load_journeys(what.journeys)
     _fresh(what.data)
     shop = open_shop(small=what.small)
     database = Database(f"sqlite:///{what.data / 'parcours.db'}")
@@ -110,7 +116,7 @@ def play(what: Play, console: Console) -> int:
     console.print(f"{len(people):,} households and {lines:,} purchase lines are in after {loading:.1f} s")
     settings = demo_settings(what, datetime.now(UTC) + timedelta(seconds=8))
     key = keys.create(database, "demo", ["ingest", "read", "tasks", "operate"])
-    _publish(database, settings)
+    _publish(database, settings, sound)
     happenings = story(shop.baskets(OPENING + timedelta(days=what.days)), what.seed)
     ledger = Ledger(what.out / "ledger.jsonl")
     try:
@@ -139,11 +145,11 @@ def _fresh(folder: Path) -> None:
     (folder / MARK).touch()
 
 
-def _publish(database: Database, settings: Settings) -> None:
-    """Publish every journey of the folder, off, each template's source kept beside."""
+def _publish(database: Database, settings: Settings, sound: Sequence[Loaded]) -> None:
+    """Publish every journey, off, each template's source kept beside."""
     templates = Templates.of(settings)
     now = settings.clock.now()
-    for found in load_journeys(settings.journeys):
+    for found in sound:
         used = [
             templates.find(state.template, state.kind, language)
             for state in found.ir.states

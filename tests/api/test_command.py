@@ -130,6 +130,12 @@ def test_a_key_is_printed_once_and_works(project: Path) -> None:
         (["import", "orders", "none.csv"], {}, 1, "none.csv can't be read: No such file"),
         (["key", "create", "shop", "-s", "root"], {}, 1, "one or more of ingest, read"),
         (["key", "list"], {"PARCOURS_PORT": "abc"}, 1, "PARCOURS_PORT"),
+        (
+            ["key", "list"],
+            {"PARCOURS_TIME_SCALE": "60"},
+            1,
+            "a setting can't be used: PARCOURS_TIME_SCALE, PARCOURS_TIME_REAL",
+        ),
         (["key", "list"], {"PARCOURS_DATABASE": "postgresql://127.0.0.1:1/x"}, 1, "the database can't be used"),
         (["key", "list"], {"PARCOURS_DATABASE": "nonsense"}, 1, "PARCOURS_DATABASE"),
         (["check", "none"], {}, 1, "none"),

@@ -1,8 +1,8 @@
 """Records the histories that `test_L4_every_recorded_history_replays` replays: run it once for a release, never for a change.
 
-`python tests/workers/record_history.py NAME` plays a small journey with every kind of box, answers, joins, retries and sends
-that are put off on an embedded server, and writes `tests/histories/NAME-*.json`. Old files stay: each stands for customers
-who may still be under way.
+`python tests/workers/record_history.py NAME` plays a small journey with every kind of box, answers, joins, retries, a stop, new
+runs and sends that are put off on an embedded server, and writes `tests/histories/NAME-*.json`, one for each run. Old files
+stay: each stands for customers who may still be under way.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ from dsl import (  # noqa: E402
 )
 from dsl.ir_json import to_json  # noqa: E402
 from engine.db import Database  # noqa: E402
+from engine.endings import end  # noqa: E402
 from engine.settings import Settings  # noqa: E402
 from engine.tables import Enrolment, Message  # noqa: E402
 from workers.local.sink import Sink  # noqa: E402
@@ -126,7 +127,7 @@ async def play(name: str) -> None:
         with Sink(folder / "var" / "sink") as sink:
             settings = Settings(
                 data=folder / "var", journeys=folder / "journeys", temporal_address=server.address, smtp_port=sink.port,
-                tick=0.05, grace=0.1, time_scale=86400, time_real_origin=now, time_origin=now,
+                history_events=250, tick=0.05, grace=0.1, time_scale=86400, time_real_origin=now, time_origin=now,
             )  # fmt: skip
             database = Database(settings.database_url)
             database.migrate()
@@ -163,6 +164,9 @@ async def _life(engine: Engine) -> None:
         engine.tell("call.interested" if number % 2 else "call.not_reached", message.customer_id, key=message.key)
     engine.tell("shop.purchased", people[9], total=10)
     engine.tell("consent.withdrawn", people[10])
+    (stopped,) = engine.rows(Enrolment, customer_id=people[11])
+    with engine.database.write() as conn:
+        end(conn, [stopped.id], "erased", engine.now())
     await engine.until(lambda: sum(not row.ended_at for row in engine.rows(Enrolment)) <= 2)
     for customer in people[:2]:
         engine.tell("shop.purchased", customer, total=10)

@@ -17,8 +17,9 @@ from dsl import Api, Arrows, Call, Feed, Final, Goal, Journey, Shop, after, alwa
 from dsl.compile import compile_journey
 from dsl.ir import IR, Reentry
 from engine import endings, queueing
+from engine.cohorts import form_cohorts, to_join
 from engine.db import Database, table
-from engine.enrolments import Applicant, enter, form_cohorts, to_join
+from engine.enrolments import Applicant, enter
 from engine.gate import Candidate, judge
 from engine.journeys import books, switch
 from engine.paths import refusals

@@ -37,8 +37,9 @@ from dsl.compile import compile_journey
 from dsl.ir import Every, Reentry
 from dsl.ir_json import from_json
 from dsl.step import chart
+from engine.cohorts import form_cohorts, joined, over, to_join
 from engine.db import Database, table
-from engine.enrolments import Applicant, enter, form_cohorts, joined, over, to_join
+from engine.enrolments import Applicant, enter
 from engine.journeys import books, switch
 from engine.paths import path
 from engine.settings import Settings
@@ -113,6 +114,13 @@ async def test_L4_every_recorded_history_replays(file: Path) -> None:
     kept = json.loads(await asyncio.to_thread(file.read_text))
     REGISTRY.add(chart(from_json(kept["ir"])))
     await _replay(WorkflowHistory.from_json(kept["id"], kept["history"]))
+
+
+def test_L4_what_is_recorded_has_joins_answers_stops_and_new_runs() -> None:
+    kept = "".join(file.read_text() for file in HISTORIES.glob("*.json"))
+    for signal in ("join", "answers", "stop"):
+        assert f'"signalName": "{signal}"' in kept
+    assert '"continuedExecutionRunId": "' in kept
 
 
 async def _replay(history: WorkflowHistory) -> None:

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from kit.command import invoke
 from rich.console import Console
 
 from api.demo.stage import NotOursError, Play, play
@@ -41,3 +42,13 @@ def test_a_folder_that_is_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(NotOursError, match="name another folder"):
         play(Play(tmp_path, JOURNEYS, small=True), Console(file=StringIO()))
     assert (tmp_path / "data" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_broken_journey_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    broken = tmp_path / "journeys"
+    broken.mkdir()
+    (broken / "half.py").write_text("from dsl import Journey\n\nclass Half(Journey:\n")
+    for folder, code in ((broken, "J1"), (tmp_path / "nowhere", "J145")):
+        done = invoke("demo", "--small", "--out", str(tmp_path / "out"), "--journeys", str(folder))
+        assert (done.exit_code, f"error[{code}" in done.stderr) == (2, True), done.output
+    assert not (tmp_path / "out").exists()
