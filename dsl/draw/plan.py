@@ -13,11 +13,20 @@ from dsl.draw.typeface import clean, width, wrap
 from dsl.draw.words import arrow_words, entry_words, spaced
 from dsl.ir import ENDS, IR, After, Arrow, Stage, Until
 
-__all__ = ["Marks", "graph_of"]
+__all__ = ["Figure", "Marks", "graph_of"]
 
 _ENTRY = "start-here"
 """The box where everyone enters; with a hyphen, so that no state has its name."""
 _LABEL_ROOM, _LOOP_ROOM, _FRAME_ROOM = 176.0, 128.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number at an arrow: as it is written, what is told of it, and the share of all customers that it comes to."""
+
+    said: str
+    told: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,12 @@ class Marks:
     captions: tuple[Caption, ...] | None = None
     starts: Mapping[str, Mark] = field(default_factory=dict[str, Mark])
     """Where everyone enters, if that has changed."""
-    start: Words | None = None
-    """What stands beside the way in."""
-    weights: Mapping[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
-    """By owner and place, as `arrows`: the share of all customers who take the arrow."""
-    tips: Mapping[tuple[str, int] | str, str] = field(default_factory=dict[tuple[str, int] | str, str])
-    """What is told beside: of arrows by owner and place, of boxes by their state."""
+    figures: Mapping[tuple[str, int], Figure] = field(default_factory=dict[tuple[str, int], Figure])
+    """By owner and place, as `arrows`: what is counted there."""
+    start: Figure | None = None
+    """What is counted where everyone enters."""
+    tips: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What is told of a box beside, by its state."""
 
 
 def graph_of(ir: IR, marks: Marks | None = None) -> Graph:
@@ -71,12 +80,12 @@ class _Plan:
         self._boxes.append(Box(_ENTRY, START, "", (), 16, 16, clean(entry_words(self._ir.entry))))
         starts = self._marks.starts or {self._ir.start.name: ""}
         for name, mark in starts.items():
-            words = (Words("enters", mark=mark),) if mark else () if self._marks.start is None else (self._marks.start,)
+            words = (Words("enters", mark=mark),) if mark else ()
             first = "arrow-start" if name == self._ir.start.name else f"arrow-start-{name}"
-            tip = "where everyone enters"
-            whole = None if self._marks.start is None else 1.0
-            main = name == self._ir.start.name
-            self._edges.append(Edge(first, _ENTRY, name, words, tip, main=main, mark=mark, weight=whole))
+            edge = Edge(
+                first, _ENTRY, name, words, "where everyone enters", main=name == self._ir.start.name, mark=mark
+            )
+            self._edges.append(edge if self._marks.start is None else _counted(edge, self._marks.start))
 
     def _draw_states(self) -> None:
         ir = self._ir
@@ -151,8 +160,8 @@ class _Plan:
         origin = spaced(source) if state is not None else spaced(owner) or "anywhere"
         to = arrows[places[0]].to
         tip = [f"{origin} → {spaced(to)}: {'; '.join(words.text or 'then' for words in said)}"]
-        tip += [told for place in places if (told := self._marks.tips.get((owner, place))) is not None]
-        weights = [share for place in places if (share := self._marks.weights.get((owner, place))) is not None]
+        figures = [figure for place in places if (figure := self._marks.figures.get((owner, place))) is not None]
+        tip += [f"{words.text or 'then'}: {figure.told}" for words, figure in zip(said, figures, strict=False)]
         marks: set[Mark] = {words.mark for words in said}
         return Edge(
             f"arrow-{source}-{to}",
@@ -164,7 +173,7 @@ class _Plan:
             main=main,
             mark=marks.pop() if len(marks) == 1 else "changed",
             arrows=tuple(self._first[owner] + place for place in places),
-            weight=sum(weights) if weights else None,
+            weight=sum(figure.share for figure in figures) if figures else None,
         )
 
     def _arrows(self, owner: str) -> Sequence[Arrow]:
@@ -179,7 +188,14 @@ class _Plan:
         if marked is not None:
             return marked
         sign = "knob" if (owner, place) in self._tuned else "late" if arrow.late else ""
-        return (Words(clean(arrow_words(arrow, self._ir.by_name.get(owner))), sign),)
+        words = Words(clean(arrow_words(arrow, self._ir.by_name.get(owner))), sign)
+        figure = self._marks.figures.get((owner, place))
+        return (words if figure is None else replace(words, number=figure.said),)
+
+
+def _counted(edge: Edge, figure: Figure) -> Edge:
+    """The way in, with how many come."""
+    return replace(edge, words=(Words("", number=figure.said),), tip=f"{edge.tip}: {figure.told}", weight=figure.share)
 
 
 def _first(ir: IR) -> dict[str, int]:
