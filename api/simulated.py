@@ -9,9 +9,9 @@ from rich.text import Text
 
 from dsl.draw.signs import GLYPHS
 from dsl.ir import ENDS
-from engine.simulation.results import Estimate, Load, Result
+from engine.simulation.results import Load, Result, number
 
-__all__ = ["number", "show"]
+__all__ = ["show"]
 
 
 def show(result: Result, source: str, *, days: bool = False) -> None:
@@ -30,10 +30,10 @@ def show(result: Result, source: str, *, days: bool = False) -> None:
     )
     console.print(_arrows(result))
     console.print(_channels(result))
-    console.print(f"Messages a customer gets: {_of(result.contacts, 2)} on the mean; {_distribution(result)}")
+    console.print(f"Messages a customer gets: {result.contacts:2} on the mean; {_distribution(result)}")
     if result.held_out.mean:
-        console.print(f"Held out, and so not written to: {_of(result.held_out)}")
-    console.print(f"From entry to end: {_of(result.days, 1)} days on the mean")
+        console.print(f"Held out, and so not written to: {result.held_out}")
+    console.print(f"From entry to end: {result.days:1} days on the mean")
     for load in result.loads:
         console.print(_load(load))
     if days and result.loads:
@@ -41,20 +41,8 @@ def show(result: Result, source: str, *, days: bool = False) -> None:
         console.print(_days(result))
 
 
-def number(value: float, digits: int = 0) -> str:
-    """A number as it is read: `2,508`."""
-    return f"{value:,.{digits}f}"
-
-
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _of(estimate: Estimate, digits: int = 0) -> str:
-    """A mean with its interval: `2,508 (2,421–2,596)`."""
-    if estimate.low == estimate.high:
-        return number(estimate.mean, digits)
-    return f"{number(estimate.mean, digits)} ({number(estimate.low, digits)}–{number(estimate.high, digits)})"
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:
@@ -71,7 +59,7 @@ def _boxes(result: Result) -> Table:
         sends = bool(box.sent)
         found.add_row(
             f"{GLYPHS[box.kind]} {box.name}",
-            _of(box.entered),
+            str(box.entered),
             f"{box.entered.mean / result.customers:.1%}",
             number(box.days, 1) if box.days else "",
             "\n".join(number(sent.mean) for sent in box.sent.values()),
@@ -81,7 +69,7 @@ def _boxes(result: Result) -> Table:
     for box in result.boxes:
         if box.under_way.mean:
             share = f"{box.under_way.mean / result.customers:.1%}"
-            found.add_row(f"  still in {box.name} after 3 years", _of(box.under_way), share)
+            found.add_row(f"  still in {box.name} after 3 years", str(box.under_way), share)
     return found
 
 
@@ -102,7 +90,7 @@ def _arrows(result: Result) -> Table:
     before = None
     for flow, words in zip(result.flows, result.words(), strict=True):
         owner = flow.owner or "anywhere"
-        found.add_row(owner if owner != before else "", Text(words), flow.arrow.to, _of(flow.taken))
+        found.add_row(owner if owner != before else "", Text(words), flow.arrow.to, str(flow.taken))
         before = owner
     return found
 
@@ -110,20 +98,22 @@ def _arrows(result: Result) -> Table:
 def _channels(result: Result) -> Table:
     found = _table("Messages and their cost, in currency units", "channel", "messages", "cost")
     for channel in result.channels:
-        found.add_row(channel.name, _of(channel.sent), _of(channel.cost, 2))
+        found.add_row(channel.name, str(channel.sent), f"{channel.cost:2}")
     found.add_section()
-    found.add_row("all", "", _of(result.cost, 2))
+    found.add_row("all", "", f"{result.cost:2}")
     found.add_row("a customer", "", number(result.cost.mean / result.customers, 4))
     return found
 
 
 def _load(load: Load) -> str:
     what = f"Calls of queue {load.queue!r}" if load.channel == "call" else "Letters"
-    said = f"{what}: {_of(load.total)}, on the fullest day {_of(load.peak)}"
+    said = f"{what}: {load.total}, on the fullest day {load.peak}"
     if load.capacity is None:
         return said + ("; no capacity is given" if load.channel == "call" else "")
     assert load.over is not None and load.left is not None, load.queue  # noqa: S101, PT018  # they come with a capacity
-    return f"{said}; the centre makes {load.capacity:g} a day: too few on {_of(load.over, 1)} days, up to {_of(load.left)} left over"
+    return (
+        f"{said}; the centre makes {load.capacity:g} a day: too few on {load.over:1} days, up to {load.left} left over"
+    )
 
 
 def _days(result: Result) -> Table:
@@ -131,6 +121,6 @@ def _days(result: Result) -> Table:
     found = _table("By day", "day", *names)
     last = max(len(load.days) for load in result.loads)
     for day in range(last):
-        cells = [_of(load.days[day], 1) if day < len(load.days) else "" for load in result.loads]
+        cells = [f"{load.days[day]:1}" if day < len(load.days) else "" for load in result.loads]
         found.add_row(str(day + 1), *cells)
     return found

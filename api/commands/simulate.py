@@ -131,10 +131,9 @@ def _print_json(result: Result, rates: ResponseModel, source: str) -> None:
 
 
 def _drawn(result: Result, suffix: str) -> bytes:
-    from dsl.draw.svg import svg
+    from engine.simulation.picture import flow_svg
 
-    said = f"expected of {result.customers:,} customers"
-    picture = svg(result.ir, counts=result.counts(), version=said)
+    picture = flow_svg(result)
     if suffix == ".svg":
         return picture.encode()
     from engine.png import png

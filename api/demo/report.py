@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from api.demo.summary import Revenue, Summary
 from dsl.draw import svg
 from engine import journeys
+from engine.arrivals import arrivals
 from engine.db import Database, table
 from engine.letters import post
 from engine.letters import runs as print_runs
@@ -78,7 +79,8 @@ def write(summary: Summary, database: Database, settings: Settings, folder: Path
     keep("summary.json", (json.dumps(summary.to_json(), indent=2, ensure_ascii=False) + "\n").encode())
     with database.read() as conn:
         for name, count in summary.journeys.items():
-            picture = svg(journeys.load_ir(conn, count.hash), counts=count.passed, version=f"v{count.version}")
+            ir = journeys.load_ir(conn, count.hash)
+            picture = svg(ir, counts=count.passed, taken=arrivals(conn, ir), version=f"v{count.version}")
             keep(f"{name}.svg", picture.encode())
             keep(f"{name}.png", png(picture))
         letter = _some_letter(conn, settings)

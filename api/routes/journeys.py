@@ -204,10 +204,12 @@ def picture(
     """The journey as drawn, with the counts of real customers. The newest version counts everybody; `version` its own."""
     from dsl.draw import svg  # noqa: PLC0415  # the layout engine: most calls draw nothing
     from engine import paths  # noqa: PLC0415  # as above
+    from engine.arrivals import arrivals  # noqa: PLC0415  # as above
 
     with here.database.read() as conn:
         ir, digest, number = _version(conn, name, version)
         counts = journeys.counts(conn, name, digest)
+        taken = arrivals(conn, ir, digest)
         way = None
         if customer_id is not None:
             enrolments = paths.path(conn, customer_id, name)
@@ -215,7 +217,7 @@ def picture(
                 raise ApiError(404, "never_entered", f"customer {customer_id!r} was never in journey {name!r}")
             way = [step.state for step in enrolments[0].steps]
             counts = {}
-    drawn = svg(ir, counts=counts, path=way, version=f"version {number}", theme=theme)
+    drawn = svg(ir, counts=counts, taken=taken, path=way, version=f"version {number}", theme=theme)
     tag = f'"{sha256(drawn.encode()).hexdigest()[:32]}"'
     headers = {
         "ETag": tag,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near, plain_crossings
-from dsl.draw.placed import Placed, Route
+from dsl.draw.placed import Placed, Route, headless
 
 __all__ = ["Board", "Troubles"]
 
@@ -14,6 +14,8 @@ Troubles = tuple[int, int, int]
 """To how many things a route comes nearer than each of three distances: touching, close, and without air."""
 _AIRS = (3.0, 6.0, 9.0)
 _FAR = _AIRS[-1]
+_WITHIN = -1.0
+"""A line begins and ends on the outlines of its boxes, and runs within neither."""
 _ASIDE = 5.0
 """How much farther a line should keep from a frame's side than from another line."""
 _WIDEST_FIRST = tuple(enumerate(_AIRS))[::-1]
@@ -46,12 +48,14 @@ class Board:
         line, label = route.line, route.label
         left, top, right, bottom = _reach(route)
         region = (left - _FAR, top - _FAR, right + _FAR, bottom + _FAR)
-        lost = int(label is not None and not label.crossed_by(line))
+        lost = (label is not None and not label.crossed_by(line)) + headless(line)
         found = [lost, lost, lost]
         for box, kept in self.boxes.items():
             rect = moved.get(box, kept) if moved is not None else kept
             if _apart(rect.bounds, region):
                 continue
+            if box in ends and rect.crossed_by(line, _WITHIN):
+                found = [met + 1 for met in found]
             for at, air in _WIDEST_FIRST:
                 met = (box not in ends and rect.crossed_by(line, air)) + (label is not None and label.meets(rect, air))
                 if not met:

@@ -19,12 +19,14 @@ def captions_of(ir: IR) -> Iterator[Caption]:
         yield Caption("goal", clean(goal_words(ir)))
     yield Caption("terms", clean(" · ".join(term_words(ir).values())))
     tuned = {place for knob in ir.knobs for owner, place, _ in knob.uses if not owner}
+    first = sum(len(state.arrows) for state in ir.states)
     for place, arrow in enumerate(ir.anywhere):
-        yield anywhere_caption(arrow, "knob" if place in tuned else "")
+        yield anywhere_caption(arrow, "knob" if place in tuned else "", first + place)
     for knob in ir.knobs:
         yield Caption("tunable", clean(knob_words(knob)), sign="knob")
 
 
-def anywhere_caption(arrow: Arrow, sign: str = "") -> Caption:
+def anywhere_caption(arrow: Arrow, sign: str = "", number: int = -1) -> Caption:
     """An arrow from anywhere, as a caption."""
-    return Caption("from anywhere", clean(f"{arrow_words(arrow, None)} → {spaced(arrow.to)}"), arrow.to, sign)
+    said = clean(f"{arrow_words(arrow, None)} → {spaced(arrow.to)}")
+    return Caption("from anywhere", said, arrow.to, sign, arrow=number)

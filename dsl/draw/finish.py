@@ -11,7 +11,7 @@ from math import sqrt
 from dsl.draw.board import Board, Troubles
 from dsl.draw.geometry import Point, Rect, tidy
 from dsl.draw.graph import START, Edge, Graph
-from dsl.draw.placed import DIAMONDS, Placed, Route
+from dsl.draw.placed import DIAMONDS, HEAD, Placed, Route, headless
 from dsl.ir import ENDS
 
 __all__ = ["finished", "joined", "lettered"]
@@ -32,7 +32,7 @@ def finished(graph: Graph, placed: Placed, *, tightly: bool = True) -> Placed:
     """The drawing as the engine gave it, made fit to be seen; not `tightly`: with its lines left where they are."""
     board = Board(placed)
     tight = (_side_exits, _straightened, _under_their_arrows, _raised, _stretched) if tightly else ()
-    for step in (_eased, *tight, _looped, _headed, _outlined):
+    for step in (_eased, *tight, _side_entries, _looped, _headed, _outlined):
         step(graph, board)
     return board.placed()
 
@@ -206,6 +206,33 @@ def _stretched(graph: Graph, board: Board) -> None:
             if _no_worse(_troubles(edge, option, board), now):
                 board.place(edge.id, option)
                 break
+
+
+def _side_entries(graph: Graph, board: Board) -> None:
+    """Let lines that have no room for their heads end at a side of their box, where they come from there."""
+    for edge in graph.edges:
+        route = board.routes.get(edge.id)
+        if route is None or len(route.line) < 4 or not headless(route.line):
+            continue
+        now = _troubles(edge, route, board)
+        for option in _into_the_side(route, board.boxes[edge.target]):
+            met = _troubles(edge, option, board)
+            if _no_worse(met, now) and met[0] < now[0]:
+                board.place(edge.id, option)
+                break
+
+
+def _into_the_side(route: Route, box: Rect) -> Iterator[Route]:
+    """The route with its last three pieces, up or down, along and on, as two: up or down, and into the side."""
+    x, start = route.line[-4]
+    side = box.x if x < box.x else box.right
+    if route.line[-3][0] != x or box.x - HEAD < x < box.right + HEAD:
+        return
+    label = route.label
+    for y in (box.centre[1], box.centre[1] + _CORNER, box.centre[1] - _CORNER):
+        line = (*route.line[:-3], (x, y), (side, y))
+        if abs(y - start) > _LAST and (label is None or label.crossed_by(line)):
+            yield replace(route, line=line)
 
 
 def _longer_ends(route: Route) -> Iterator[Route]:

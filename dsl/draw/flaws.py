@@ -8,11 +8,14 @@ from typing import Literal
 
 from dsl.draw.geometry import Bounds, Line, Rect, bounds_of, crossings, neighbours
 from dsl.draw.graph import Edge, Graph
-from dsl.draw.placed import Placed
+from dsl.draw.placed import Placed, headless
+from dsl.ir import CHANNELS
 
 __all__ = ["flaws", "score"]
 
 _AIR, _CLOSE = 3.0, 6.0
+_WITHIN = -4.0
+"""How far a line may reach into its own box, as it does at a round corner."""
 
 
 def score(graph: Graph, placed: Placed) -> tuple[float, ...]:
@@ -27,10 +30,19 @@ def score(graph: Graph, placed: Placed) -> tuple[float, ...]:
 
 def flaws(graph: Graph, placed: Placed) -> Iterator[str]:
     """What touches something that it should not, and what is away from where it belongs."""
+    kinds = {box.id: box.kind for box in graph.boxes}
     for edge in graph.edges:
         route = placed.routes[edge.id]
         if route.label is not None and not route.label.crossed_by(route.line, _CLOSE):
             yield f"the label of {edge.id} is away from its line"
+        if headless(route.line):
+            yield f"{edge.id} has no room for its head"
+        for end in dict.fromkeys((edge.source, edge.target)):
+            box = placed.boxes[end]
+            if any(box.holds(point) for point in route.line[1:-1]) or (
+                kinds[end] in CHANNELS and box.crossed_by(route.line, _WITHIN)
+            ):
+                yield f"{edge.id} runs within its own box {end}"
     things = list(_things(graph, placed))
     for one, other in neighbours([thing.bounds for thing in things], _AIR):
         if _clash(things[one], things[other]) or _clash(things[other], things[one]):

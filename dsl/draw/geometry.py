@@ -18,6 +18,7 @@ __all__ = [
     "near",
     "neighbours",
     "plain_crossings",
+    "squared",
     "tidy",
 ]
 
@@ -26,6 +27,8 @@ Line = tuple[Point, ...]
 """A polyline; its segments are horizontal or vertical."""
 Bounds = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+_STEP = 2.0
+"""A step in a line that is no longer than this looks like a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Rect:
             and self.y < other.y + other.height + air
             and other.y < self.y + self.height + air
         )
+
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies within, not on a side."""
+        return self.x < point[0] < self.right and self.y < point[1] < self.bottom
 
     def encloses(self, other: Rect) -> bool:
         """Whether all of the other lies within."""
@@ -103,6 +110,34 @@ def tidy(points: Sequence[Point]) -> Line:
         else:
             found.append(point)
     return tuple(found)
+
+
+def squared(points: Sequence[Point]) -> list[Point]:
+    """The line with each piece upright or level, whichever it nearly was; steps too small to be seen are taken out.
+
+    Pieces one behind the other that go the same way lie where the first or last point of the whole line does, if that is
+    among them, else where the longest of them did.
+    """
+    runs: list[tuple[bool, list[tuple[Point, Point]]]] = []
+    for start, end in pairwise(points):
+        across, down = abs(end[0] - start[0]), abs(end[1] - start[1])
+        if across + down <= _STEP:
+            continue
+        upright = across < down
+        if not runs or runs[-1][0] != upright:
+            runs.append((upright, []))
+        runs[-1][1].append((start, end))
+    if not runs:
+        return [points[0], points[-1]]
+    at = [
+        _lies_at(pieces, upright, first=run == 0, last=run == len(runs) - 1)
+        for run, (upright, pieces) in enumerate(runs)
+    ]
+    corners = [(at[run], at[run + 1]) if runs[run][0] else (at[run + 1], at[run]) for run in range(len(runs) - 1)]
+    (x, y), (to_x, to_y) = points[0], points[-1]
+    start = (at[0], y) if runs[0][0] else (x, at[0])
+    end = (at[-1], to_y) if runs[-1][0] else (to_x, at[-1])
+    return [start, *corners, end]
 
 
 def near(one: Line, other: Line, air: float = 0.01) -> int:
@@ -168,6 +203,17 @@ def bounds_of(line: Line) -> Bounds:
     """The line's frame."""
     xs, ys = zip(*line, strict=True)
     return (min(xs), min(ys), max(xs), max(ys))
+
+
+def _lies_at(pieces: Sequence[tuple[Point, Point]], upright: bool, *, first: bool, last: bool) -> float:
+    """Where pieces that go one way lie: upright ones across, level ones down."""
+    axis = 0 if upright else 1
+    long = max(pieces, key=lambda piece: abs(piece[1][1 - axis] - piece[0][1 - axis]))
+    if first and last:
+        return (long[0][axis] + long[1][axis]) / 2
+    if first:
+        return pieces[0][0][axis]
+    return pieces[-1][1][axis] if last else (long[0][axis] + long[1][axis]) / 2
 
 
 def _straight(a: Point, b: Point, c: Point) -> bool:

@@ -11,6 +11,7 @@ from dsl.draw.typeface import width
 __all__ = [
     "ANYWHERE",
     "FROM_WITHIN",
+    "GAP",
     "LABEL",
     "LINE",
     "SIGN",
@@ -34,6 +35,8 @@ LINE = 15.5
 """The height of a line of an arrow's words, or of what stands below a box's name."""
 SIGN = 17.0
 """The room of a small sign before a line of words."""
+GAP = 6.0
+"""The room between words and their number."""
 START, ANYWHERE = "start", "anywhere"
 """Kinds of the boxes that are no states: where all come in, and where an arrow from anywhere comes from."""
 
@@ -55,6 +58,8 @@ class Words:
     mark: Mark = ""
     follows: bool = False
     """It goes on where the line above ended."""
+    number: str = ""
+    """How many, behind the words and plainer to see than they are."""
 
     @property
     def before(self) -> str:
@@ -63,6 +68,10 @@ class Words:
 
     def width(self, size: float) -> float:
         """How wide it is in pixels, at a font size in pixels."""
+        return self.text_width(size) + (GAP if self.number and self.text else 0) + width(self.number, size, bold=True)
+
+    def text_width(self, size: float) -> float:
+        """The same without the number."""
         return width(self.before + self.text, size) + (SIGN if self.sign else 0)
 
 
@@ -96,6 +105,10 @@ class Edge:
     main: bool = False
     """On the way that most customers are meant to take: drawn straight where it can be."""
     mark: Mark = ""
+    arrows: tuple[int, ...] = ()
+    """The journey's arrows that it is, by their numbers."""
+    weight: float | None = None
+    """The share of all customers who go this way, for its thickness."""
 
     @property
     def size(self) -> tuple[float, float]:
@@ -105,13 +118,18 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A line at the top: what it is about, and what it says. `state` is where an arrow from anywhere leads."""
+    """A line at the top: what it is about, and what it says. `state` is where an arrow from anywhere leads.
+
+    `arrow` is that arrow's number, `tip` what is told of it.
+    """
 
     about: str
     text: str
     state: str = ""
     sign: str = ""
     mark: Mark = ""
+    arrow: int = -1
+    tip: str = ""
 
 
 @dataclass(frozen=True, slots=True)

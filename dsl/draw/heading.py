@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from xml.sax.saxutils import escape
 
+from dsl.draw.counts import Counted
 from dsl.draw.geometry import Rect
 from dsl.draw.graph import SIGN, SIGNS, Caption, Graph
 from dsl.draw.placed import BADGE
@@ -33,8 +34,8 @@ class Heading:
     def height(self) -> float:
         return self._y - self._top + 34
 
-    def lines(self, counts: Mapping[str, int], classes: Mapping[str, str]) -> Iterator[str]:
-        """The heading as SVG, with the counts of states that have no box; `classes` are those of captions, by their id."""
+    def lines(self, counts: Counted, classes: Mapping[str, str]) -> Iterator[str]:
+        """The heading as SVG, with the counts of what leads on from anywhere; `classes` are those of captions, by their id."""
         graph, left = self._graph, self._left
         version = fit(self._version, 20, self._wide)
         title = fit(graph.title, 20, self._wide - width(version, 20) - 8, bold=True)
@@ -50,18 +51,15 @@ class Heading:
         if self._compares:
             yield from self._legend()
         self._y += 5
-        boxed = {box.state for box in graph.boxes}
-        told: set[str] = set()
         for number, caption in enumerate(graph.captions):
             name = f"caption-{number}"
             own = " ".join(part for part in (caption.mark, classes.get(name, "")) if part)
             style = f' class="{own}"' if caption.state or own else ""
             yield f'<g id="{name}"{style}>'
-            yield f"<title>{escape(caption.text)}</title>"
+            yield f"<title>{escape(caption.tip or caption.text)}</title>"
             end = yield from self._caption(caption)
-            if caption.state in counts and caption.state not in boxed and caption.state not in told:
-                yield count_badge(caption.state, counts[caption.state], Rect(end + 8, self._y - 13.5, *BADGE))
-            told.add(caption.state)
+            if (count := counts.at_caption(number)) is not None:
+                yield count_badge(counts.name_of(number), count, Rect(end + 8, self._y - 13.5, *BADGE))
             yield "</g>"
         yield "</g>"
 

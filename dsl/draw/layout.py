@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from dsl.draw.finish import finished, joined, lettered
 from dsl.draw.flaws import score
-from dsl.draw.geometry import Point, Rect, crossings, tidy
+from dsl.draw.geometry import Point, Rect, crossings, squared, tidy
 from dsl.draw.graph import Edge, Graph
 from dsl.draw.levels import Levels
 from dsl.draw.mend import mended
@@ -148,6 +148,7 @@ def _place(graph: Graph, ranks: Ranks, manner: _Manner, *, below: bool) -> Place
             routes[edge.id] = lettered(lines[edge.id, 0], lines[edge.id, 1], label)
         elif edge.source != edge.target:
             line = lines[edge.id, 0] if label is None else joined(lines[edge.id, 0], lines[edge.id, 1], label)
+            line = squared(line)
             routes[edge.id] = Route(tidy(line[::-1] if sketch.upward(edge) else line), label)
     frames = {frame.id: boxes.pop(frame.id) for frame in graph.frames}
     heads = {frame.id: boxes.pop(f"head of {frame.id}") for frame in graph.frames}
@@ -199,7 +200,7 @@ class _Sketch:
         )
         boxes = {name: _rect(answer.nodes[at], self._insets[name]) for name, at in self._index.items()}
         lines = {
-            piece: [(float(point["x"]), float(point["y"])) for point in drawn["points"]]
+            piece: squared([(float(point["x"]), float(point["y"])) for point in drawn["points"]])
             for piece, drawn in zip(self._pieces, answer.edges, strict=True)
         }
         return boxes, lines

@@ -67,6 +67,7 @@ _RULES = f"""\
 .parcours .name{{font-size:15px;font-weight:600}}
 .parcours .template{{font-size:12px;fill:var(--soft)}}
 .parcours .words{{font-size:12.5px;fill:var(--soft)}}
+.parcours .number{{font-weight:600;fill:var(--ink)}}
 .parcours .line{{fill:none;stroke:var(--arrow);stroke-width:1.5}}
 .parcours .dashed{{stroke-dasharray:5 4}}
 .parcours .head{{fill:var(--arrow)}}

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from dsl.draw.geometry import Line, Rect, around
 from dsl.draw.graph import Box, Graph
 
-__all__ = ["BADGE", "DIAMONDS", "Placed", "Route", "badged", "shifted"]
+__all__ = ["BADGE", "DIAMONDS", "HEAD", "Placed", "Route", "badged", "headless", "shifted"]
 
 DIAMONDS = frozenset({"choice", "split"})
-BADGE = (52.0, 19.0)
+BADGE = (53.0, 19.0)
 """The room that is kept for a count at a box's upper right corner: six digits."""
+HEAD = 12.0
+"""How long the last piece of a line is at least, so that its head stands on it and not on the bend before."""
 _REACH = 75.0
 """How far from its box a count may stand, its own size included."""
 
@@ -32,7 +34,7 @@ class Placed:
     boxes: Mapping[str, Rect]
     routes: Mapping[str, Route]
     badges: Mapping[str, Rect] = field(default_factory=dict[str, Rect])
-    """The room of each state's count, by the box that it stands at."""
+    """The room of each box's count, by the box's id."""
     frames: Mapping[str, Rect] = field(default_factory=dict[str, Rect])
     heads: Mapping[str, Rect] = field(default_factory=dict[str, Rect])
     """Where a frame's name and its own arrows are written."""
@@ -40,15 +42,19 @@ class Placed:
     height: float = 0
 
 
+def headless(line: Line) -> bool:
+    """Whether the last piece of a line is too short for a head."""
+    (x, y), (to_x, to_y) = line[-2:]
+    return abs(to_x - x) + abs(to_y - y) < HEAD
+
+
 def badged(graph: Graph, placed: Placed) -> Placed:
-    """The drawing with room for each state's count: at the upper right of its first box, or at a freer corner."""
+    """The drawing with room for a count at each box: at the upper right, or at a freer corner."""
     badges: dict[str, Rect] = {}
-    seen: set[str] = set()
     labels = {name: route.label for name, route in placed.routes.items() if route.label is not None}
     for box in graph.boxes:
-        if not box.mark and (not box.state or box.state in seen):
+        if not box.mark and not box.state:
             continue
-        seen.add(box.state)
         rect = placed.boxes[box.id]
         region = Rect(rect.x - _REACH, rect.y - _REACH, rect.width + 2 * _REACH, rect.height + 2 * _REACH)
         things = [

@@ -13,16 +13,25 @@ from dsl.draw.typeface import clean, width, wrap
 from dsl.draw.words import arrow_words, entry_words, spaced
 from dsl.ir import ENDS, IR, After, Arrow, Stage, Until
 
-__all__ = ["Marks", "graph_of"]
+__all__ = ["Figure", "Marks", "graph_of"]
 
 _ENTRY = "start-here"
 """The box where everyone enters; with a hyphen, so that no state has its name."""
 _LABEL_ROOM, _LOOP_ROOM, _FRAME_ROOM = 176.0, 128.0, 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number at an arrow: as it is written, what is told of it, and the share of all customers that it comes to."""
+
+    said: str
+    told: str
+    share: float
+
+
 @dataclass(frozen=True)
 class Marks:
-    """What the picture of a difference says otherwise than the journey's own."""
+    """What the picture of a difference, or of an expected flow, says otherwise than the journey's own."""
 
     boxes: Mapping[str, Mark] = field(default_factory=dict[str, Mark])
     """By the name of the state or the stage."""
@@ -34,6 +43,12 @@ class Marks:
     captions: tuple[Caption, ...] | None = None
     starts: Mapping[str, Mark] = field(default_factory=dict[str, Mark])
     """Where everyone enters, if that has changed."""
+    figures: Mapping[tuple[str, int], Figure] = field(default_factory=dict[tuple[str, int], Figure])
+    """By owner and place, as `arrows`: what is counted there."""
+    start: Figure | None = None
+    """What is counted where everyone enters."""
+    tips: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What is told of a box beside, by its state."""
 
 
 def graph_of(ir: IR, marks: Marks | None = None) -> Graph:
@@ -46,6 +61,7 @@ class _Plan:
         self._ir = ir
         self._marks = marks
         self._tuned = {(owner, place) for knob in ir.knobs for owner, place, _ in knob.uses}
+        self._first = _first(ir)
         self._boxes: list[Box] = []
         self._edges: list[Edge] = []
 
@@ -66,8 +82,10 @@ class _Plan:
         for name, mark in starts.items():
             words = (Words("enters", mark=mark),) if mark else ()
             first = "arrow-start" if name == self._ir.start.name else f"arrow-start-{name}"
-            tip = "where everyone enters"
-            self._edges.append(Edge(first, _ENTRY, name, words, tip, main=name == self._ir.start.name, mark=mark))
+            edge = Edge(
+                first, _ENTRY, name, words, "where everyone enters", main=name == self._ir.start.name, mark=mark
+            )
+            self._edges.append(edge if self._marks.start is None else _counted(edge, self._marks.start))
 
     def _draw_states(self) -> None:
         ir = self._ir
@@ -89,7 +107,9 @@ class _Plan:
     def _box(self, name: str, drawn_as: str) -> Box:
         state = self._ir.by_name[name]
         rows = self._marks.rows.get(name) or tuple(rows_of(state))
-        return box_of(self._ir, state, drawn_as, rows, self._marks.boxes.get(name, ""))
+        box = box_of(self._ir, state, drawn_as, rows, self._marks.boxes.get(name, ""))
+        told = self._marks.tips.get(name)
+        return box if told is None else replace(box, tip=f"{box.tip}\n{told}")
 
     def _hidden(self) -> None:
         """What only arrows from anywhere, or of a stage, lead to gets one of its own, from a box that says so."""
@@ -139,17 +159,21 @@ class _Plan:
         lines = tuple(line for words in said for line in _wrapped(words, wide, lines=room))
         origin = spaced(source) if state is not None else spaced(owner) or "anywhere"
         to = arrows[places[0]].to
-        tip = f"{origin} → {spaced(to)}: {'; '.join(words.text or 'then' for words in said)}"
+        tip = [f"{origin} → {spaced(to)}: {'; '.join(words.text or 'then' for words in said)}"]
+        figures = [figure for place in places if (figure := self._marks.figures.get((owner, place))) is not None]
+        tip += [f"{words.text or 'then'}: {figure.told}" for words, figure in zip(said, figures, strict=False)]
         marks: set[Mark] = {words.mark for words in said}
         return Edge(
             f"arrow-{source}-{to}",
             source,
             target,
             lines,
-            "\n".join([tip, *place_of(ir, source)]),
+            "\n".join([*tip, *place_of(ir, source)]),
             dashed=all(isinstance(arrows[place].on, After | Until) for place in places),
             main=main,
             mark=marks.pop() if len(marks) == 1 else "changed",
+            arrows=tuple(self._first[owner] + place for place in places),
+            weight=sum(figure.share for figure in figures) if figures else None,
         )
 
     def _arrows(self, owner: str) -> Sequence[Arrow]:
@@ -164,7 +188,26 @@ class _Plan:
         if marked is not None:
             return marked
         sign = "knob" if (owner, place) in self._tuned else "late" if arrow.late else ""
-        return (Words(clean(arrow_words(arrow, self._ir.by_name.get(owner))), sign),)
+        words = Words(clean(arrow_words(arrow, self._ir.by_name.get(owner))), sign)
+        figure = self._marks.figures.get((owner, place))
+        return (words if figure is None else replace(words, number=figure.said),)
+
+
+def _counted(edge: Edge, figure: Figure) -> Edge:
+    """The way in, with how many come."""
+    return replace(edge, words=(Words("", number=figure.said),), tip=f"{edge.tip}: {figure.told}", weight=figure.share)
+
+
+def _first(ir: IR) -> dict[str, int]:
+    """By owner, the number of its first arrow."""
+    owners = [(state.name, state.arrows) for state in ir.states]
+    owners += [("", ir.anywhere), *((stage.name, stage.arrows) for stage in ir.stages)]
+    found: dict[str, int] = {}
+    number = 0
+    for owner, arrows in owners:
+        found[owner] = number
+        number += len(arrows)
+    return found
 
 
 def _by_target(arrows: Iterable[Arrow]) -> dict[str, list[int]]:
@@ -176,6 +219,8 @@ def _by_target(arrows: Iterable[Arrow]) -> dict[str, list[int]]:
 
 
 def _wrapped(words: Words, wide: float, *, lines: int) -> Iterator[Words]:
-    room = wide - words.width(LABEL) + width(words.text, LABEL)
-    for index, line in enumerate(wrap(words.text, LABEL, room, lines=lines)):
-        yield replace(words, text=line, sign="" if index else words.sign, follows=index > 0)
+    room = wide - words.text_width(LABEL) + width(words.text, LABEL)
+    found = wrap(words.text, LABEL, room, lines=lines) or (("",) if words.number else ())
+    for index, line in enumerate(found):
+        number = words.number if index == len(found) - 1 else ""
+        yield replace(words, text=line, sign="" if index else words.sign, follows=index > 0, number=number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from dsl.draw.counts import Count
 from dsl.draw.geometry import Line, Point, Rect
 from dsl.draw.graph import ANYWHERE, START, Box, Mark
 from dsl.draw.graph import SIGNS as MARKS
@@ -57,11 +58,11 @@ def rectangle(style: str, rect: Rect, inset: float, radius: float, more: str = "
     )
 
 
-def count_badge(state: str, count: int, spot: Rect, *, leftward: bool = False, several: bool = False) -> str:
-    """A count in its room, at the end that is nearer to its box. `several`: of a state that is drawn more than once."""
-    badge = _badge(_sum(count) if several else _count(count), "badge", spot, leftward=leftward)
-    told = f"<title>{count:,} in all, however they came here</title>" if several else ""
-    return f"<g id={attribute(f'count-{state}')}>{told}{badge}</g>"
+def count_badge(name: str, count: Count, spot: Rect, *, leftward: bool = False) -> str:
+    """A count in its room, at the end that is nearer to its box."""
+    badge = _badge(_sum(count.number) if count.whole else _count(count.number), "badge", spot, leftward=leftward)
+    told = f"<title>{escape(count.told)}</title>" if count.told else ""
+    return f"<g id={attribute(f'count-{name}')}>{told}{badge}</g>"
 
 
 def mark_badge(name: str, mark: Mark, spot: Rect, *, leftward: bool = False) -> str:
@@ -139,7 +140,7 @@ def _count(count: int) -> str:
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M")):
         if abs(count) >= size:
             return f"{count / size:.{1 if abs(count) < 100 * size else 0}f} {unit}"
-    return f"{count:,}".replace(",", "\N{NO-BREAK SPACE}") if abs(count) >= 10_000 else str(count)  # as the SI does
+    return f"{count:,}"
 
 
 def _sum(count: int) -> str:
@@ -147,7 +148,7 @@ def _sum(count: int) -> str:
     for least, size, unit in ((999_500_000, 1_000_000_000, "G"), (999_500, 1_000_000, "M"), (10_000, 1_000, "k")):
         if count >= least:
             return f"Σ {count / size:.0f} {unit}"
-    return f"Σ {count}"
+    return f"Σ {count:,}"
 
 
 def _towards(start: Point, end: Point, far: float) -> Point:

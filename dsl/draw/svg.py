@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
+from dsl.draw.counts import Counted
 from dsl.draw.geometry import Rect
 from dsl.draw.graph import (
     ANYWHERE,
     FROM_WITHIN,
+    GAP,
     LABEL,
     LINE,
     SIGN,
@@ -49,25 +50,30 @@ __all__ = ["picture", "svg"]
 
 _MARGIN = 24.0
 _LEAST = 470.0
+_THIN, _THICK = 1.0, 4.0
+"""How thick a line is that nobody takes, and how much thicker one that everybody does."""
 
 
 def svg(
     ir: IR,
     *,
     counts: Mapping[str, int] | None = None,
+    taken: Mapping[int, int] | None = None,
     path: Sequence[str] | None = None,
     version: str | None = None,
     theme: str = "auto",
 ) -> str:
     """The journey as an SVG document.
 
-    `counts` lays a number over each state named in it; `path` is one customer's way, state by state, and fades the
-    rest. `version` stands beside the title. `theme` is `auto` (light or dark, as the reader prefers), `light` or
-    `dark`. The same journey gives the same bytes everywhere. Raises ValueError for a theme that doesn't exist.
+    `counts` lays a number over each state named in it. An end may be drawn several times: by `taken`, how many came by each
+    arrow (by its number in `ir.arrows`), each of its boxes shows who came there; without it the first says how many in all.
+    `path` is one customer's way, state by state, and fades the rest. `version` stands beside the title. `theme` is `auto`
+    (light or dark, as the reader prefers), `light` or `dark`. The same journey gives the same bytes everywhere. Raises
+    ValueError for a theme that doesn't exist.
     """
     graph = graph_of(ir)
     said = " · ".join(part for part in (clean(version or ""), graph.hash[:12]) if part)
-    return picture(graph, said, counts=counts or {}, path=list(path or ()), theme=theme)
+    return picture(graph, said, counts=counts or {}, taken=taken, path=list(path or ()), theme=theme)
 
 
 def picture(
@@ -75,12 +81,14 @@ def picture(
     version: str,
     *,
     counts: Mapping[str, int] | None = None,
+    taken: Mapping[int, int] | None = None,
     path: Sequence[str] = (),
     theme: str = "auto",
     compares: bool = False,
 ) -> str:
     """A drawing graph as an SVG document, laid out; `compares` greys what has no mark. For the others see `svg`."""
-    drawing = _Drawing(graph, layout(graph), counts or {}, path, version, compares=compares)
+    counted = Counted(graph, counts or {}, taken)
+    drawing = _Drawing(graph, layout(graph), counted, path, version, compares=compares)
     whole = "\n".join(drawing.lines()) + "\n"
     return whole if theme == "auto" else resolve(whole, theme)
 
@@ -90,7 +98,7 @@ class _Drawing:
         self,
         graph: Graph,
         placed: Placed,
-        counts: Mapping[str, int],
+        counts: Counted,
         path: Sequence[str],
         version: str,
         *,
@@ -130,16 +138,14 @@ class _Drawing:
             yield from self._arrow(edge, placed.routes[edge.id])
         for box in graph.boxes:
             yield from self._box(box, placed.boxes[box.id])
-        drawn = Counter(box.state for box in graph.boxes)
         for box in graph.boxes:
             if box.id in placed.badges:
                 spot = placed.badges[box.id]
                 leftward = spot.centre[0] < placed.boxes[box.id].centre[0]
                 if box.mark:
                     yield mark_badge(box.id, box.mark, spot, leftward=leftward)
-                elif box.state in self._counts:
-                    several = drawn[box.state] > 1
-                    yield count_badge(box.state, self._counts[box.state], spot, leftward=leftward, several=several)
+                elif (count := self._counts.at_box(box)) is not None:
+                    yield count_badge(box.id, count, spot, leftward=leftward)
         yield "</g>"
         yield "</svg>"
 
@@ -167,7 +173,8 @@ class _Drawing:
         yield f"<g id={attribute(edge.id)} class={attribute(_classes('arrow', self._on(edge.id), edge.mark))}>"
         yield f"<title>{escape(edge.tip)}</title>"
         dashed = " dashed" if edge.dashed else ""
-        yield f'<path class="line{dashed}" d="{rounded(without_head(route.line))}"/>'
+        thick = "" if edge.weight is None else f' style="stroke-width:{px(_THIN + _THICK * edge.weight)}"'
+        yield f'<path class="line{dashed}" d="{rounded(without_head(route.line))}"{thick}/>'
         yield f'<path class="head" d="{head(route.line)}"/>'
         label = route.label
         if label is not None:
@@ -226,7 +233,11 @@ def _words(words: Words, style: str, x: float, y: float, size: float) -> Iterato
     if words.before:
         yield text(words.before.strip(), _classes(style, words.mark, "plain"), x, y, width(words.before.strip(), size))
         x += width(words.before, size)
-    yield text(words.text, _classes(style, words.mark), x, y, width(words.text, size))
+    if words.text:
+        yield text(words.text, _classes(style, words.mark), x, y, width(words.text, size))
+        x += width(words.text, size) + GAP
+    if words.number:
+        yield text(words.number, _classes(style, "number"), x, y, width(words.number, size, bold=True))
 
 
 def _classes(*names: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dsl.ir import IR, Arrow
 
-__all__ = ["Box", "Channel", "Estimate", "Flow", "Load", "Result"]
+__all__ = ["Box", "Channel", "Estimate", "Flow", "Load", "Result", "number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,14 @@ class Estimate:
     mean: float
     low: float
     high: float
+
+    def __format__(self, digits: str) -> str:
+        """A mean with its interval, to so many `digits`: `2,508 (2,421–2,596)`."""
+        mean, low, high = (number(value, int(digits or 0)) for value in (self.mean, self.low, self.high))
+        return mean if self.low == self.high else f"{mean} ({low}–{high})"
+
+    def __str__(self) -> str:
+        return format(self, "")
 
     def to_json(self) -> dict[str, float]:
         return {"mean": _short(self.mean), "low": _short(self.low), "high": _short(self.high)}
@@ -163,6 +171,11 @@ class Result:
 
         for flow in self.flows:
             yield arrow_words(flow.arrow, self.ir.by_name.get(flow.owner)) or "then"
+
+
+def number(value: float, digits: int = 0) -> str:
+    """A number as it is read: `2,508`."""
+    return f"{value:,.{digits}f}"
 
 
 def _short(value: float) -> float:

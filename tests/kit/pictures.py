@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 __all__ = ["Area", "Picture", "flaws", "local", "read"]
 
+Point = tuple[float, float]
 Segment = tuple[float, float, float, float]
 
 
@@ -41,6 +42,10 @@ class Picture:
     ends: dict[str, tuple[str, str]]
     """Of each arrow, the boxes that its line starts and ends at."""
     lines: dict[str, list[Segment]]
+    strokes: dict[str, list[Point]]
+    """Of each arrow, every point of its line as it is drawn: from the third on, every third is a corner's."""
+    tips: dict[str, list[Point]]
+    """Of each arrow, the three corners of its head: its tip first."""
     labels: dict[str, Area]
     badges: dict[str, Area]
     frames: dict[str, Area]
@@ -79,8 +84,8 @@ def area_of(shape: ET.Element) -> Area:
     )
 
 
-def points_of(path: str) -> list[tuple[float, float]]:
-    """The corners of a path; a round corner counts as its control point."""
+def points_of(path: str) -> list[Point]:
+    """The points of a path: of a round corner, where it begins and ends and its control point."""
     return [(float(x), float(y)) for x, y in re.findall(r"[MLQ ](-?[\d.]+) (-?[\d.]+)", path)]
 
 
@@ -105,6 +110,8 @@ def read(document: str) -> Picture:
     root = ET.fromstring(document)  # noqa: S314  # our own document
     boxes: dict[str, Area] = {}
     lines: dict[str, list[Segment]] = {}
+    strokes: dict[str, list[Point]] = {}
+    tips: dict[str, list[Point]] = {}
     labels: dict[str, Area] = {}
     badges: dict[str, Area] = {}
     ends: dict[str, tuple[str, str]] = {}
@@ -121,7 +128,8 @@ def read(document: str) -> Picture:
             boxes[name] = area_of(by_class["outline"][0])
         elif "arrow" in style:
             corners = points_of(by_class["line"][0].get("d", ""))
-            tip = points_of(by_class["head"][0].get("d", ""))[0]
+            strokes[name], tips[name] = corners, points_of(by_class["head"][0].get("d", ""))
+            tip = tips[name][0]
             lines[name] = [(min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise([*corners, tip])]
             if by_class["words"]:
                 signs = [sign_area(sign) for sign in by_class["small"]]
@@ -132,7 +140,8 @@ def read(document: str) -> Picture:
             heads[name] = around([text_area(text) for text in (*by_class["stage"], *by_class["words"])])
         else:
             badges[name] = area_of(by_class["badge"][0])
-    return Picture((number(root, "width"), number(root, "height")), boxes, ends, lines, labels, badges, frames, heads)
+    size = (number(root, "width"), number(root, "height"))
+    return Picture(size, boxes, ends, lines, strokes, tips, labels, badges, frames, heads)
 
 
 def boxes_of(drawing: ET.Element) -> dict[str, Area]:
@@ -172,6 +181,8 @@ def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule
                 yield f"{name} runs through {box}"
             if own and any(middle_of(area).meets(Area(*segment)) for segment in segments):
                 yield f"{name} runs through its own box {box}"
+            if own and any(area.inset(0.5).meets(Area(x, y, x, y)) for x, y in picture.strokes.get(name, [])[2:-1:3]):
+                yield f"{name} turns within its own box {box}"
     for name, badge in picture.badges.items():
         for other, segments in picture.lines.items():
             if any(badge.meets(Area(*segment)) for segment in segments):
@@ -183,6 +194,7 @@ def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule
         if own != 1:
             yield f"{name} touches {own} boxes"
     yield from _at_frames(picture)
+    yield from _crooked(picture)
     width, height = picture.size
     everything = [
         *picture.boxes.values(),
@@ -193,6 +205,28 @@ def flaws(picture: Picture) -> Iterator[str]:  # noqa: C901, PLR0912  # one rule
     whole = around(everything)
     if whole.left < 0 or whole.top < 0 or whole.right > width or whole.bottom > height:
         yield "something lies outside of the picture"
+
+
+def _crooked(picture: Picture) -> Iterator[str]:
+    """What isn't upright or level, to the tenth of a pixel that it is written to; and heads that can't be seen as such."""
+    for name, points in picture.strokes.items():
+        tip, *wings = picture.tips[name]
+        if any(x != to_x and y != to_y for (x, y), (to_x, to_y) in pairwise([*points, tip])):
+            yield f"{name} runs aslant"
+        (left, top), (right, bottom) = sorted(wings)
+        ahead = (tip[0] - (left + right) / 2, tip[1] - (top + bottom) / 2)
+        wide = max(right - left, abs(bottom - top))
+        if min(right - left, abs(bottom - top)) or min(map(abs, ahead)) > 0.06 or not 8 <= wide <= 9:
+            yield f"the head of {name} is crooked"
+        if sum(map(abs, ahead)) < 9:
+            yield f"the head of {name} is flat"
+        end, before = points[-1], points[-2]
+        along = (tip[0] - end[0], tip[1] - end[1])
+        came = (end[0] - before[0], end[1] - before[1])
+        if abs(along[0] + along[1]) > 9 or along[0] * ahead[0] + along[1] * ahead[1] <= 0:
+            yield f"the head of {name} is away from its line"
+        if came[0] * ahead[0] + came[1] * ahead[1] <= 0:
+            yield f"{name} has no room for its head"
 
 
 def _at_frames(picture: Picture) -> Iterator[str]:
