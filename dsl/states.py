@@ -337,6 +337,8 @@ class Email(Sending):
     """`@Email("folder/template")`, and what may come back."""
 
     kind = "email"
+    sent = Answered(name="email.sent")
+    """Her mail's provider, or ours, took it. `delivered` says more, where it is told."""
     delivered = Answered(name="email.delivered")
     """The receiving server took it."""
     opened = Answered(name="email.opened")
@@ -359,6 +361,8 @@ class Sms(Sending):
     """`@Sms("folder/template")`, and what may come back."""
 
     kind = "sms"
+    sent = Answered(name="sms.sent")
+    """The provider took it."""
     delivered = Answered(name="sms.delivered")
     """It reached the phone."""
     undelivered = Answered(name="sms.undelivered")
@@ -377,6 +381,8 @@ class Feed(Sending):
     """`@Feed("folder/template")`: an item in her personal feed, and what may come back."""
 
     kind = "feed"
+    sent = Answered(name="feed.sent")
+    """It is in her feed."""
     opened = Answered(name="feed.opened")
     """Her reader showed the item."""
     clicked = Answered(name="feed.clicked")
@@ -396,6 +402,8 @@ class Call(Sending):
     """
 
     kind = "call"
+    sent = Answered(name="call.sent")
+    """The task is in its queue."""
     interested = Answered(name="call.interested")
     """She wants it."""
     refused = Answered(name="call.refused")
@@ -457,6 +465,8 @@ class Letter(Sending):
     """`@Letter("folder/template")`, and what may come back."""
 
     kind = "letter"
+    sent = Answered(name="letter.sent")
+    """It went out with its print run: printed, or taken by the provider; till then it can be withdrawn."""
     delivered = Answered(name="letter.delivered")
     """The provider says that the post brought it."""
     undelivered = Answered(name="letter.undelivered")

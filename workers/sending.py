@@ -22,8 +22,9 @@ from dsl.ir import Channel as ChannelKind
 from dsl.localtime import zone_of
 from dsl.outcomes import offered
 from dsl.planning import Place, may_send
+from dsl.sends import sent_awaited
 from dsl.step import Chart
-from engine import customers, facts, gate, messages, offers
+from engine import customers, facts, gate, messages, offers, went
 from engine.best_offers import Best, BestOffers
 from engine.clock import from_ms
 from engine.db import Database, chunked
@@ -62,6 +63,8 @@ class _Tally:
     not_sent: list[int] = field(default_factory=list[int])
     deferred: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     receipts: list[tuple[str, Receipt]] = field(default_factory=list[tuple[str, Receipt]])
+    awaited: set[str] = field(default_factory=set[str])
+    """Keys of which the journey waits to hear that they went out."""
 
     def note(self, position: int, receipt: Receipt) -> None:
         """What the receipt means for the member."""
@@ -151,7 +154,7 @@ class Sending:
         state = chart.ir.states[batch.state]
         channel = self._channels[action.kind]
         mails = await asyncio.to_thread(self._prepare, batch, chart, who, going, number, action)
-        tally = _Tally()
+        tally = _Tally(awaited={mail.candidate.key for mail in mails if mail.candidate.sent_awaited})
         if not mails:
             return tally
         size = _WAVE if channel.outside else max(1, len(mails))
@@ -204,6 +207,7 @@ class Sending:
             if state.offers and channel.speaks_of(action.template, "offers"):
                 best = self._offers.best(conn, state.offers, ids, self._clock.now(), from_ms(batch.at))
         shared = {"journey": {"name": chart.ir.name, "title": chart.ir.title}, "now": from_ms(batch.at)}
+        awaited = channel.name in sent_awaited(chart.ir, state)
         mails: list[_Mail] = []
         for position, item in going:
             person = who[item.enrolment_id]
@@ -211,7 +215,7 @@ class Sending:
             mails.append(
                 _Mail(
                     position,
-                    self._candidate(item, state, number, chart, person, channel, recipient),
+                    self._candidate(item, state, number, chart, person, channel, recipient, awaited=awaited),
                     recipient,
                     {
                         "orders": bought.get(person.customer_id),
@@ -231,7 +235,15 @@ class Sending:
 
     @staticmethod
     def _candidate(  # a message's row has as many columns
-        item: Item, state: State, number: int, chart: Chart, person: Person, channel: Channel, recipient: Recipient
+        item: Item,
+        state: State,
+        number: int,
+        chart: Chart,
+        person: Person,
+        channel: Channel,
+        recipient: Recipient,
+        *,
+        awaited: bool,
     ) -> Candidate:
         address = channel.address(recipient)
         return Candidate(
@@ -247,6 +259,7 @@ class Sending:
             purpose=state.purpose or chart.ir.purpose,
             address=address,
             lacks=channel.lacks(recipient) if address is None and isinstance(channel, Paper) else "",
+            sent_awaited=awaited,
         )
 
     def _render(self, channel: Channel, state: State, action: Action, chart: Chart, wave: Sequence[_Mail]) -> None:
@@ -292,7 +305,7 @@ class Sending:
         """Settle the wave before, ask the gate, and reserve this one's keys, in one transaction; returns who is sent to."""
         now = self._clock.now()
         with self._database.write() as conn:
-            messages.settle(conn, tally.receipts, now)
+            messages.settle(conn, tally.receipts, now, tally.awaited)
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
             open_ones = [mail for mail in wave if known.get(mail.candidate.key) in {None, "deferred", "reserved"}]
             refused = gate.judge(conn, [mail.candidate for mail in open_ones])
@@ -315,6 +328,8 @@ class Sending:
                 "reserved" if channel.outside else "sent",
                 now,
             )
+            if not channel.outside and not isinstance(channel, Paper):  # it is there; a letter waits for its print run
+                went.tell(conn, (mail.candidate for mail in ready), now)
             again = [mail for mail in ready if mail.candidate.key in known]
             messages.remake(conn, [(m.outgoing, _context(m)) for m in again if m.outgoing is not None])
             offers.keep(conn, (each.offer for mail in ready for each in mail.offers), now)
@@ -365,7 +380,7 @@ class Sending:
             messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
             taken = keys - refused.keys()
             if not channel.repeats:
-                messages.settle(conn, tally.receipts, now)
+                messages.settle(conn, tally.receipts, now, tally.awaited)
                 taken = messages.calling(conn, sorted(taken))
         if not channel.repeats:
             tally.receipts.clear()
@@ -373,7 +388,7 @@ class Sending:
 
     def _settle(self, tally: _Tally) -> None:
         with self._database.write() as conn:
-            messages.settle(conn, tally.receipts, self._clock.now())
+            messages.settle(conn, tally.receipts, self._clock.now(), tally.awaited)
 
 
 def _tell(tally: _Tally, sent: Sequence[Sent]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dsl.ir import IR, Answer, Arrow, Share, Stage, State
+from dsl.sends import AT_ONCE
 from dsl.testing.naming import owner
 from dsl.testing.search import Search
 
@@ -43,7 +44,9 @@ def _not_open(search: Search, number: int, arrow: Arrow) -> str:
 
 def _not_heard(ir: IR, search: Search, arrow: Arrow) -> str:
     on = arrow.on
-    if not isinstance(on, Answer) or on.event.endswith(".not_sent") or ir.listens.index(on) in search.hearing.heard:
+    if not isinstance(on, Answer) or on.event.endswith(".not_sent") or on.event in AT_ONCE:
+        return ""
+    if ir.listens.index(on) in search.hearing.heard:
         return ""
     if on.where is None or ir.listens.index(on) not in search.hearing.awaited:
         return "nothing was sent by then that it could answer"
