@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, Final, Self, cast
 from weakref import WeakKeyDictionary
 
+from dsl.channels import Sending
 from dsl.chart import Chart, chart
 from dsl.compile import compile_journey
 from dsl.facts import facts
@@ -20,7 +21,7 @@ from dsl.journey import Journey
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send, measured, milliseconds, moment_of, over
 from dsl.sends import AT_ONCE, sent_awaited
-from dsl.states import Sending, State
+from dsl.states import State
 from dsl.step import ENDED, Acted, Answered, Decide, Decided, Due, Effect, Late, Measure, Postponed, Row, Send
 from dsl.step import enter as enter_chart
 from dsl.step import step as take_step

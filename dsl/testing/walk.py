@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from dsl.channels import Sending
 from dsl.events import Shop
 from dsl.expression import Facts
 from dsl.facts import facts
@@ -23,7 +24,7 @@ from dsl.outcomes import heard_as
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import And, Compare, Constant, Field, Predicate
 from dsl.sends import AT_ONCE
-from dsl.states import Sending, State
+from dsl.states import State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver, Message, Why
