@@ -7,6 +7,7 @@ What works on journeys stands in its own module: `dsl.compile`, `dsl.loading`, `
 
 from typing import TYPE_CHECKING, Any
 
+from dsl.channels import Call, Email, Feed, Letter, Sms
 from dsl.clocks import between, workdays
 from dsl.entry import (
     Api,
@@ -46,7 +47,7 @@ from dsl.facts import (
 from dsl.journey import Journey
 from dsl.knobs import Knob
 from dsl.problems import JourneyError, LanguageError, Problems
-from dsl.states import Anywhere, Call, Choice, Email, Feed, Final, Goal, Letter, Sms, Split, Stage, State, Wait
+from dsl.states import Anywhere, Choice, Final, Goal, Split, Stage, State, Wait
 from dsl.times import Duration, days, hours, minutes, weeks
 from dsl.triggers import Arrow, Arrows, event, forever, learned, otherwise, share, then, when
 from dsl.waits import after, at, now, skip, until

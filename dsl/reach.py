@@ -8,7 +8,7 @@ from dsl.bodies import Box, Draft
 from dsl.ir import CHANNELS, ENDS
 from dsl.pointing import problem
 from dsl.problems import JourneyError
-from dsl.triggers import Arrow, Event, Learned, Limited, NoDate, Otherwise, Share, Then, When
+from dsl.triggers import Answered, Arrow, Learned, Limited, NoDate, Otherwise, Share, Then, When
 from dsl.waits import Until, now
 
 __all__ = ["check_chart", "reachable", "start_of"]
@@ -113,7 +113,7 @@ def _at_once(arrow: Arrow) -> bool:
     if isinstance(on, Until):  # on a date that is past, or not known, there is nothing to wait for
         return now in (on.past, on.missing)
     return isinstance(on, Then | When | Otherwise | Share | Learned | NoDate) or (
-        isinstance(on, Event) and on.name.endswith(".not_sent")
+        isinstance(on, Answered) and on.scope == "send" and on.name.endswith((".not_sent", ".sent"))
     )
 
 

@@ -10,11 +10,12 @@ Times are whole milliseconds of journey time; a member is known by the number of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
 
 from dsl.chart import Box, Chart, chart, is_measured
+from dsl.counts import more, shut, spent
+from dsl.deadlines import anew, plan, stage_waits, waits
 from dsl.effects import (
     Acted,
     Answered,
@@ -31,8 +32,8 @@ from dsl.effects import (
     Send,
     Stopped,
 )
-from dsl.expression import Facts
-from dsl.ir import CHANNELS, ENDS, Answer
+from dsl.heard import heard, keep, look_back, rank
+from dsl.ir import CHANNELS, ENDS
 from dsl.refusals import in_one, open_to, reasons_of
 from dsl.snapshot import ACTING, ENDED, RESTING, WAITING, Snapshot, pack, unpack
 
@@ -66,8 +67,6 @@ __all__ = [
     "unpack",
 ]
 
-_MINUTE: Final = 60_000
-_DAY: Final = 86_400_000
 _PUT_OFF: Final = (30, 300, 1800, 7200, 21600)
 """Seconds before another try of a send, at least: the first, the second … the fifth and each one after."""
 _REPLAN: Final = "replan "
@@ -77,9 +76,7 @@ _AT_ONCE: Final = ("choice", "split")
 """Boxes that are only passed through."""
 _UNANSWERED: Final = ("timer", _THEN)
 """Causes of leaving a box after which its answers are late."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # counts don't hang on the time
 _LEFT: Final = 15  # visits of which late answers still count
-_KEPT: Final = 31  # events that later boxes may look back on
 _SEEN: Final = 256  # event numbers remembered for each member; the dispatcher repeats only what is minutes old
 
 
@@ -136,7 +133,7 @@ def _enter(
     if box.stage >= 0 and (m.seq == 0 or box.stage != left.stage):
         m.staged, m.stage_fired = now, -1
     if box.counted:
-        m.visits = _more(m.visits, state)
+        m.visits = more(m.visits, state)
     m.state, m.seq, m.since, m.fired = state, m.seq + 1, now, -1
     m.deadline, m.goto, m.waits, m.asked, m.tries, m.owed = None, -1, (), (), 0, ""
     effects.append(Row(m.seq, state, cause, event_seq, now, arrow))
@@ -196,24 +193,9 @@ def _arrived(c: Chart, m: Snapshot, now: int, effects: list[Effect], refused: st
     m.phase, m.since = WAITING, now
     m.owed = f"{_NOT_SENT}: {refused}" if refused is not None else _THEN if box.thens else ""
     if box.looks_back and m.kept:
-        _look_back(c, m)
-    _plan(c, m)
+        look_back(c, m)
+    plan(c, m)
     _go_on(c, m, now, effects)
-
-
-def _look_back(c: Chart, m: Snapshot) -> None:
-    """Of the events that came before this box: hear those again for which it looks back far enough."""
-    found = tuple(
-        event
-        for event in m.kept
-        if any(
-            listen in c.boxes[m.state].answers and event.at >= m.entered - (c.ir.listens[listen].look_back or 0) * 1000
-            for listen in event.listens
-            if c.ir.listens[listen].look_back is not None
-        )
-    )
-    m.inbox = (*found, *m.inbox)
-    m.kept = tuple(event for event in m.kept if event not in found)
 
 
 def _go_on(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
@@ -237,35 +219,17 @@ def _hear_inbox(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
         _answer(c, m, first, now, effects)
 
 
-def rank(c: Chart, m: Snapshot | None, answer: Answered) -> tuple[bool, bool, int, int]:
-    """The order in which answers of one activation are heard (behaviour R5).
-
-    First those of before her deadline; of them those for which an arrow asks to be heard `.first()`; then by event time, ties
-    by number.
-    """
-    over = m is not None and m.deadline is not None and answer.at > m.deadline
-    return over, not any(c.ir.listens[listen].first for listen in answer.listens), answer.at, answer.seq
-
-
 def _acted(c: Chart, m: Snapshot, event: Acted, now: int, effects: list[Effect]) -> None:
     if m.phase != ACTING or m.asked:
         return
     if m.owed.startswith(_REPLAN):
-        m.phase, m.waits, m.owed = WAITING, _anew(c, m, event.waits, now), m.owed.removeprefix(_REPLAN)
-        _plan(c, m)
+        m.phase, m.waits, m.owed = WAITING, anew(c, m, event.waits, now), m.owed.removeprefix(_REPLAN)
+        plan(c, m)
         _go_on(c, m, now, effects)
         return
     m.waits, m.tries = event.waits, 0
     refused = not event.sent and bool(open_to(c, m.state, event.reasons))
     _arrived(c, m, now, effects, in_one(event.reasons) if refused else None)
-
-
-def _anew(c: Chart, m: Snapshot, waits: tuple[tuple[int, int], ...], now: int) -> tuple[tuple[int, int], ...]:
-    """Waits that were planned anew, but for a date that has come already: that it is past by now is no news."""
-    come = {c.dates.get(arrow, arrow): (arrow, over) for arrow, over in m.waits if over <= m.fired}
-    return tuple(
-        come.get(c.dates.get(arrow, arrow), (arrow, over)) if over <= now else (arrow, over) for arrow, over in waits
-    )
 
 
 def _postponed(c: Chart, m: Snapshot, event: Postponed, now: int, effects: list[Effect]) -> None:
@@ -275,32 +239,8 @@ def _postponed(c: Chart, m: Snapshot, event: Postponed, now: int, effects: list[
     wait = event.seconds if event.held else max(event.seconds, _PUT_OFF[min(m.tries, len(_PUT_OFF) - 1)])
     m.phase, m.until = RESTING, now + round(wait * 1000)
     m.tries += 0 if event.held and m.tries else 1
-    _plan(c, m)
+    plan(c, m)
     _hear_inbox(c, m, now, effects)
-
-
-def _plan(c: Chart, m: Snapshot) -> None:
-    """Set the deadline to the next wait that is not over: the box's own, her rest, or her stage's."""
-    own = [m.until] if m.phase == RESTING else [due for due, _ in _waits(c, m) if due > m.fired]
-    stage = c.boxes[m.state].stage
-    ahead = own if stage < 0 else [*own, *(due for due, _ in _stage_waits(c, m, stage) if due > m.stage_fired)]
-    m.deadline = min(ahead, default=None)
-
-
-def _waits(c: Chart, m: Snapshot) -> list[tuple[int, int]]:
-    """(when it is over, arrow) of this visit's waits, fixed and measured."""
-    fixed = [(_over(m.since, seconds), arrow) for seconds, arrow in c.boxes[m.state].afters]
-    return [*fixed, *((due, arrow) for arrow, due in m.waits)] if m.waits else fixed
-
-
-def _stage_waits(c: Chart, m: Snapshot, stage: int) -> list[tuple[int, int]]:
-    return [(_over(m.staged, seconds), arrow) for seconds, arrow in c.stages[stage].afters]
-
-
-def _over(since: int, seconds: int) -> int:
-    """When a wait is over: on the next whole second, or minute where it takes days, so that many end together."""
-    grain = _MINUTE if seconds * 1000 >= _DAY else 1000
-    return -(-(since + seconds * 1000) // grain) * grain
 
 
 def _due(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
@@ -314,14 +254,14 @@ def _due(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
             m.phase, m.deadline = ACTING, None
             effects.append(Send(m.state, m.seq, c.boxes[m.state].measured))
         return
-    arrows = () if m.phase == RESTING else tuple(sorted(arrow for over, arrow in _waits(c, m) if over == due))
+    arrows = () if m.phase == RESTING else tuple(sorted(arrow for over, arrow in waits(c, m) if over == due))
     if arrows:
         m.fired = due
     if stage >= 0:
-        late = tuple(sorted(arrow for over, arrow in _stage_waits(c, m, stage) if m.stage_fired < over <= due))
+        late = tuple(sorted(arrow for over, arrow in stage_waits(c, m, stage) if m.stage_fired < over <= due))
         m.stage_fired = due if late else m.stage_fired
         arrows = (*arrows, *late)
-    _plan(c, m)
+    plan(c, m)
     _choose(c, m, arrows, "timer", None, now, effects)
 
 
@@ -340,11 +280,11 @@ def _answer(c: Chart, m: Snapshot, event: Answered, now: int, effects: list[Effe
     if c.changes and not c.changes.isdisjoint(event.listens):
         _replan(c, m, now, effects)
         return
-    arrows, reason = _heard(c, m, event)
+    arrows, reason = heard(c, m, event)
     if not arrows:
         _unheard(c, m, event, reason, now, effects)
         return
-    _keep(c, m, event, now)
+    keep(c, m, event, now)
     _choose(c, m, arrows, "answer", event.seq, now, effects)
 
 
@@ -363,78 +303,7 @@ def _unheard(c: Chart, m: Snapshot, event: Answered, reason: str, now: int, effe
     """An answer that moves her nowhere: it is recorded, and kept while a later box may look back on it."""
     if c.ir.late == "record":
         effects.append(Late(event.seq, m.state, reason))
-    _keep(c, m, event, now)
-
-
-def _keep(c: Chart, m: Snapshot, event: Answered, now: int) -> None:
-    """Keep an event on which a later box may look back; if it moves her after all, `_take` lets it go."""
-    if c.kept_for and m.phase != ENDED:
-        fresh = tuple(old for old in m.kept if old.at >= now - c.kept_for)
-        if event.at >= now - c.kept_for and any(c.ir.listens[listen].look_back is not None for listen in event.listens):
-            fresh = (*fresh[-_KEPT:], event)
-        m.kept = fresh
-
-
-def _heard(c: Chart, m: Snapshot, event: Answered) -> tuple[tuple[int, ...], str]:
-    """The arrows that an answer fires: the box's own, late ones of boxes before, the stage's, anywhere's; or none, and why."""
-    own: list[int] = []
-    late: list[int] = []
-    around: list[int] = []
-    anywhere: list[int] = []
-    reason = "not awaited here"
-    box = c.boxes[m.state]
-    here = m.phase == WAITING or m.goto < 0  # who rests before another try of the send is still in her box
-    for listen in event.listens:
-        answer = c.ir.listens[listen]
-        if here and listen in box.answers:
-            reason = _too_early(m, event, answer)
-            own.extend(() if reason else box.answers[listen])
-        if m.left and answer.scope == "send":
-            for visit, state in m.left:
-                if visit == event.visit:
-                    late.extend(c.boxes[state].late.get(listen, ()))
-        if box.stage >= 0 and listen in c.stages[box.stage].answers:
-            if _counts(event, min(m.staged, m.entered)):
-                around.extend(c.stages[box.stage].answers[listen])
-            else:
-                reason = "too old"
-        if listen in c.anywhere:
-            if _counts(event, m.began):
-                anywhere.extend(c.anywhere[listen])
-            else:
-                reason = "too old"
-    arrows = (*sorted(own), *sorted(late), *sorted(around), *sorted(anywhere))
-    free = tuple(arrow for arrow in arrows if not _spent(c, m, arrow))
-    return free, "limit reached" if arrows and not free else reason or "not awaited here"
-
-
-def _too_early(m: Snapshot, event: Answered, answer: Answer) -> str:
-    """Why an answer to an earlier send, or of an earlier time, doesn't count for this box; empty where it does."""
-    if answer.scope == "send":
-        return "" if event.visit == m.seq else "earlier send"
-    if answer.look_back is not None:
-        return "too old" if event.at < max(m.entered - answer.look_back * 1000, m.began) else ""
-    return "too old" if answer.scope == "customer" and event.at < m.entered else ""
-
-
-def _counts(event: Answered, entered: int) -> bool:
-    """Whether an event counts in a journey or a stage that was entered then: what came before doesn't."""
-    return event.visit is not None or event.at >= entered
-
-
-def _spent(c: Chart, m: Snapshot, arrow: int) -> bool:
-    limit = c.arrows[arrow].limit
-    return limit is not None and dict(m.counts).get(arrow, 0) >= limit.times
-
-
-def _shut(c: Chart, m: Snapshot, arrow: int) -> bool:
-    """Whether a count that the arrow asks for doesn't hold."""
-    guard = c.counts.get(arrow)
-    if guard is None:
-        return False
-    visits = dict(m.visits)
-    counted = {f"visits.{box.name}": visits.get(index, 0) for index, box in enumerate(c.boxes) if box.counted}
-    return not guard.evaluate(Facts(journey=counted), _EPOCH)
+    keep(c, m, event, now)
 
 
 def _choose(
@@ -443,7 +312,7 @@ def _choose(
     """Take the first of the arrows whose guard holds. Guards are asked for; an arrow without one ends the list."""
     open_arrows: list[int] = []
     for arrow in arrows:
-        if _spent(c, m, arrow) or (c.counts and _shut(c, m, arrow)):
+        if spent(c, m, arrow) or (c.counts and shut(c, m, arrow)):
             continue
         open_arrows.append(arrow)
         if c.arrows[arrow].guard is None:
@@ -498,18 +367,12 @@ def _take(
     if box.late and m.goto < 0 and cause in _UNANSWERED:
         m.left = (*m.left[-_LEFT:], (m.seq, m.state))
     if limit is not None:
-        m.counts = _more(m.counts, arrow)
+        m.counts = more(m.counts, arrow)
         if limit.every:
             m.phase, m.goto, m.waits, m.owed, m.until = RESTING, arrow, (), "", now + limit.every * 1000
             m.seq += 1
             effects.append(Row(m.seq, m.state, cause, event_seq, now, arrow))
-            _plan(c, m)
+            plan(c, m)
             _hear_inbox(c, m, now, effects)
             return
     _enter(c, m, c.targets[arrow], cause, event_seq, now, effects, arrow)
-
-
-def _more(counts: tuple[tuple[int, int], ...], one: int) -> tuple[tuple[int, int], ...]:
-    found = dict(counts)
-    found[one] = found.get(one, 0) + 1
-    return tuple(sorted(found.items()))

@@ -39,6 +39,8 @@ class Candidate:
     """In the channel's normal form; None: missing."""
     lacks: str = ""
     """Why there is none, where the channel says."""
+    sent_awaited: bool = False
+    """Whether an arrow waits to hear that it went out."""
 
 
 @dataclass(frozen=True, slots=True)

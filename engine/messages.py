@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, case, or_, select, update
 
-from engine import consent
+from engine import consent, went
 from engine.db import chunked, insert_new, table
 from engine.gate import Candidate, No
 from engine.mail.soft import SoftBounces
@@ -124,14 +124,15 @@ def remake(conn: Connection, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]
         )
 
 
-def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datetime) -> None:
-    """Write down the sends that were not made, because."""
+def refuse(conn: Connection, refused: Sequence[tuple[Candidate, No]], now: datetime) -> None:
+    """Write down the sends that were not made, because. Who is held out walks on as if hers had gone out."""
     rows = [
         _row(candidate, no.status, now)
         | {"reason": no.reason, "detail": dict(no.detail), "address": candidate.address, "settled_at": now}
         for candidate, no in refused
     ]
     insert_new(conn, Message, rows)
+    went.tell(conn, (candidate for candidate, no in refused if no.status == "held_out"), now)
     target = table(Message)
     if rows:
         conn.execute(  # a message that was put off before, and is refused now
@@ -143,10 +144,15 @@ def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datet
 
 
 def settle(
-    conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime, soft: SoftBounces | None = None
+    conn: Connection,
+    receipts: Sequence[tuple[str, Receipt]],
+    now: datetime,
+    awaited: Collection[str] = (),
+    soft: SoftBounces | None = None,
 ) -> None:
     """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said.
 
+    Of `awaited` keys the journey is told that they went out, when they did.
     `reason` is a rule, by which reports group; the provider's own words are in `detail` and on the time-line. What a message
     is going to cost stays while nobody knows whether it went. `soft`: by which mailboxes that have no room are counted.
     """
@@ -170,6 +176,8 @@ def settle(
         ],
     )
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
+    if awaited:
+        went.tell_of(conn, [key for key, receipt in receipts if receipt.status == "sent" and key in awaited], now)
     for key, receipt in receipts:
         if receipt.dead is not None or receipt.unsubscribed or receipt.full:
             _tells_of_her(conn, key, receipt, now, soft)
@@ -261,6 +269,7 @@ def _row(candidate: Candidate, status: str, now: datetime) -> dict[str, Any]:
         "visit": candidate.visit,
         "arm": candidate.arm,
         "channel": candidate.channel,
+        "sent_awaited": candidate.sent_awaited or None,
         "purpose": candidate.purpose,
         "status": status,
         "cost": 0,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from engine import consent, events
+from engine import consent, events, went
 from engine.db import insert_new, table
 from engine.tables import Message, MessageEvent
 
@@ -63,6 +63,8 @@ def settle_by_provider(conn: Connection, told: Told, now: datetime, key: str | N
         )
     )
     insert_new(conn, MessageEvent, [{"key": row.key, "status": told.status, "detail": told.detail, "at": now}])
+    if told.status != "failed":  # it may be known from here alone that it went out
+        went.tell_of(conn, [row.key], now)
     if told.status != "sent":
         what = "delivered" if told.status == "delivered" else "undelivered"
         answered = events.Answered(row.key, row.customer_id, told.channel, [])

@@ -12,6 +12,7 @@ from dsl.expression import Facts
 from dsl.ir import Action, Answer, State
 from dsl.ir import Channel as ChannelKind
 from dsl.outcomes import offered
+from dsl.sends import sent_awaited
 from dsl.step import Chart
 from engine import gate, messages
 from engine.clock import from_ms
@@ -63,11 +64,12 @@ class Composing:
             given = self._givens.read(
                 conn, chart.ir, state, channel, action.template, ids, self._clock.now(), from_ms(batch.at)
             )
+        awaited = channel.name in sent_awaited(chart.ir, state)
         drafts: list[Draft] = []
         for position, item in going:
             person = who[item.enrolment_id]
             hers = given[person.customer_id]
-            candidate = _candidate(item, state, number, chart, person, channel, hers.recipient)
+            candidate = _candidate(item, state, number, chart, person, channel, hers.recipient, awaited=awaited)
             drafts.append(Draft(position, candidate, hers))
         return drafts
 
@@ -156,7 +158,15 @@ def _plain(value: object) -> object:
 
 
 def _candidate(  # a message's row has as many columns
-    item: Item, state: State, number: int, chart: Chart, person: Person, channel: Channel, recipient: Recipient
+    item: Item,
+    state: State,
+    number: int,
+    chart: Chart,
+    person: Person,
+    channel: Channel,
+    recipient: Recipient,
+    *,
+    awaited: bool,
 ) -> Candidate:
     address = channel.address(recipient)
     return Candidate(
@@ -172,6 +182,7 @@ def _candidate(  # a message's row has as many columns
         purpose=state.purpose or chart.ir.purpose,
         address=address,
         lacks=channel.lacks(recipient) if address is None and isinstance(channel, Paper) else "",
+        sent_awaited=awaited,
     )
 
 

@@ -73,7 +73,9 @@ class Flow:
         receipts = [(each.candidate, each.receipt) for each in asked if each.receipt is not None]
         candidates = [each.candidate for each in asked if each.receipt is None]
         with self._database.write() as conn:
-            messages.settle(conn, [(candidate.key, receipt) for candidate, receipt in receipts], now, self._soft)
+            awaited = [candidate.key for candidate, _ in receipts if candidate.sent_awaited]
+            said = [(candidate.key, receipt) for candidate, receipt in receipts]
+            messages.settle(conn, said, now, awaited, self._soft)
             refused = gate.judge(conn, candidates) if candidates else {}
             messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
             taken = messages.calling(conn, [c.key for c in candidates if c.key not in refused])

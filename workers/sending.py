@@ -15,11 +15,11 @@ from dsl.ir import Action, Answer, State
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send
 from dsl.step import Chart
-from engine import customers, gate, messages, offers
+from engine import customers, gate, messages, offers, went
 from engine.db import Database, chunked
 from engine.gate import Candidate, No
 from engine.holidays import holidays_of
-from engine.outgoing import Bounded, Channel, Paced, Receipt, Send
+from engine.outgoing import Bounded, Channel, Paced, Paper, Receipt, Send
 from engine.settings import Settings
 from engine.steps import Person
 from workers.batch import Batch, Item
@@ -37,6 +37,8 @@ class _Tally:
     not_sent: list[int] = field(default_factory=list[int])
     deferred: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     receipts: list[tuple[str, Receipt]] = field(default_factory=list[tuple[str, Receipt]])
+    awaited: set[str] = field(default_factory=set[str])
+    """Keys of which the journey waits to hear that they went out."""
 
     def note(self, position: int, receipt: Receipt) -> None:
         """What the receipt means for the member."""
@@ -126,7 +128,7 @@ class Sending:
         state = chart.ir.states[batch.state]
         channel = self._channels[action.kind]
         mails = await asyncio.to_thread(self._composing.drafts, batch, chart, who, going, number, action, channel)
-        tally = _Tally()
+        tally = _Tally(awaited={mail.candidate.key for mail in mails if mail.candidate.sent_awaited})
         if not mails:
             return tally
         size = _WAVE if channel.outside else max(1, len(mails))
@@ -160,7 +162,7 @@ class Sending:
         """Settle the wave before, ask the gate, and reserve this one's keys, in one transaction; returns who is sent to."""
         now = self._clock.now()
         with self._database.write() as conn:
-            messages.settle(conn, tally.receipts, now)
+            messages.settle(conn, tally.receipts, now, tally.awaited)
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
             open_ones = [mail for mail in wave if known.get(mail.candidate.key) in {None, "deferred", "reserved"}]
             refused = gate.judge(conn, [mail.candidate for mail in open_ones])
@@ -183,6 +185,8 @@ class Sending:
                 "reserved" if channel.outside else "sent",
                 now,
             )
+            if not channel.outside and not isinstance(channel, Paper):  # it is there; a letter waits for its print run
+                went.tell(conn, (mail.candidate for mail in ready), now)
             again = [mail for mail in ready if mail.candidate.key in known]
             messages.remake(conn, [(m.outgoing, context(m)) for m in again if m.outgoing is not None])
             offers.keep(conn, (each.offer for mail in ready for each in mail.given.offers), now)
@@ -235,7 +239,7 @@ class Sending:
             messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
             taken = keys - refused.keys()
             if not channel.repeats:
-                messages.settle(conn, tally.receipts, now)
+                messages.settle(conn, tally.receipts, now, tally.awaited)
                 taken = messages.calling(conn, sorted(taken))
         if not channel.repeats:
             tally.receipts.clear()
@@ -243,7 +247,7 @@ class Sending:
 
     def _settle(self, tally: _Tally) -> None:
         with self._database.write() as conn:
-            messages.settle(conn, tally.receipts, self._clock.now())
+            messages.settle(conn, tally.receipts, self._clock.now(), tally.awaited)
 
 
 def _tell(tally: _Tally, sent: Sequence[Sent]) -> None:

@@ -38,6 +38,7 @@ class _Doubt:
     asked: Asked
     since: datetime
     cost: int
+    sent_awaited: bool
 
 
 class Settler:
@@ -59,6 +60,7 @@ class Settler:
         if not doubts:
             return 0
         receipts: list[tuple[str, Receipt]] = []
+        awaited = {doubt.asked.key for doubt in doubts if doubt.sent_awaited}
         async with self._channel.provider() as provider:
             for doubt in doubts:
                 known = await asyncio.to_thread(self._known, doubt.asked.address)
@@ -82,7 +84,7 @@ class Settler:
                     receipts.append(
                         (doubt.asked.key, Receipt("rejected", detail="looked up: the provider never took it"))
                     )
-        await asyncio.to_thread(self._write, receipts)
+        await asyncio.to_thread(self._write, receipts, awaited)
         return len(receipts)
 
     def _read(self) -> list[_Doubt]:
@@ -104,6 +106,7 @@ class Settler:
                     Asked(row.key, row.sender or "", row.address or "", row.content_hash or ""),
                     row.settled_at or row.reserved_at,
                     row.cost,
+                    bool(row.sent_awaited),
                 )
                 for row in conn.execute(query)
             ]
@@ -115,6 +118,6 @@ class Settler:
         with self._database.read() as conn:
             return frozenset(conn.execute(mine.where(rows.c.provider_id.is_not(None))).scalars())
 
-    def _write(self, receipts: list[tuple[str, Receipt]]) -> None:
+    def _write(self, receipts: list[tuple[str, Receipt]], awaited: set[str]) -> None:
         with self._database.write() as conn:
-            messages.settle(conn, receipts, self._clock.now())
+            messages.settle(conn, receipts, self._clock.now(), awaited)

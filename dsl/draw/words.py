@@ -169,11 +169,11 @@ def knob_words(knob: Knob) -> str:
 
 
 def _listens(state: State | None) -> bool:
-    """Does the box wait for an answer of people? `not_sent` is its own outcome, so it doesn't count."""
+    """Does the box wait for an answer of people? `sent` and `not_sent` are its own outcome, so they don't count."""
     if state is None:
         return False
     answers = [arrow.on for arrow in state.arrows if isinstance(arrow.on, Answer)]
-    return state.kind in CHANNELS and any(not answer.event.endswith(".not_sent") for answer in answers)
+    return state.kind in CHANNELS and any(not answer.event.endswith((".not_sent", ".sent")) for answer in answers)
 
 
 def _which(answer: Answer) -> Iterator[str]:

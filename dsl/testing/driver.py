@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, Final, Self, cast
 from weakref import WeakKeyDictionary
 
+from dsl.channels import Sending
 from dsl.chart import Chart, chart
 from dsl.compile import compile_journey
 from dsl.facts import facts
@@ -19,7 +20,8 @@ from dsl.ir import IR, Answer, Learned
 from dsl.journey import Journey
 from dsl.localtime import zone_of
 from dsl.planning import Place, may_send, measured, milliseconds, moment_of, over
-from dsl.states import Sending, State
+from dsl.sends import AT_ONCE, sent_awaited
+from dsl.states import State
 from dsl.step import ENDED, Acted, Answered, Decide, Decided, Due, Effect, Late, Measure, Postponed, Row, Send
 from dsl.step import enter as enter_chart
 from dsl.step import step as take_step
@@ -112,6 +114,8 @@ class Driver:
         self._seed = seed
         self._chart = self._charted()
         self._told: list[str] = []
+        self._went: list[tuple[str, int]] = []
+        """Of messages that went out just now, the event that says so, and the visit."""
         self._lots: dict[int, int] = {}
         self.take(*([take] if isinstance(take, State) else take))
         self._enter()
@@ -232,6 +236,9 @@ class Driver:
     def _step(self, event: Answered | Due | Acted | Decided | Postponed) -> None:
         self._member, effects = take_step(self._chart, self._member, event, self._ms)
         self._perform(effects)
+        while self._went:  # what went out is told when all else is done
+            name, visit = self._went.pop(0)
+            self._hear(name, {}, visit)
 
     def _perform(self, effects: list[Effect]) -> None:
         """Do what the stepper asks for. It asks for one thing at a time, and last."""
@@ -258,6 +265,17 @@ class Driver:
         if answer is not None:
             self._step(answer)
 
+    def _hear(self, event: str, payload: Mapping[str, Any], visit: int | None) -> None:
+        """An event, as the engine would match it; of one that is for another enrolment nothing is heard."""
+        known = replace(facts(self.customer, self.orders), payload=payload)
+        heard = [(index, answer) for index, answer in enumerate(self.ir.listens) if answer.event == event]
+        hers = [(index, answer) for index, answer in heard if self._hers(answer, payload)]
+        if heard and not hers:
+            return
+        matched = tuple(i for i, answer in hers if answer.where is None or answer.where.evaluate(known, self.now))
+        self._told.append(event)
+        self._step(Answered(len(self._told), self._ms, matched, visit))
+
     def _send(self, effect: Send) -> Acted | Postponed:
         state = self._state(effect.state)
         later = may_send(self.ir, self.ir.states[effect.state], self.now, self._place)
@@ -267,6 +285,9 @@ class Driver:
         whys = self.whys(state)
         sent = [action for action, why in zip(actions, whys, strict=True) if why is None]
         self.messages += [Message(state, channel, template or "", self.now, effect.visit) for channel, template in sent]
+        waited = sent_awaited(self.ir, self.ir.states[effect.state])
+        told = [f"{channel}.sent" for channel, _ in sent if channel in waited]
+        self._went += [(event, effect.visit) for event in told if event in AT_ONCE]
         waits = self._measured(effect.arrows, self.now)
         return Acted(waits=waits) if sent else Acted(False, waits, tuple(why for why in whys if why is not None))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from dsl.expression import Facts
 from dsl.predicate import Predicate
+from dsl.sends import AT_ONCE
 from dsl.states import State
 from dsl.step import WAITING
 from dsl.testing.cases import cases
@@ -92,12 +93,12 @@ def _awaited(walker: Walker) -> Iterator[tuple[int, State | None]]:
 
 def _to(walker: Walker, listen: int, visit: int | None) -> Iterator[tuple[int, State | None]]:
     answer = walker.ir.listens[listen]
-    channel, _, outcome = answer.event.partition(".")
+    channel = answer.event.partition(".")[0]
     if answer.scope == "customer":
         yield listen, None
         return
     sent = [message for message in walker.messages if message.channel == channel]
-    if outcome == "not_sent" or not sent:
+    if answer.event.endswith(".not_sent") or answer.event in AT_ONCE or not sent:  # what the box does itself
         return
     if answer.scope == "any_send":
         yield listen, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dsl.ir import IR, Answer, Arrow, Share, Stage, State
+from dsl.sends import AT_ONCE
 from dsl.testing.naming import owner
 from dsl.testing.search import Search
 
@@ -12,16 +13,13 @@ __all__ = ["why"]
 def why(ir: IR, search: Search, number: int) -> str:
     """The reason, as a clause."""
     whose, arrow = owner(ir, number), ir.arrows[number]
+    further = "" if search.exhausted else f" in {search.limit} moves; a larger limit= looks further"
+    seen = _out_of_reach(ir, search, whose) or _not_heard(ir, search, arrow)
     return (
-        _out_of_reach(ir, search, whose)
-        or _not_open(search, number, arrow)
-        or _not_heard(ir, search, arrow)
+        _not_open(search, number, arrow)
+        or (seen and seen + further)
         or _same_share(whose, arrow)
-        or (
-            f"it was not come upon in {search.limit} moves; a larger limit= looks further"
-            if not search.exhausted
-            else ""
-        )
+        or (further and f"it was not come upon{further}")
         or "wherever it could be taken, another arrow is taken before it"
     )
 
@@ -43,11 +41,13 @@ def _not_open(search: Search, number: int, arrow: Arrow) -> str:
 
 def _not_heard(ir: IR, search: Search, arrow: Arrow) -> str:
     on = arrow.on
-    if not isinstance(on, Answer) or on.event.endswith(".not_sent") or ir.listens.index(on) in search.hearing.heard:
+    if not isinstance(on, Answer) or on.event.endswith(".not_sent") or on.event in AT_ONCE:
+        return ""
+    if ir.listens.index(on) in search.hearing.heard:
         return ""
     if on.where is None or ir.listens.index(on) not in search.hearing.awaited:
         return "nothing was sent by then that it could answer"
-    return f"no event was found of which it holds: {on.where.sentence()}"
+    return f"no event of which it holds was found ({on.where.sentence()})"
 
 
 def _same_share(whose: State | Stage | None, arrow: Arrow) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from dsl.channels import Call, Email, Feed, Letter, Sending, Sms
 from dsl.ir import Scope
-from dsl.states import Call, Email, Feed, Letter, Sending, Sms, State
+from dsl.states import State
 from dsl.testing.naming import event_name, named, span_said
 from dsl.testing.purchases import Purchases
 from dsl.times import Duration
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "Move", "Refuse", "Take", "Tell", "Wait", "why_of", "why_said"]
 
-CHANNELS: Final[Mapping[str, type[Sending]]] = {kind.kind: kind for kind in (Email, Sms, Feed, Call, Letter)}
+_KINDS: Final[Mapping[str, type[Sending]]] = {kind.kind: kind for kind in (Email, Sms, Feed, Call, Letter)}
 
 
 class Move:
@@ -112,7 +113,7 @@ def why_of(box: State, reasons: Sequence[Reason]) -> Why:
     """The reasons of a box's channels, as `refuse` takes them: one, if it is the same for all."""
     if len(set(reasons)) == 1:
         return reasons[0]
-    return {CHANNELS[channel]: reason for channel, reason in zip(box.channels, reasons, strict=True)}
+    return {_KINDS[channel]: reason for channel, reason in zip(box.channels, reasons, strict=True)}
 
 
 def why_said(why: Why) -> str:

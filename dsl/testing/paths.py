@@ -141,7 +141,7 @@ def paths(
     texts: Iterable[str] = (),
     limit: int = 5_000,
 ) -> Paths:
-    """Walks that take every arrow of the journey, the shortest for each, and none of them twice.
+    """Walks that take every arrow of the journey, the shortest for each unless it lies far, and none of them twice.
 
     They begin with `customer` (one of whom all is known, who has bought nothing) at `at`; what conditions ask beyond that is
     made up. `texts` are tried wherever a text is asked for: one that a pattern of yours is found in, say. The search ends

@@ -12,6 +12,7 @@ from dsl.facts import facts
 from dsl.ir import Answer, Learned, Until
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import Compare, IsMissing, Predicate
+from dsl.sends import sent_awaited
 from dsl.step import Acted, Chart, Effect, Postponed, Row, Send, Snapshot
 from dsl.testing.cases import Case, cases
 from dsl.testing.solving import Wanted, nodes
@@ -128,10 +129,15 @@ class Walker(Walk):
                 yield "missing"
             case "send":
                 yield None
-                yield from self._reasons(question.of[0])
+                if self._hears_refusals(question.of[0]):
+                    yield from self._reasons(question.of[0])
             case "share":
                 box = self.charted.boxes[question.of[0]]
                 yield from (*(arrow for _, arrow in box.shares), *box.learned)
+
+    def _hears_refusals(self, box: int) -> bool:
+        """Whether anything comes of it that a box sends nothing."""
+        return bool(self.charted.boxes[box].not_sent or sent_awaited(self.ir, self.ir.states[box]))
 
     def _reasons(self, box: int) -> Iterator[tuple[Reason, ...]]:
         """Of each channel the reasons that the box's arrows name, and one that they don't, while the others have that one."""
@@ -142,7 +148,7 @@ class Walker(Walk):
         every = cast("tuple[Reason, ...]", get_args(Reason))
         others: list[Reason] = [_other(every, named[channel]) for channel in channels]
         tries: dict[tuple[Reason, ...], None] = {}
-        for place, channel in enumerate(channels if answers else ()):
+        for place, channel in enumerate(channels):
             for reason in every:
                 if reason in named[channel] or reason == others[place]:
                     each = others.copy()
@@ -169,7 +175,7 @@ class Walker(Walk):
         result = super()._send(effect)
         state = self.ir.states[effect.state]
         own = {state.name, *(f"{state.name}.{channel}" for channel in state.channels)}
-        hangs = self.charted.boxes[effect.state].not_sent or not own.isdisjoint(self.unreachable)
+        hangs = self._hears_refusals(effect.state) or not own.isdisjoint(self.unreachable)
         if isinstance(result, Acted) and hangs:
             self.asked.append(Question("send", (effect.state,), None if result.sent else result.reasons, self.now))
         return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,6 +11,7 @@ from dsl.ir import IR
 from dsl.journey import Journey
 from dsl.planning import moment_of
 from dsl.states import State as Box
+from dsl.testing.aiming import Waiting
 from dsl.testing.builders import Person
 from dsl.testing.hearing import Hearing
 from dsl.testing.moves import Change, Move, Refuse, Take, Wait, why_of
@@ -26,6 +26,8 @@ __all__ = ["Found", "Search", "Start"]
 
 _MINUTE: Final = 60
 _TRIES: Final = 3
+_PATIENCE: Final = 1_000
+"""So many moves walks are followed in their order; then they are aimed at what is missing."""
 W = TypeVar("W", bound=Walk)
 
 
@@ -86,13 +88,13 @@ class Search:
 
     def run(self) -> Search:
         """Search until each arrow has a walk, or every way was tried, or the limit is reached."""
-        waiting: deque[Found] = deque()
+        waiting: Waiting[Found] = Waiting(self._ir)
         seen: set[object] = set()
         for found in self._entered():
             self._met(found, seen, waiting)
-        every = range(len(self._ir.arrows))
-        while waiting and self.tried < self.limit and not all(number in self.found for number in every):
-            node = waiting.popleft()
+        missing = set(range(len(self._ir.arrows)))
+        while waiting and self.tried < self.limit and (missing := missing - self.found.keys()):
+            node = waiting.next(missing, aim=self.tried >= _PATIENCE)
             for moves, case in self._moves(node):
                 for found in self._outcomes(node, moves):
                     self._met(found, seen, waiting)
@@ -108,7 +110,7 @@ class Search:
     def _walker(self, start: Start) -> Walker:
         return start.walk(Walker, self.journey, self.at, self.holidays)
 
-    def _met(self, found: Found, seen: set[object], waiting: deque[Found]) -> None:
+    def _met(self, found: Found, seen: set[object], waiting: Waiting[Found]) -> None:
         """Keep what is new."""
         walker = found.walker
         self.reached.update(step.state.name for step in walker.steps)
@@ -117,7 +119,7 @@ class Search:
         key = key_of(walker)
         if key not in seen and not walker.ended:
             seen.add(key)
-            waiting.append(found)
+            waiting.add(walker.member.state, walker.member.counts, found)
 
     # --- ways to go on ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from dsl.channels import Sending
 from dsl.events import Shop
 from dsl.expression import Facts
 from dsl.facts import facts
@@ -22,7 +23,8 @@ from dsl.journey import Journey
 from dsl.outcomes import heard_as
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import And, Compare, Constant, Field, Predicate
-from dsl.states import Sending, State
+from dsl.sends import AT_ONCE
+from dsl.states import State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver, Message, Why
@@ -62,7 +64,8 @@ class Walk(Driver):
         """Something happens now: `tell(Email.clicked)`, `tell(Shop.purchased, total=30)`.
 
         A channel's answer is to its last message, or to that of the box `to`. A call is heard as the engine hears it: without an
-        arrow of its own `Call.busy` is `Call.not_reached`. What the trigger itself asks of the
+        arrow of its own `Call.busy` is `Call.not_reached`. That a message was sent is told by itself; only a letter goes out later,
+        with its print run: `tell(Letter.sent)`. What the trigger itself asks of the
         payload by equality (`Email.clicked.link("shop")`) needn't be said again. An order in the payload is no fact: what
         conditions on orders shall see goes into `orders`.
         """
@@ -70,6 +73,8 @@ class Walk(Driver):
             raise TypeError(f"tell(…) takes an answer or an event, for example Email.clicked, not {event!r}")
         if event.name.endswith(".not_sent"):
             raise ValueError(f"{event.name} is the box's own outcome: walk(…, unreachable=[…]) brings it about")
+        if event.name in AT_ONCE:
+            raise ValueError(f"{event.name} is told by itself as soon as the message has gone out")
         told = {**_equalities(event.payload), **payload}
         known = replace(facts(self.customer, self.orders), payload=told)
         if event.payload is not None and not event.payload.evaluate(known, self.now):
@@ -78,16 +83,7 @@ class Walk(Driver):
         name, visit = event.name, None
         if answered is not None:
             name, visit = heard_as(name, self.ir, self.ir.by_name[answered.state.name]), answered.visit
-        heard = [(index, answer) for index, answer in enumerate(self.ir.listens) if answer.event == name]
-        if heard and not any(self._hers(answer, told) for _, answer in heard):
-            return self
-        matched = tuple(
-            index
-            for index, answer in heard
-            if (answer.where is None or answer.where.evaluate(known, self.now)) and self._hers(answer, told)
-        )
-        self._told.append(event.name)
-        self._step(Answered(len(self._told), self._ms, matched, visit))
+        self._hear(name, told, visit)
         return self
 
     def buy(

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, select, update
 
 from dsl.localtime import clock_time, next_local
+from engine import events, went
 from engine.db import chunked, insert_new, table
 from engine.errors import Conflict, NotFound
 from engine.settings import Settings
@@ -86,13 +87,18 @@ def withdraw_one(conn: Connection, key: str, reason: str, now: datetime) -> Lett
 
 
 def fail(conn: Connection, wrong: Mapping[str, str], now: datetime) -> None:
-    """Letters that can't be printed: they leave their run, and their rows say why."""
+    """Letters that can't be printed, or that the provider won't take: they leave their run, rows and journeys are told why."""
     target = table(Letter)
     for key, reason in wrong.items():
         conn.execute(
             update(target).where(target.c.key == key).values(status="failed", reason=reason[:500], settled_at=now)
         )
     _settle(conn, [(key, "failed", reason[:500]) for key, reason in wrong.items()], "failed", now)
+    for key, reason in wrong.items():
+        letter = events.sent_as(conn, key)
+        if letter is not None:
+            told, of = {"detail": reason[:500]}, f"letter:{key}:undelivered"
+            events.answer(conn, letter, "undelivered", now, source="printing", payload=told, event_id=of)
 
 
 def hand_over(conn: Connection, run: str, placed: Sequence[Placed], cost: int, now: datetime) -> None:
@@ -122,6 +128,7 @@ def hand_over(conn: Connection, run: str, placed: Sequence[Placed], cost: int, n
             .values(provider_id=bindparam("theirs"), cost=bindparam("price")),
             [{"of": p.key, "theirs": p.provider_id or f"{run}/{p.file}#{p.sequence}", "price": cost} for p in new],
         )
+        went.tell_of(conn, [each.key for each in new], now)
         log(conn, [(p.key, "handed over", p.provider_id or f"{run}, number {p.sequence}") for p in new], now)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, or_, select, update
 
-from engine import consent
+from engine import consent, went
 from engine.clock import Clock, from_ms, to_ms
 from engine.db import insert_new, table, upsert
 from engine.events import OWN, Incoming, accept
@@ -112,6 +112,7 @@ def _follow(conn: Connection, event: MailEvent, row: Any, now: datetime) -> None
     match event.what:
         case "delivered":
             _settle(conn, row, "delivered", None, None, now)
+            went.tell_of(conn, [row.key], now)
         case "complained":
             consent.suppress(conn, "email", row.address, "complaint", event.source, now)
             consent.withdraw(conn, row.customer_id, "email", "marketing", "complaint", now, row.key)

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from dsl.chart import Chart, chart
-from dsl.ir import IR, Learned, Share, Until
+from dsl.ir import IR, Learned, Share, State, Until
 from dsl.localtime import zone_of
 from dsl.planning import Place as Spot
 from dsl.planning import may_send, moment_of, over
@@ -18,7 +18,6 @@ from dsl.values import Scalar
 from engine.simulation.responses import (
     MONTH,
     Kind,
-    Rate,
     ResponseModel,
     actions_of,
     arrows_of,
@@ -54,13 +53,26 @@ class Action:
     route: tuple[str, str]
     """(channel, purpose)."""
     reach: float
+    sent: Chance | None
+    """That it went out, where an arrow waits for it."""
     chances: tuple[Chance, ...]
     exclusive: bool
     counted: tuple[str, str] | None
     """(channel, queue) if it is counted by days: calls, for they are work, and letters."""
 
+    def went(self, draw: Callable[[], float]) -> list[tuple[int, tuple[int, ...]]]:
+        """That it went out: of what is sent, and of what only would be, since she is held out."""
+        told = self.sent
+        if told is None or draw() >= told.share:
+            return []
+        return [(told.delays[int(draw() * len(told.delays))], told.listens)]
+
     def answers(self, draw: Callable[[], float]) -> list[tuple[int, tuple[int, ...]]]:
         """The answers that one message gets: (delay in milliseconds, listens). One draw tells whether, and when."""
+        return self.drawn(draw) if self.sent is None else [*self.went(draw), *self.drawn(draw)]
+
+    def drawn(self, draw: Callable[[], float]) -> list[tuple[int, tuple[int, ...]]]:
+        """The same, but for that it went out."""
         found: list[tuple[int, tuple[int, ...]]] = []
         left = draw() if self.exclusive else 0.0
         for chance in self.chances:
@@ -191,8 +203,11 @@ class Plan:
             Action(
                 (channel, state.purpose or self.ir.purpose),
                 self.model.reached(state.name, channel),
+                next((self._chance_of(state, kind) for kind in heard if kind.event == f"{channel}.sent"), None),
                 tuple(
-                    self._chance(self.model.rate(state.name, kind), kind) for kind in heard if kind.channel == channel
+                    self._chance_of(state, kind)
+                    for kind in heard
+                    if kind.channel == channel and kind.event != f"{channel}.sent"
                 ),
                 channel in _EXCLUSIVE,
                 (channel, queue or "") if channel in {"call", "letter"} else None,
@@ -209,7 +224,8 @@ class Plan:
     def _looks_back(self, kind: Kind) -> bool:
         return any(kind.answers(answer) and answer.look_back is not None for answer in self.ir.listens)
 
-    def _chance(self, rate: Rate, kind: Kind) -> Chance:
+    def _chance_of(self, state: State, kind: Kind) -> Chance:
+        rate = self.model.rate(state.name, kind)
         return Chance(rate.share, rate.delay.table(), self._listens(kind))
 
     def _hazard(self, kinds: list[Kind], state: str | None) -> Hazard:

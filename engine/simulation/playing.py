@@ -134,7 +134,7 @@ class _Player:
             elif place.hours and (seconds := self._plan.held(node.state, now, person)):
                 edge = steps.held(node, seconds)
             else:
-                sent, reasons = (1, ()) if held_out else self._send(place, node, person, now, coming)
+                sent, reasons = self._send(place, node, person, now, coming)
                 messages += sent
                 edge = steps.acted(node, sent > 0, reasons, self._waits(node, now, person) if node.arrows else ())
             edge.taken += 1
@@ -164,7 +164,15 @@ class _Player:
     def _send(
         self, place: Place, node: Node, person: Person, now: int, coming: list[Coming]
     ) -> tuple[int, tuple[str, ...]]:
-        """Send a box's messages, and draw the answers to them; how many went out, and if none did, why by each channel."""
+        """Send a box's messages, and draw the answers to them; how many went out, and if none did, why by each channel.
+
+        Who is held out gets none, and walks as if they had gone out.
+        """
+        if person.held_out:
+            for action in place.actions:
+                for delay, listens in action.went(self._random.random):
+                    insort(coming, (now + delay, node.visit, listens))
+            return 1, ()
         tally, draw, known = self._tally, self._random.random, person.reach
         sent, reasons = 0, ()
         for index, action in enumerate(place.actions):

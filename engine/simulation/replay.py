@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from random import Random
@@ -18,6 +18,7 @@ from dsl.localtime import zone_of
 from dsl.outcomes import heard_as
 from dsl.planning import Place, may_send, measured, moment_of, over
 from dsl.predicate import Predicate
+from dsl.sends import SENT, sent_awaited
 from dsl.step import (
     ENDED,
     Acted,
@@ -299,25 +300,41 @@ class _Walker:
     def _send(self, state: State, visit: int, now: int) -> tuple[bool, tuple[str, ...]]:
         """Send a box's messages as they were sent then, or find that they never were."""
         if self.of.arm == HELD_OUT:
+            self._went(state, visit, now, {})
             return True, ()
-        sent, reasons = False, list[str]()
+        reasons = list[str]()
+        gone: dict[str, int] = {}
         templates = (state.template, *(action.template for action in state.also))
         for (channel, _), template in zip(actions_of(state), templates, strict=True):
             then = self._then(state, channel, template)
             if then is None:
                 went, why = self._never_sent(state, channel, visit, now)
+                if went:
+                    gone[channel] = now
             elif then.status in REFUSED:
                 went, why = False, then.reason or "failed"
             else:
                 went, why = True, ""
+                told = next((answer.at - then.at for answer in then.answers if answer.name in SENT), 0)
+                gone[channel] = now + max(0, told)
                 for answer in then.answers:
+                    if answer.name in SENT:
+                        continue
                     listens = self._listens(self._as_heard(answer, state), own=True)
                     if listens:
                         heappush(self.coming, (now + max(0, answer.at - then.at), answer.seq, listens, visit))
             self.replay.sent[channel] += went
             reasons.append(why)
-            sent = sent or went
-        return sent, () if sent else tuple(reasons)
+        self._went(state, visit, now, gone)
+        return bool(gone), () if gone else tuple(reasons)
+
+    def _went(self, state: State, visit: int, now: int, gone: Mapping[str, int]) -> None:
+        """Tell that messages went out, where the edited journey waits for it; of who is held out, all of them."""
+        for channel in sorted(sent_awaited(self.replay.ir, state)):
+            if channel in gone or self.of.arm == HELD_OUT:
+                self.drawn += 1
+                listens = self._listens(Happened(now, 0, f"{channel}.sent", {}), own=True)
+                heappush(self.coming, (gone.get(channel, now), self.drawn, listens, visit))
 
     def _as_heard(self, answer: Happened, state: State) -> Happened:
         """An answer as the edited journey hears it: a call that was busy is `not_reached`, unless an arrow waits for `busy`."""
@@ -356,7 +373,7 @@ class _Walker:
         action = next(each for each in actions if each.route[0] == channel)
         if self.random.random() >= action.reach:
             return False, "no consent"
-        for delay, listens in action.answers(self.random.random):
+        for delay, listens in action.drawn(self.random.random):
             self.drawn += 1
             heappush(self.coming, (now + delay, self.drawn, listens, visit))
         return True, ""

@@ -174,11 +174,15 @@ def _rate(share: float, median_hours: float, p90_hours: float) -> Rate:
     return Rate(share, Delay(median_hours * _HOUR, p90_hours * _HOUR))
 
 
+_AT_ONCE: Final = _rate(1.0, 0.01, 0.02)
+"""What goes out is told of as sent: by all channels at once, but for letters, which are printed first."""
+
 DEFAULTS: Final[Mapping[str, ChannelModel]] = {
     "email": ChannelModel(
         0.95,
         0.002,
         {
+            "sent": _AT_ONCE,
             "delivered": _rate(0.98, 0.2, 1),
             "opened": _rate(0.35, 6, 36),
             "clicked": _rate(0.06, 8, 48),
@@ -190,13 +194,20 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
     "sms": ChannelModel(
         0.85,
         0.045,
-        {"delivered": _rate(0.97, 0.2, 1), "clicked": _rate(0.08, 1, 12), "replied": _rate(0.03, 1, 8)},
+        {
+            "sent": _AT_ONCE,
+            "delivered": _rate(0.97, 0.2, 1),
+            "undelivered": _rate(0.03, 0.2, 1),
+            "clicked": _rate(0.08, 1, 12),
+            "replied": _rate(0.03, 1, 8),
+        },
     ),
-    "feed": ChannelModel(0.95, 0.0, {"opened": _rate(0.15, 24, 96), "clicked": _rate(0.05, 24, 96)}),
+    "feed": ChannelModel(0.95, 0.0, {"sent": _AT_ONCE, "opened": _rate(0.15, 24, 96), "clicked": _rate(0.05, 24, 96)}),
     "call": ChannelModel(
         0.75,
         4.0,
         {
+            "sent": _AT_ONCE,
             "interested": _rate(0.15, 20, 60),
             "refused": _rate(0.25, 20, 60),
             "not_reached": _rate(0.45, 16, 48),
@@ -204,7 +215,17 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "do_not_call": _rate(0.02, 20, 60),
         },
     ),
-    "letter": ChannelModel(0.92, 0.95, {"answered": _rate(0.05, 120, 288), "returned": _rate(0.02, 168, 336)}),
+    "letter": ChannelModel(
+        0.92,
+        0.95,
+        {
+            "sent": _rate(1.0, 12, 24),
+            "delivered": _rate(0.98, 72, 120),
+            "undelivered": _rate(0.02, 96, 240),
+            "answered": _rate(0.05, 120, 288),
+            "returned": _rate(0.02, 168, 336),
+        },
+    ),
 }
 """Invented, all of it: an order of magnitude to begin with, and nothing that anybody measured."""
 

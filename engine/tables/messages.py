@@ -59,6 +59,8 @@ class Message(Kept, table=True):
     sender: str | None = None
     """What it was sent from, where there may be several: an SMS's own number. A reply to it comes there."""
     provider_id: str | None = None
+    sent_awaited: bool | None = None
+    """Whether an arrow waits to hear that it went out; else nothing is told."""
     cost: int = 0
     """Thousandths of a cent (a hundred-thousandth of the currency)."""
     reserved_at: datetime = moment_column(index=True)

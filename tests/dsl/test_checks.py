@@ -76,6 +76,8 @@ HEAD = (
         ("        yield (after(days=1)\n            >> self.done)\n", []),
         ("        yield then >> self.done\n        yield forever\n", ["J124"]),
         ("        yield Email.not_sent >> self.hello\n        yield then >> self.done\n", ["J123"]),
+        ("        yield Email.sent >> self.hello\n        yield after(days=1) >> self.done\n", ["J123"]),
+        ("        yield Email.sent.up_to(2) >> self.hello\n        yield after(days=1) >> self.done\n", []),
         ("        yield Email.not_sent.up_to(2) >> self.hello\n        yield then >> self.done\n", []),
         ("        yield forever\n", ["J121"]),
         ("        yield Sms.not_sent >> self.done\n        yield then >> self.done\n", ["J127"]),

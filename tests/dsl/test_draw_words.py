@@ -68,6 +68,12 @@ NOT_REACHED = Answer("call.not_reached", "send")
             State("hello", "email", (Arrow(Answer("email.not_sent", "send"), "won"),)),
             "after 3 d",
         ),
+        (
+            Arrow(After(3 * DAY), "won"),
+            State("hello", "email", (Arrow(Answer("email.sent", "send"), "won"),)),
+            "after 3 d",
+        ),
+        (Arrow(Answer("letter.sent", "send"), "won"), State("hello", "letter", ()), "sent"),
         (Arrow(After(5_400), "won"), State("rest", "wait", ()), "after 1 h 30 min"),
         (Arrow(When(), "won", Customer.country == "FR"), State("known", "choice", ()), "country is FR"),
         (Arrow(Otherwise(), "won"), State("known", "choice", ()), "otherwise"),

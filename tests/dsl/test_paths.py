@@ -386,8 +386,8 @@ def test_A3_what_no_walk_takes_is_told_with_its_reason() -> None:
     assert [str(missed) for missed in found.missed] == [
         SHUT,
         "beyond: after 1 d → done: no walk comes to `beyond`",
-        "mail: clicked, link is a and link is b → done: no event was found of which it holds: link is a and link is b",
-        "mail: purchased, total > 2 and total < 1 → done: no event was found of which it holds: total > 2 and total < 1",
+        "mail: clicked, link is a and link is b → done: no event of which it holds was found (link is a and link is b)",
+        "mail: purchased, total > 2 and total < 1 → done: no event of which it holds was found (total > 2 and total < 1)",
         "mail: sms clicked (any send) → done: nothing was sent by then that it could answer",
         "mail: opened, if visits of mail ≥ 2 → done: wherever it could be taken, another arrow is taken before it",
         "thirds: 25 % → done: another share leads to the same box",

@@ -47,7 +47,7 @@ def wrong_walks(bug: str, journeys: list[IR], each: int) -> Iterator[tuple[IR, S
     right = [trace for _, _, trace in walks(journeys, each)]
     with pytest.MonkeyPatch.context() as patch:
         if bug == ANYWHERE_FIRST:
-            patch.setattr(stepper, "_heard", _anywhere_first)
+            patch.setattr(stepper, "heard", _anywhere_first)
         wrong = [walk(ir, random.Random(n), BUGS[bug](chart(ir))) for ir in journeys for n in range(each)]  # noqa: S311  # as above
     for index, (script, trace) in enumerate(wrong):
         if trace != right[index]:
@@ -57,7 +57,7 @@ def wrong_walks(bug: str, journeys: list[IR], each: int) -> Iterator[tuple[IR, S
 # --- bugs -------------------------------------------------------------------------------------------------------------
 
 ANYWHERE_FIRST: Final = "anywhere's arrows come before a box's own"
-_heard = stepper._heard  # pyright: ignore[reportPrivateUsage]  # the bug is put around it
+_heard = stepper.heard  # the bug is put around it
 
 
 def _anywhere_first(c: Chart, m: Snapshot, event: Answered) -> tuple[tuple[int, ...], str]:

@@ -14,6 +14,7 @@ from kit.serving import serving
 from sqlalchemy import select
 
 from engine.db import Database, insert_new, table
+from engine.events import since
 from engine.links import Links
 from engine.messages import mark_unknown
 from engine.settings import Settings
@@ -84,10 +85,12 @@ async def test_S1_what_the_provider_has_is_sent_and_what_it_never_took_has_faile
     settings: Settings, sqlite: Database, settler: Settler, doubted: Callable[..., None]
 ) -> None:
     sid = hand_over(settings, "Hello Zoé")
-    doubted("1-1-0", "Hello Zoé")
-    doubted("2-1-0", "Another text")
-    doubted("3-1-0", "A third, long ago", minutes=11)
+    doubted("1-1-0", "Hello Zoé", sent_awaited=True)
+    doubted("2-1-0", "Another text", sent_awaited=True)
+    doubted("3-1-0", "A third, long ago", minutes=11, sent_awaited=True)
     assert await settler.round() == 2
+    with sqlite.read() as conn:
+        assert [(event.name, event.message_key) for event in since(conn, 0, 9)] == [("sms.sent", "1-1-0")]
     assert books(sqlite) == {
         "1-1-0": ("sent", sid, 4500),
         "2-1-0": ("unknown", None, 4500),

@@ -597,6 +597,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(), nullable=True),
         sa.Column("sender", sa.String(), nullable=True),
         sa.Column("provider_id", sa.String(), nullable=True),
+        sa.Column("sent_awaited", sa.Boolean(), nullable=True),
         sa.Column("cost", sa.Integer(), nullable=False),
         sa.Column("reserved_at", Moment(), nullable=False),
         sa.Column("settled_at", Moment(), nullable=True),

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from kit.recording import Recorder
 
-from dsl import Api, Arrows, Call, Email, Final, Journey, Sms, after, marketing
+from dsl import Anywhere, Api, Arrows, Call, Email, Final, Journey, Letter, Sms, after, marketing, percent
 from dsl.compile import compile_journey
 from engine import tables
 from engine.db import Database, insert_new
@@ -123,3 +124,84 @@ def test_A2_a_line_that_was_busy_then_is_heard_by_a_new_arrow_for_it(db: Databas
         found = backtest(conn, replace(compile_journey(Edited), name=books.ir.name), books.now, zone="Europe/Paris")
     assert same.moved == 0
     assert {(cell.was, cell.now) for cell in found.cells} == {("lapsed", "busy"), ("lapsed", "lapsed"), ("won", "won")}
+
+
+class Went(Journey):
+    """A mail whose sending moves her on; a letter whose printing does; a call that has one outcome besides."""
+
+    enters = Api()
+    purpose = marketing
+    holdout = percent(30)
+    won = Final()
+    lapsed = Final()
+
+    @Email("t/mail")
+    def mail(self) -> Arrows:
+        yield Email.sent >> self.letter
+        yield after(days=9) >> self.lapsed
+
+    @Letter("t/letter")
+    def letter(self) -> Arrows:
+        yield Letter.sent >> self.ring
+        yield after(days=9) >> self.lapsed
+
+    @Call("t/call")
+    def ring(self) -> Arrows:
+        yield Call.not_reached >> self.lapsed
+        yield Call.interested >> self.lapsed
+        yield after(days=9) >> self.won
+
+    @Anywhere()
+    def exits(self) -> Arrows:
+        yield Call.sent.up_to(1) >> self.ring
+
+
+def test_A2_virtual_customers_hear_that_their_messages_went_out() -> None:
+    ir = compile_journey(Went)
+    reached = ResponseModel(reach={state.name: 1.0 for state in ir.states})
+    result = simulate(ir, reached, customers=500, runs=2, first=1_772_409_600_000)
+    boxes = {box.name: box.entered.mean for box in result.boxes}
+    assert result.held_out.mean > 100, "and they walk along"
+    assert (boxes["mail"], boxes["letter"], boxes["ring"]) == (500, 500, 1000)
+    assert 0 < boxes["lapsed"] < 500
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_A2_recorded_customers_hear_it_when_they_did_then_or_at_once(db: Database, told: bool) -> None:
+    ir = compile_journey(Went)
+    books = Recorder(db, ir, {("c7", "email"): "no consent"})
+    people = [f"c{number}" for number in range(20)]
+    books.customers(*people)
+    books.enter(*people)
+    if told:
+        books.wait(hours=1)
+        for customer in people:
+            if customer != "c7":
+                books.tell(customer, "email.sent")
+        books.wait(hours=6)
+        for customer in people:
+            if customer != "c7":
+                books.tell(customer, "letter.sent")
+                books.tell(customer, "call.sent")
+        assert {books.at(customer) for customer in people} == {"ring", "mail"}
+    books.wait(days=30)
+    with db.read() as conn:
+        found = backtest(conn, ir, books.now, zone="Europe/Paris")
+    treated = books.arm("c7") != "held_out"
+    if told:
+        assert found.moved == (0 if treated else 1)
+    else:  # as if it had been recorded by a version that didn't wait for it
+        assert {(cell.was, cell.now): cell.customers for cell in found.cells}[("lapsed", "won")] >= 19
+
+
+def test_A2_who_is_held_out_is_told_at_once(db: Database) -> None:
+    ir = compile_journey(Went)
+    books = Recorder(db, ir)
+    people = [f"c{number}" for number in range(20)]
+    books.customers(*people)
+    books.enter(*people)
+    books.wait(days=30)
+    with db.read() as conn:
+        found = backtest(conn, ir, books.now, zone="Europe/Paris")
+    assert any(books.arm(customer) == "held_out" for customer in people)
+    assert {(cell.was, cell.now): cell.customers for cell in found.cells} == {("lapsed", "won"): 20}
