@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, case, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, case, exists, or_, select, update
 
 from engine import consent, went
 from engine.db import chunked, insert_new, table
@@ -18,7 +18,9 @@ from engine.tables import Message, MessageEvent
 
 __all__ = [
     "OPEN",
+    "WITH_PROVIDER",
     "calling",
+    "handed_over",
     "mark_unknown",
     "message_key",
     "overdue",
@@ -31,8 +33,20 @@ __all__ = [
     "statuses",
 ]
 
+WITH_PROVIDER = ("sent", "unknown", "delivered")
+"""What a time-line says of a message that was handed over, or may have been."""
+
 OPEN = frozenset({"reserved", "deferred", "sending"})
 """Statuses of a message whose send is not finished."""
+
+
+def handed_over() -> ColumnElement[bool]:
+    """Whether a message was with its provider once, whatever became of it then: a mail that came back, a letter that was withdrawn.
+
+    Her journey went on as after any that was sent. Only its time-line tells, since its status is what became of it at last.
+    """
+    message, event = table(Message), table(MessageEvent)
+    return exists().where(event.c.key == message.c.key, event.c.status.in_(WITH_PROVIDER))
 
 
 def message_key(enrolment: int, visit: int, action: int = 0) -> str:

@@ -148,13 +148,13 @@ def get_letter(here: Here, key: str) -> LetterOut:
     responses={409: {"model": ErrorBody, "description": "It can't be printed"}},
 )
 def letter_pdf(here: Here, key: str) -> Response:
-    """The letter alone, as a PDF: before the cut-off a preview of it."""
+    """The letter alone, as a PDF: before the cut-off a preview of it, later what was printed, or 409."""
     with here.database.read() as conn:
         letter = post.get(conn, key)
         run = print_runs.get(conn, letter.run)
         templates = templates_of(conn, [letter])
     with _printable():
-        return Response(_printer(here).single(letter, templates, run.cut_off_at), media_type="application/pdf")
+        return Response(_printer(here).again(run, letter, templates), media_type="application/pdf")
 
 
 @router.post(

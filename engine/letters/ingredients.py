@@ -16,7 +16,7 @@ from typing import Any
 from engine.tables import Letter
 from engine.templating.templates import Template
 
-__all__ = ["differs", "files_of", "setter"]
+__all__ = ["changed", "differs", "files_of", "setter"]
 
 _QUOTED = re.compile(r'"([^"\n]+)"')
 _FILE = re.compile(r"(?!.*://)[^\0\n]{1,300}\.\w{2,5}")
@@ -56,6 +56,12 @@ def differs(made_of: Mapping[str, Any], root: Path) -> str:
     if made_of.get("setter", setter()) != setter():
         told.append(f"it was set by {made_of['setter']}, and this is {setter()}")
     return "; ".join(told) or "something that its templates read has changed since"
+
+
+def changed(made_of: Mapping[str, Any], files: Mapping[str, str]) -> str:
+    """Which of these files are not what they were when the run was made, in words; empty: none, or the run is not made yet."""
+    was = dict[str, str](made_of.get("files", {}))
+    return "; ".join(f"{name} has changed since" for name, now in files.items() if made_of and was.get(name) != now)
 
 
 def _texts(value: Any) -> Iterator[str]:

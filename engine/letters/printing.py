@@ -100,7 +100,7 @@ class Printer:
         if wrong:
             raise Unprintable(wrong)
         digests = {file: sha256(content).hexdigest() for file, content in files.items()}
-        made_of = self._made_of(letters, templates)
+        made_of = self.made_of(letters, templates)
         return Printed(files, self._manifest(letters, placed, digests), tuple(placed), made_of)
 
     def read(self, folder: Path, letters: Sequence[Letter], templates: Mapping[str, Template]) -> Printed:
@@ -117,9 +117,10 @@ class Printer:
             Placed(row["letter_id"], row["file"], int(row["sequence"]), int(row["first_page"]), int(row["pages"]))
             for row in rows
         )
-        return Printed(files, manifest, placed, self._made_of(letters, templates))
+        return Printed(files, manifest, placed, self.made_of(letters, templates))
 
-    def _made_of(self, letters: Sequence[Letter], templates: Mapping[str, Template]) -> dict[str, Any]:
+    def made_of(self, letters: Sequence[Letter], templates: Mapping[str, Template]) -> dict[str, Any]:
+        """What the letters' bytes hang on besides their rows, as it is now: kept with the run."""
         return {
             "author": self._brand.name,
             "home": self._home,
@@ -152,12 +153,20 @@ class Printer:
         ]
         return self._manifest(letters, placed, {file["name"]: file["sha256"] for file in run.files or ()}, home)
 
-    def single(self, letter: Letter, templates: Mapping[str, Template], moment: datetime) -> bytes:
+    def single(
+        self, letter: Letter, templates: Mapping[str, Template], moment: datetime, author: str | None = None
+    ) -> bytes:
         """One letter as a PDF of its own. Raises TemplateError."""
-        made = typeset(
-            [_piece(letter, templates)], self._root, moment, title=str(letter.data["title"]), author=self._brand.name
-        )
-        return made.pdf
+        piece, title = _piece(letter, templates), str(letter.data["title"])
+        return typeset([piece], self._root, moment, title=title, author=author or self._brand.name).pdf
+
+    def again(self, run: PrintRun, letter: Letter, templates: Mapping[str, Template]) -> bytes:
+        """A letter by itself: before its run is printed a look at it, after that as it was. Raises TemplateError, Conflict."""
+        made_of = run.made_of or {}
+        changed = ingredients.changed(made_of, ingredients.files_of([letter], templates, self._root))
+        if changed:
+            raise Conflict("letter_changed", f"letter {letter.key} would not be what was printed: {changed}")
+        return self.single(letter, templates, run.cut_off_at, str(made_of.get("author", self._brand.name)))
 
     def _set(
         self, name: str, file: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime,

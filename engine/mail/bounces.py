@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from base64 import b64decode
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
+from quopri import decodestring
 from typing import Any, Literal
 
 import flufl.bounce  # pyright: ignore[reportMissingTypeStubs]
@@ -21,6 +23,8 @@ _flufl: Any = flufl.bounce  # it has no types
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs a traceback for junk, which is everyday
 _STATUS = re.compile(r"\d\.\d{1,3}\.\d{1,3}")
 _ASCII = bytes(range(128)) + b"?" * 128
+_GLOBAL = "message/global-delivery-status"
+_RECIPIENTS = 100
 _WORDS = 4000
 _NESTED = 200
 _SHOWN = 300
@@ -47,10 +51,10 @@ _ACTIONS: dict[str, Literal["bounced", "delayed", "delivered"]] = {
 
 def read_report(mail: Mail) -> list[Report]:
     """The reports in a delivery status notification (RFC 3464), of each recipient; none if it is no such mail."""
-    part = mail.part("message/delivery-status") or mail.part("message/global-delivery-status")
+    part = mail.part("message/delivery-status") or mail.part(_GLOBAL)
     if part is None:
         return []
-    return [report for block in enclosed(part) if (report := _of(block, mail)) is not None]
+    return [report for block in _blocks(part) if (report := _of(block, mail)) is not None]
 
 
 def read_unusual(mail: Mail) -> Report | None:
@@ -71,6 +75,25 @@ def read_unusual(mail: Mail) -> Report | None:
     if not permanent:
         return Report("delayed", recipient, code, None, _short(words))
     return Report("bounced", recipient, code, kind_of(code, words), _short(words))
+
+
+def _blocks(part: Message) -> list[Message]:
+    """The blocks of fields: of the mail, then of each recipient. Of RFC 6533's kind, with UTF-8, the parser makes one mail."""
+    inner = enclosed(part)
+    if part.get_content_type() != _GLOBAL or not inner:
+        return inner
+    try:
+        raw = inner[0].as_bytes()
+        match header(part, "Content-Transfer-Encoding").lower():
+            case "base64":
+                raw = b64decode(raw)
+            case "quoted-printable":
+                raw = decodestring(raw)
+            case _:
+                pass
+    except Exception:  # noqa: BLE001  # junk, in every way
+        return inner
+    return [message_from_bytes(block) for block in re.split(rb"\r?\n[ \t]*\r?\n", raw)[:_RECIPIENTS] if block.strip()]
 
 
 def _of(block: Message, mail: Mail) -> Report | None:

@@ -56,7 +56,7 @@ _DEAD = re.compile(
     r"user unknown|unknown (?:user|recipient|mailbox|address)|no such (?:user|mailbox|recipient|address|person)|"
     r"(?:user|mailbox|recipient|account|address)\b[^.;]{0,60}(?:does not exist|doesn't exist|not found|not known|unknown|"
     r"is disabled|has been disabled|is inactive|no longer (?:exists|available|active|valid|in use))|"
-    r"invalid (?:recipient|mailbox|address)|not a valid (?:recipient|mailbox|address)|does not have an? .{0,30}account|"
+    r"invalid (?:recipient|mailbox|address)|not a valid (?:recipient|mailbox|address)|(?:does not|doesn't) have an? .{0,30}account|"
     r"recipient address rejected: (?:access denied|user|undeliverable)|host or domain name not found|domain not found|"
     r"no mailbox here by that name|mailbox (?:unavailable|not available)|recipient rejected",
     re.IGNORECASE,

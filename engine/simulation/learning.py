@@ -22,6 +22,7 @@ from dsl.predicate import Facts
 from engine.db import table
 from engine.errors import NotFound
 from engine.holdout import TREATED
+from engine.messages import handed_over
 from engine.simulation.recorded import last_recorded
 from engine.simulation.responses import (
     DEFAULTS,
@@ -121,23 +122,32 @@ def _treated(ir: IR) -> tuple[ColumnElement[bool], ...]:
     return message.c.journey == ir.name, message.c.arm == TREATED
 
 
+def _went_out() -> ColumnElement[bool]:
+    """Whether it was sent, for her journey: also where it came back later."""
+    message = table(Message)
+    back = message.c.status.in_(_REFUSED) & func.coalesce(message.c.reason, "").not_in(_NOT_HERS)
+    return message.c.status.in_(_WENT_OUT) | (back & handed_over())
+
+
 def _messages(conn: Connection, ir: IR) -> dict[tuple[str, str], _Seen]:
     """What became of the messages, by box and channel."""
     message, enrolment = table(Message), table(Enrolment)
     gone_on = (enrolment.c.seq > message.c.visit) | enrolment.c.ended_at.is_not(None)
+    out = _went_out()
     query = (
         select(
             message.c.state,
             message.c.channel,
             message.c.status,
             message.c.reason,
+            out.label("out"),
             gone_on.label("over"),
             func.count().label("many"),
             func.sum(message.c.cost).label("cost"),
         )
         .join_from(message, enrolment, message.c.enrolment_id == enrolment.c.id)
         .where(*_treated(ir))
-        .group_by(message.c.state, message.c.channel, message.c.status, message.c.reason, gone_on)
+        .group_by(message.c.state, message.c.channel, message.c.status, message.c.reason, out, gone_on)
     )
     names, found = _names(ir), dict[tuple[str, str], _Seen]()
     for row in conn.execute(query):
@@ -145,7 +155,7 @@ def _messages(conn: Connection, ir: IR) -> dict[tuple[str, str], _Seen]:
         if name is None or row.channel not in ir.by_name[name].channels:
             continue
         seen = found.setdefault((name, row.channel), _Seen())
-        if row.status in _WENT_OUT:
+        if row.out:
             seen.out += row.many
             seen.over += row.many if row.over else 0
             seen.cost += int(row.cost or 0)
@@ -165,7 +175,7 @@ def _answers(conn: Connection, ir: IR, seen: Mapping[tuple[str, str], _Seen]) ->
         )
         .join_from(message, event, event.c.message_key == message.c.key)
         .join(enrolment, message.c.enrolment_id == enrolment.c.id)
-        .where(*_treated(ir), message.c.status.in_(_WENT_OUT), gone_on)
+        .where(*_treated(ir), _went_out(), gone_on)
         .order_by(event.c.at)
     )  # fmt: skip
     names = _names(ir)

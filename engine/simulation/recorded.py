@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row, func, select
 from engine.clock import to_ms
 from engine.db import chunked, table
 from engine.errors import NotFound
-from engine.tables import Enrolment, Event, Message, Moment, Step
+from engine.messages import WITH_PROVIDER
+from engine.tables import Enrolment, Event, Message, MessageEvent, Moment, Step
 
 __all__ = ["Happened", "Recorded", "Sent", "last_recorded", "recorded"]
 
@@ -150,12 +151,20 @@ def _messages(conn: Connection, ids: Sequence[int], until: datetime) -> dict[int
     )
     for row in conn.execute(answered):
         answers[row.message_key].append(Happened(to_ms(row.at), row.seq, row.name, row.payload or {}))
+    line = table(MessageEvent)
+    out: dict[str, int] = {}
+    told = select(line.c.key, func.min(line.c.at)).join_from(message, line, line.c.key == message.c.key)
+    told = told.where(message.c.enrolment_id.in_(ids), line.c.status.in_(WITH_PROVIDER)).group_by(line.c.key)
+    for key, first in conn.execute(told):
+        out[key] = to_ms(first)
     found: dict[int, list[Sent]] = defaultdict(list)
     query = select(message).where(message.c.enrolment_id.in_(ids)).order_by(message.c.reserved_at, message.c.visit)
     for row in conn.execute(query):
-        at = to_ms(row.settled_at or row.reserved_at)
+        status, reason, at = row.status, row.reason, to_ms(row.settled_at or row.reserved_at)
+        if row.key in out:  # it came back later, or was withdrawn: her journey went on as after one that was sent
+            status, reason, at = "sent", None, out[row.key]
         found[row.enrolment_id].append(
-            Sent(row.state, row.channel, row.template, row.status, row.reason, at, tuple(sorted(answers[row.key])))
+            Sent(row.state, row.channel, row.template, status, reason, at, tuple(sorted(answers[row.key])))
         )
     return found
 

@@ -6,31 +6,49 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from kit.bench import Bench, Sorry
 from kit.engine import Engine, working
 from kit.rude_mail import Manners, rude_server
 from temporalio.client import Client
 
+from dsl import Api, Arrows, Final, Journey, Sms, after, marketing
 from dsl.step import chart
 from engine.db import Database
 from engine.settings import Settings
 from engine.tables import MessageEvent
 from workers.batch import Outcome
-from workers.server import EmbeddedServer
+from workers.server import EmbeddedServer, free_port
 
 FIRST = datetime(2026, 3, 2, 9, tzinfo=UTC)
 GREY = "451 4.7.1 greylisted, come again"
 
 
+class SorryText(Journey):
+    """A text, and a way for whom it can't be handed to."""
+
+    enters = Api()
+    purpose = marketing
+    done = Final()
+    lost = Final()
+
+    @Sms("t/sms")
+    def text(self) -> Arrows:
+        yield Sms.not_sent.because("failed") >> self.lost
+        yield after(days=900) >> self.done
+
+
 class Days:
     """One mail to a server that greylists, tried on days of our choosing."""
 
-    def __init__(self, folder: Path, templates: Path, database: Database, port: int) -> None:
-        self._given = {"data": folder, "journeys": templates, "smtp_port": port}
+    def __init__(
+        self, folder: Path, templates: Path, database: Database, journey: type[Journey] = Sorry, **given: Any
+    ) -> None:
+        self._given = {"data": folder, "journeys": templates, **given}
         self._database = database
         first = self._bench(0)
-        first.enter("ann", journey=Sorry)
+        first.enter("ann", journey=journey)
         self._ir, self._batch = first.ir, first.batch("ann")
         self.engine = first.engine
 
@@ -54,14 +72,14 @@ class Days:
 async def greylisted(tmp_path: Path, templates: Path, db: Database) -> AsyncGenerator[tuple[Days, Manners]]:
     manners = Manners(replies=lambda said, _: GREY if said.startswith("RCPT") else None)
     async with rude_server(manners) as port:
-        yield Days(tmp_path / "var", templates, db, port), manners
+        yield Days(tmp_path / "var", templates, db, smtp_port=port), manners
 
 
 async def test_a_mail_that_is_put_off_for_five_days_is_given_up(tmp_path: Path, templates: Path, db: Database) -> None:
     async with greylisted(tmp_path, templates, db) as (mail, _):
         for day in (0, 0.5, 1, 2, 3, 4, 4.9):
             assert await mail.tried(day) == "deferred", day
-        assert await mail.tried(5.01) == "failed"
+        assert await mail.tried(5.1) == "failed"
     (row,) = mail.engine.messages("ann")
     assert row.reason == "failed"
     assert row.detail == {"provider": f"given up, it was put off for too long; at last: {GREY}"}
@@ -85,7 +103,17 @@ async def test_hours_in_which_the_journey_does_not_write_give_nobody_up(
     async with greylisted(tmp_path, templates, sqlite) as (mail, _):
         for monday in (0, 7, 14, 21, 28):
             assert await mail.tried(monday) == "deferred", monday
-        assert await mail.tried(35) == "failed"
+        assert await mail.tried(35.1) == "failed"
+
+
+async def test_a_text_is_given_up_alike(tmp_path: Path, templates: Path, sqlite: Database) -> None:
+    """Its gateway is not there."""
+    text = Days(tmp_path / "var", templates, sqlite, SorryText, sms_url=f"http://127.0.0.1:{free_port()}")
+    for day in (0, 1, 2, 3, 4, 4.5):
+        assert await text.tried(day) == "deferred", day
+    assert await text.tried(5.1) == "failed"
+    (row,) = text.engine.messages("ann")
+    assert row.detail["provider"].startswith("given up, it was put off for too long; at last: ConnectError")
 
 
 async def test_her_journey_goes_on_when_her_mail_is_given_up(

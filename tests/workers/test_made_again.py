@@ -175,8 +175,13 @@ async def test_K5_a_picture_that_changed_is_named_and_no_other_bytes_are_given(
     assert (answer.status_code, answer.json()["code"]) == (409, "file_changed")
     assert "t/dog.png has changed since" in answer.json()["message"]
     assert "cat.svg" not in answer.json()["message"]
+    alone = f"/v1/letters/{desk.letter('ann').key}/pdf"
+    refused = await http.get(alone)
+    assert (refused.status_code, refused.json()["code"]) == (409, "letter_changed")
+    assert "t/dog.png has changed since" in refused.json()["message"]
     dog.write_bytes(was)
     assert (await http.get(FILE)).content == before["letters-001.pdf"]
+    assert (await http.get(alone)).status_code == 200
     with desk.database.write() as conn:  # as a later release would find it
         made_of = {**desk.engine.rows(PrintRun)[0].made_of, "setter": "Typst 0.1"}
         files = [{"name": "letters-001.pdf", "letters": 3, "pages": 3, "sha256": sha256(b"other").hexdigest()}]

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from kit.serving import serving
 from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from engine.db import Database, insert_new, table
 from engine.events import since
@@ -134,3 +136,38 @@ async def test_a_provider_that_cannot_be_asked_leaves_it_in_doubt(
     doubted("1-1-0", "Hello", minutes=60)
     assert await Settler(other, sqlite, channel, every=0).round() == 0
     assert books(sqlite)["1-1-0"][0] == "unknown"
+
+
+async def test_a_look_up_that_the_provider_refuses_keeps_no_other_waiting(
+    tmp_path: Path, gateway: Gateway, sqlite: Database, doubted: Callable[..., None]
+) -> None:
+    """One number that its provider won't look up (404) is passed over; where the provider itself fails (500), all wait."""
+    poison, inner, says = "+33600000000", gateway.app(), {"status": 404}
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        number = Request(scope).query_params.get("To", "")
+        if scope["method"] == "GET":
+            asked.append(number)
+        answer = JSONResponse({"code": 20404}, says["status"]) if number == poison else inner
+        await answer(scope, receive, send)
+
+    with serving(app) as served:
+        settings = Settings.model_validate(
+            {"data": tmp_path / "var", "sms_url": served.url, "sms_account": "ACtest", "sms_token": "a token"}
+        )
+        sid = hand_over(settings, "Hello")
+        doubted("1-1-0", "Hello", minutes=60, address=poison)
+        doubted("2-1-0", "Hello", minutes=30)
+        doubted("3-1-0", "Never taken", minutes=20)
+        channel = SmsChannel(settings, Templates.of(settings), Links(settings.public_url, b"k"))
+        settler = Settler(settings, sqlite, channel, every=0)
+        says["status"] = 500
+        assert await settler.round() == 0
+        assert set(asked) == {poison}, "the provider is down: the others are asked for later"
+        says["status"] = 404
+        assert await settler.round() == 2
+    assert {key: status for key, (status, *_) in books(sqlite).items()} == {
+        "1-1-0": "unknown", "2-1-0": "sent", "3-1-0": "failed",
+    }  # fmt: skip
+    assert books(sqlite)["2-1-0"][1] == sid

@@ -15,7 +15,7 @@ from engine.letters import post
 from engine.letters import runs as print_runs
 from engine.letters.post import Placed
 from engine.letters.postal import town_of
-from engine.letters.printing import Printer
+from engine.letters.printing import Printer, templates_of
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun
 from engine.templating.templates import Template, TemplateError
@@ -70,7 +70,7 @@ class Lob:
                     _log.warning("run %s waits for the print provider: %s", run.name, reply.refused)
                     return reply.wait
                 await asyncio.to_thread(self._settle, database, run, letter, reply)
-        await asyncio.to_thread(self._finish, database, run)
+        await asyncio.to_thread(self._finish, database, printer, run)
         return None
 
     async def _post(self, client: httpx.AsyncClient, letter: Letter, pdf: bytes) -> _Reply:
@@ -104,10 +104,11 @@ class Lob:
             placed = Placed(letter.key, "", 0, 1, letter.pages or 0, reply.provider_id)
             post.hand_over(conn, run.name, [placed], self._settings.letter_cost, now)
 
-    def _finish(self, database: Database, run: PrintRun) -> None:
+    def _finish(self, database: Database, printer: Printer, run: PrintRun) -> None:
         with database.write() as conn:
             there = print_runs.letters_of(conn, run.name, self._settings.country, "handed over", "returned")
-            print_runs.finish(conn, run.name, [], len(there), 0, self._settings.clock.now())
+            made_of = printer.made_of(there, templates_of(conn, there))
+            print_runs.finish(conn, run.name, [], len(there), 0, self._settings.clock.now(), made_of)
 
 
 def _read(reply: httpx.Response) -> _Reply:

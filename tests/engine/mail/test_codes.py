@@ -20,6 +20,7 @@ from engine.mail.codes import HARD, OURS, SOFT, enhanced, kind_of
         ("5.4.4", "Host or domain name not found", "hard"),
         ("5.0.0", "550 Unknown user", "hard"),
         (None, "550 No such user here", "hard"),
+        ("5.0.0", "554 delivery error: dd This user doesn't have a yahoo.com account (zoe@yahoo.com) [0]", "hard"),
         ("5.5.0", "550 Requested action not taken: mailbox unavailable", "hard"),
         ("5.2.2", "552 5.2.2 The email account that you tried to reach is over quota.", "soft"),
         ("5.1.1", "452 4.2.2 mailbox full", "hard"),

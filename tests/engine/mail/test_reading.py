@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import encodebytes
 from collections.abc import Sequence
 from email.message import EmailMessage
+from quopri import encodestring
 
 import pytest
 from hypothesis import given, settings
@@ -76,6 +78,18 @@ def test_action_and_status_say_what_became_of_it(
     else:
         assert not isinstance(found, Stray)
         assert [(event.what, event.kind) for event in found] == [(what, kind)]
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
+def test_a_report_in_utf_8_is_read_however_it_is_encoded(encoding: str) -> None:
+    """RFC 6533: the same fields, of another type, which Python's parser takes for a mail."""
+    head, _, rest = postfix(KEY, VERP, words="550 5.2.2 Boîte pleine").partition(b"message/delivery-status\n")
+    fields, _, tail = rest.removeprefix(b"\n").partition(b"\n--")
+    encoded = {"8bit": bytes, "base64": encodebytes, "quoted-printable": encodestring}[encoding](fields)
+    kind = f"message/global-delivery-status\nContent-Transfer-Encoding: {encoding}\n\n".encode()
+    event = one(head + kind + encoded + b"\n--" + tail, VERP, "")
+    assert (event.what, event.kind, event.code, event.recipient) == ("bounced", "soft", "5.2.2", "zoe@example.com")
+    assert event.detail == "550 5.2.2 Boîte pleine"
 
 
 def test_a_bounce_of_a_form_of_its_own_is_read_too() -> None:

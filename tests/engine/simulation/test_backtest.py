@@ -42,7 +42,7 @@ from dsl import (
 from dsl.compile import compile_journey
 from dsl.ir import IR
 from engine import tables
-from engine.db import Database, table
+from engine.db import Database, insert_new, table
 from engine.errors import NotFound
 from engine.simulation.backtest import Comparison, backtest
 from engine.simulation.recorded import recorded
@@ -170,6 +170,34 @@ def test_an_unedited_journey_sends_everyone_where_she_went(db: Database, books: 
             assert case.path_was == case.path_now
     assert all(was == now for was, now in found.sent.values())
     assert found.sent["email"] == (35, 35)
+
+
+def test_a_message_that_came_back_later_was_sent_for_her_journey(db: Database) -> None:
+    """c0's text was refused at once, and c1's came back after an hour: her journey had gone on as after any that was sent."""
+    books = Recorder(db, OFFER, {("c0", "sms"): "failed"})
+    books.customers("c0", "c1", "c2")
+    books.enter("c0", "c1", "c2")
+    books.wait(days=3)
+    message, line = table(tables.Message), tables.MessageEvent
+    with db.write() as conn:
+        keys = {
+            row.customer_id: row.key
+            for row in conn.execute(select(message).where(message.c.channel == "sms", message.c.status == "sent"))
+        }
+        sent = [{"key": key, "status": "sent", "detail": None, "at": books.now} for key in keys.values()]
+        insert_new(conn, line, sent)
+        hour = books.now + timedelta(hours=1)
+        insert_new(conn, line, [{"key": keys["c1"], "status": "failed", "detail": "30005", "at": hour}])
+        conn.execute(
+            message.update()
+            .where(message.c.key == keys["c1"])
+            .values(status="failed", reason="failed", detail={"provider": "30005"}, settled_at=hour)
+        )
+    books.wait(days=4)
+    found = through(db, OFFER, books)
+    assert matrix(found) == {("in pause", "in pause"): 1, ("lapsed", "lapsed"): 2}
+    assert found.assumed == 0
+    assert found.sent["sms"] == (2, 2)
 
 
 def test_who_clicked_and_is_not_called_goes_on_to_the_text(db: Database, books: Recorder) -> None:
