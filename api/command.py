@@ -49,7 +49,15 @@ def _gather() -> None:
     app.command()(sms)
     app.command()(simulate)
     app.command()(backtest)
-    for command in (journeys.publish, journeys.on, journeys.off, journeys.where, knobs.knobs, knobs.turn):
+    for command in (
+        journeys.publish,
+        journeys.on,
+        journeys.approve,
+        journeys.off,
+        journeys.where,
+        knobs.knobs,
+        knobs.turn,
+    ):
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(events.app, name="event")

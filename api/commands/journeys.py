@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engine.tables import KnobChange
     from engine.templating.templates import Template, Templates
 
-__all__ = ["check", "checked", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
+__all__ = ["approve", "check", "checked", "draw", "hash_", "off", "on", "publish", "show", "where", "who"]
 
 At = Annotated[Path | None, typer.Argument(help="A journey file or a folder of them; default: PARCOURS_JOURNEYS.")]
 Only = Annotated[str | None, typer.Option("--journey", "-j", help="One journey of them, by its name.")]
@@ -126,6 +126,16 @@ def _print_turned(ir: IR, turned: Mapping[str, KnobChange]) -> None:
 def on(name: Name, why: Why = "") -> None:
     """Turn a journey on: customers enter from now on."""
     _switch(name, why, on=True)
+
+
+def approve(name: Name) -> None:
+    """Approve that a journey is turned on, which somebody else has asked for."""
+    from engine import approval
+
+    settings, database = _database()
+    with database.write() as conn:
+        approval.approve(conn, name, who(), settings.clock.now())
+    typer.echo(f"{name} is on")
 
 
 def off(name: Name, why: Why = "") -> None:
@@ -313,11 +323,17 @@ def _drawn(ir: IR, suffix: str, theme: str) -> bytes:
 
 
 def _switch(name: str, why: str, *, on: bool) -> None:
-    from engine import journeys
+    from engine import approval, journeys
 
     settings, database = _database()
     with database.write() as conn:
-        changed = journeys.switch(conn, name, on, who(), why, settings.clock.now())
+        if on and settings.second_person:
+            if approval.ask(conn, name, who(), why, settings.clock.now()):
+                typer.echo(f"{name} is asked for; another person turns it on: parcours approve {name}")
+                return
+            changed = False
+        else:
+            changed = journeys.switch(conn, name, on, who(), why, settings.clock.now())
     typer.echo(f"{name} is {'on' if on else 'off'}{'' if changed else ', as it was'}")
 
 
