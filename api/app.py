@@ -42,6 +42,7 @@ from api.routes import (
     sms,
     sms_generic,
     suppressions,
+    switches,
     webhooks,
 )
 from api.state import State
@@ -72,6 +73,7 @@ _ROUTERS = tuple(
         customers,
         suppressions,
         journeys,
+        switches,
         call_stream,
         call_results,
         call_tasks,  # after the two: its last path takes any name

@@ -12,7 +12,7 @@ from api.errors import ApiError
 from api.state import Here
 from engine.keys import SCOPES, Caller, authenticate
 
-__all__ = ["INGEST", "OPERATE", "READ", "TASKS", "Ingest", "Need", "Operate", "Tasks"]
+__all__ = ["INGEST", "OPERATE", "READ", "TASKS", "Approve", "Ingest", "Need", "Operate", "Tasks"]
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="parcours", Bearer realm="parcours"'}
 
@@ -64,6 +64,7 @@ OPERATE = [Depends(Need("operate"))]
 READ = [Depends(Need("read"))]
 TASKS = [Depends(Need("tasks"))]
 """What a call needs, as its `dependencies`; below the same, where a call asks who calls."""
+Approve = Annotated[Caller, Depends(Need("approve"))]
 Ingest = Annotated[Caller, Depends(Need("ingest"))]
 Tasks = Annotated[Caller, Depends(Need("tasks"))]
 Operate = Annotated[Caller, Depends(Need("operate"))]

@@ -63,7 +63,9 @@ def _gather() -> None:
     app.command()(sms)
     app.command()(simulate)
     app.command()(backtest)
-    for command in (operating.publish, operating.on, operating.off, operating.where, knobs.knobs, knobs.turn):
+    for command in (
+        operating.publish, operating.on, operating.approve, operating.off, operating.where, knobs.knobs, knobs.turn,
+    ):  # fmt: skip
         app.command()(command)
     app.add_typer(data.app, name="import")
     app.add_typer(events.app, name="event")

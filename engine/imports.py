@@ -6,8 +6,10 @@ can't be used is set aside with its reason; the others go in.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from engine import offers
 from engine.db import Database
@@ -18,102 +20,42 @@ from engine.importing.offers import OfferRows, offers_of_json
 from engine.importing.orders import OrderRows
 from engine.importing.outcomes import OutcomeRows
 from engine.importing.returns import ReturnRows
-from engine.importing.run import Imported, Layout, Progress, read_file
+from engine.importing.run import Imported, Kind, Layout, Progress, read_file
 
-__all__ = [
-    "Imported",
-    "Layout",
-    "Progress",
-    "import_consents",
-    "import_customers",
-    "import_exposures",
-    "import_offers",
-    "import_orders",
-    "import_outcomes",
-    "import_returns",
-]
+__all__ = ["KINDS", "Imported", "Layout", "Progress", "read"]
 
-
-def import_customers(
-    database: Database, path: Path, now: datetime, layout: Layout | None = None, progress: Progress | None = None
-) -> Imported:
-    """Read customers: see CustomerRows. Raises BadFile."""
-    return read_file(database, path, CustomerRows(now), now, layout, progress)
+KINDS: Mapping[str, Callable[[Database, datetime, str], Kind[Any]]] = {
+    "customers": lambda _, now, __: CustomerRows(now),
+    "consents": lambda _, now, zone: ConsentRows(now, zone),
+    "orders": lambda _, now, zone: OrderRows(now, zone),
+    "exposures": lambda _, now, zone: ExposureRows(now, zone),
+    "outcomes": lambda _, now, zone: OutcomeRows(now, zone),
+    "history": lambda _, now, zone: OutcomeRows(now, zone, history=True),
+    "returns": ReturnRows,
+    "offers": lambda _, now, zone: OfferRows(now, zone),
+}
+"""What a file may hold, and what reads its rows. `history`: outcomes by which nobody moves."""
 
 
-def import_consents(
+def read(
+    kind: str,
     database: Database,
     path: Path,
     now: datetime,
-    zone: str,
+    zone: str = "UTC",
     layout: Layout | None = None,
     progress: Progress | None = None,
 ) -> Imported:
-    """Read dated consents: see ConsentRows. Raises BadFile."""
-    return read_file(database, path, ConsentRows(now, zone), now, layout, progress)
+    """Read a file of a kind of rows. Times without a zone are in `zone`. Raises BadFile.
+
+    A file of offers that ends in .json is a list of the API's offers.
+    """
+    if kind == "offers" and path.suffix.lower() == ".json":
+        return _offers(database, path, now, layout or Layout())
+    return read_file(database, path, KINDS[kind](database, now, zone), now, layout, progress)
 
 
-def import_orders(
-    database: Database,
-    path: Path,
-    now: datetime,
-    zone: str,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-) -> Imported:
-    """Read purchase lines: see OrderRows. `at` without a zone is in `zone`. Raises BadFile."""
-    return read_file(database, path, OrderRows(now, zone), now, layout, progress)
-
-
-def import_exposures(
-    database: Database,
-    path: Path,
-    now: datetime,
-    zone: str,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-) -> Imported:
-    """Read contacts that others made: see ExposureRows. Raises BadFile."""
-    return read_file(database, path, ExposureRows(now, zone), now, layout, progress)
-
-
-def import_outcomes(
-    database: Database,
-    path: Path,
-    now: datetime,
-    zone: str,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-    *,
-    history: bool = False,
-) -> Imported:
-    """Read events: see OutcomeRows. Raises BadFile."""
-    return read_file(database, path, OutcomeRows(now, zone, history=history), now, layout, progress)
-
-
-def import_returns(
-    database: Database,
-    path: Path,
-    now: datetime,
-    zone: str,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-) -> Imported:
-    """Read letters that came back: see ReturnRows. Raises BadFile."""
-    return read_file(database, path, ReturnRows(database, now, zone), now, layout, progress)
-
-
-def import_offers(
-    database: Database,
-    path: Path,
-    now: datetime,
-    zone: str,
-    layout: Layout | None = None,
-    progress: Progress | None = None,
-) -> Imported:
-    """Read offers: see OfferRows. A file that ends in .json is a list of the API's offers. Raises BadFile."""
-    if path.suffix.lower() != ".json":
-        return read_file(database, path, OfferRows(now, zone), now, layout, progress)
-    found = offers_of_json(path, (layout or Layout()).encoding)
+def _offers(database: Database, path: Path, now: datetime, layout: Layout) -> Imported:
+    found = offers_of_json(path, layout.encoding)
     with database.write() as conn:
         return Imported(len(found), offers.put(conn, found, now), 0, None)

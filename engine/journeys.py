@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, true, update
 
 from dsl.ir import IR
 from dsl.ir_json import from_json, to_json
 from engine import knob_changes
 from engine.db import insert_new, table
 from engine.errors import NotFound
-from engine.tables import Enrolment, Journey, JourneyToggle, JourneyVersion
+from engine.tables import Enrolment, Journey, JourneyRequest, JourneyToggle, JourneyVersion
 from engine.templating.templates import Template
 from engine.templating.versions import store
 from engine.tuning import tuned
@@ -106,17 +106,20 @@ def lock(conn: Connection, name: str) -> None:
     conn.execute(select(journey.c.name).where(journey.c.name == name).with_for_update()).one()
 
 
-def switch(conn: Connection, name: str, on: bool, who: str, why: str, now: datetime) -> bool:
+def switch(
+    conn: Connection, name: str, on: bool, who: str, why: str, now: datetime, *, approved_by: str | None = None
+) -> bool:
     """Turn a journey on or off, and note who did it and why. False if it was so already: nothing is noted.
 
-    Raises NotFound.
+    What was asked for before, and not approved, is settled by it (`engine.approval`). Raises NotFound.
     """
-    journey = table(Journey)
+    journey, asked = table(Journey), table(JourneyRequest)
+    conn.execute(delete(asked).where(asked.c.journey == name))
     change = update(journey).where(journey.c.name == name, journey.c.is_on.is_(not on)).values(is_on=on)
     if conn.execute(change).rowcount == 0:
         get(conn, name)
         return False
-    row = {"journey": name, "is_on": on, "at": now, "who": who, "why": why}
+    row = {"journey": name, "is_on": on, "at": now, "who": who, "why": why, "approved_by": approved_by}
     conn.execute(table(JourneyToggle).insert(), [row])
     return True
 

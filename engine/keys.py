@@ -24,6 +24,7 @@ SCOPES: dict[str, str] = {
     "read": "read customers, journeys, events and messages",
     "tasks": "work on call tasks",
     "operate": "write customers, consents and offers, turn journeys on and off, turn their knobs, enrol customers",
+    "approve": "approve that a journey is turned on, where a second person has to",
     "admin": "everything",
 }
 PREFIX = 10

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     port: int = Field(default=8000, description="Port that the API listens on")
+    second_person: bool = Field(
+        default=False,
+        description="Whether a journey is turned on only when another person has approved of it (scope `approve`)",
+    )
     key_rate: float = Field(
         default=200.0,
         ge=0,

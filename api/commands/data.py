@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from engine.db import Database
-    from engine.imports import Imported, Layout, Progress
 
 __all__ = ["app"]
 
@@ -30,71 +23,55 @@ Column = Annotated[
     typer.Option(help="OURS=THEIRS: what the file calls one of our columns, as order_id=InvoiceNo. May be repeated."),
 ]
 Others = Annotated[bool, typer.Option("--others", help="Pass over columns that mean nothing here.")]
-_Read = Callable[["Database", "datetime", str, "Layout", "Progress"], "Imported"]
 
 
-@app.command()
-def customers(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
-    """Read customers. Columns: id, first_name … zone, consent_email … consent_letter (yes or no), attributes.NAME.
+_WHAT = {
+    "customers": """Read customers. Columns: id, first_name … zone, consent_email … consent_letter (yes or no), attributes.NAME.
 
-    The columns that the file has are written; reading a file again changes nothing. Broken rows go to FILE.rejected.csv.
-    """
+    The columns that the file has are written; reading a file again changes nothing.""",
+    "consents": """Read dated words. Columns: customer_id, channel, granted (yes or no), at; and purpose, source.
 
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_customers
+    Of a customer's words on a channel and purpose the newest holds.""",
+    "orders": """Read purchase lines. Columns: order_id, customer_id, at, total or price; and id or line, category, product, quantity.
 
-        del zone
-        return import_customers(database, file, now, layout, progress)
+    They are history and make no events. Reading a file again adds nothing.""",
+    "exposures": """Read contacts that others made. Columns: customer_id, campaign, channel, at; and id, cost.
 
-    _run(file, encoding, column, others, read, "customers")
+    They are kept; no rule and no report counts them yet. Reading a file again adds nothing.""",
+    "returns": """Read letters that came back. Columns: letter_id or code; reason, at. No letter goes to these customers any more.
 
+    Reading a file again changes nothing.""",
+    "offers": """Read offers. Columns: id, name, category, margin; and price, url, picture, text, valid_from, valid_to, on, data.NAME.
 
-@app.command()
-def consents(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
-    """Read dated words. Columns: customer_id, channel, granted (yes or no), at; and purpose, source.
-
-    Of a customer's words on a channel and purpose the newest holds. Broken rows go to FILE.rejected.csv.
-    """
-
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_consents
-
-        return import_consents(database, file, now, zone, layout, progress)
-
-    _run(file, encoding, column, others, read, "words")
-
-
-@app.command()
-def orders(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
-    """Read purchase lines. Columns: order_id, customer_id, at, total or price; and id or line, category, product, quantity.
-
-    They are history and make no events. Reading a file again adds nothing. Broken rows go to FILE.rejected.csv.
-    """
-
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_orders
-
-        return import_orders(database, file, now, zone, layout, progress)
-
-    _run(file, encoding, column, others, read, "purchase lines")
+    Or a .json file: a list of the API's offers. Each is written as a whole; reading a file again changes nothing.""",
+}
+_NOUNS = {
+    "consents": "words",
+    "orders": "purchase lines",
+    "exposures": "contacts",
+    "outcomes": "events",
+    "history": "events",
+    "returns": "returned letters",
+}
+_BROKEN = "Broken rows go to FILE.rejected.csv."
 
 
-@app.command()
-def exposures(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
-    """Read contacts that others made. Columns: customer_id, campaign, channel, at; and id, cost.
+def _command(kind: str, what: str) -> None:
+    def command(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
+        _run(kind, file, encoding, column, others)
 
-    They are kept; no rule and no report counts them yet. Reading a file again adds nothing. Broken rows go to FILE.rejected.csv.
-    """
-
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_exposures
-
-        return import_exposures(database, file, now, zone, layout, progress)
-
-    _run(file, encoding, column, others, read, "contacts")
+    app.command(kind, help=f"{what} {_BROKEN}")(command)
 
 
-@app.command()
+for _kind, _what in _WHAT.items():
+    _command(_kind, _what)
+
+
+@app.command(
+    help=f"""Read events. Columns: customer_id, event (as mailing.responded), at; and id, campaign, payload.NAME.
+
+    Journeys that wait for one move on by it. Reading a file again adds nothing. {_BROKEN}"""
+)
 def outcomes(
     file: File,
     encoding: Encoding = "utf-8",
@@ -102,56 +79,16 @@ def outcomes(
     others: Others = False,
     history: Annotated[bool, typer.Option("--history", help="Keep the events; nobody moves by them.")] = False,
 ) -> None:
-    """Read events. Columns: customer_id, event (as mailing.responded), at; and id, campaign, payload.NAME.
-
-    Journeys that wait for one move on by it. Reading a file again adds nothing. Broken rows go to FILE.rejected.csv.
-    """
-
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_outcomes
-
-        return import_outcomes(database, file, now, zone, layout, progress, history=history)
-
-    _run(file, encoding, column, others, read, "events")
+    """Events, which journeys may wait for."""
+    _run("history" if history else "outcomes", file, encoding, column, others)
 
 
-@app.command()
-def returns(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
-    """Read letters that came back. Columns: letter_id or code; reason, at. No letter goes to these customers any more.
-
-    Reading a file again changes nothing. Broken rows go to FILE.rejected.csv.
-    """
-
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_returns
-
-        return import_returns(database, file, now, zone, layout, progress)
-
-    _run(file, encoding, column, others, read, "returned letters")
-
-
-@app.command()
-def offers(file: File, encoding: Encoding = "utf-8", column: Column = None, others: Others = False) -> None:
-    """Read offers. Columns: id, name, category, margin; and price, url, picture, text, valid_from, valid_to, on, data.NAME.
-
-    Or a .json file: a list of the API's offers. Each is written as a whole; reading a file again changes nothing. Broken rows
-    go to FILE.rejected.csv.
-    """
-
-    def read(database: Database, now: datetime, zone: str, layout: Layout, progress: Progress) -> Imported:
-        from engine.imports import import_offers
-
-        return import_offers(database, file, now, zone, layout, progress)
-
-    _run(file, encoding, column, others, read, "offers")
-
-
-def _run(file: Path, encoding: str, columns: list[str] | None, others: bool, read: _Read, what: str) -> None:
+def _run(kind: str, file: Path, encoding: str, columns: list[str] | None, others: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from api.commands.opening import open_database
-    from engine.imports import Layout
+    from engine import imports
 
     named: dict[str, str] = {}
     for given in columns or ():
@@ -168,11 +105,14 @@ def _run(file: Path, encoding: str, columns: list[str] | None, others: bool, rea
         def progress(done: int, size: int, rows: int) -> None:
             bars.update(bar, completed=done, total=size, description=f"{file.name}: {rows:,} rows")
 
-        outcome = read(database, settings.clock.now(), settings.zone, Layout(encoding, named, others), progress)
+        layout = imports.Layout(encoding, named, others)
+        outcome = imports.read(kind, database, file, settings.clock.now(), settings.zone, layout, progress)
     if outcome.resumed:
         typer.echo(f"went on after row {outcome.resumed:,}, where an earlier reading stopped")
     there = outcome.read - outcome.new - outcome.rejected
-    typer.echo(f"{file}: {outcome.read:,} rows read, {outcome.new:,} new {what}, {there:,} there before")
+    typer.echo(
+        f"{file}: {outcome.read:,} rows read, {outcome.new:,} new {_NOUNS.get(kind, kind)}, {there:,} there before"
+    )
     if outcome.rejected:
         typer.echo(f"{outcome.rejected:,} rows were set aside with their reasons: {outcome.rejected_file}", err=True)
         raise typer.Exit(1)

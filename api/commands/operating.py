@@ -1,4 +1,4 @@
-"""`parcours publish`, `on`, `off`, `where`: work on the journeys of an installation."""
+"""`parcours publish`, `on`, `approve`, `off`, `where`: work on the journeys of an installation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.paths import Path as Way
     from engine.tables import KnobChange
 
-__all__ = ["Name", "Why", "off", "on", "publish", "where", "who"]
+__all__ = ["Name", "Why", "approve", "off", "on", "publish", "where", "who"]
 
 Name = Annotated[str, typer.Argument(help="The journey's name, as win_back.")]
 Why = Annotated[str, typer.Option("--why", "-m", help="The reason: it is kept, and shown.")]
@@ -82,6 +82,16 @@ def on(name: Name, why: Why = "") -> None:
     _switch(name, why, on=True)
 
 
+def approve(name: Name) -> None:
+    """Approve that a journey is turned on, which somebody else has asked for."""
+    from engine import approval
+
+    settings, database = _database()
+    with database.write() as conn:
+        approval.approve(conn, name, who(), settings.clock.now())
+    typer.echo(f"{name} is on")
+
+
 def off(name: Name, why: Why = "") -> None:
     """Turn a journey off: nobody enters, and nothing is sent."""
     _switch(name, why, on=False)
@@ -118,11 +128,17 @@ def who() -> str:
 
 
 def _switch(name: str, why: str, *, on: bool) -> None:
-    from engine import journeys
+    from engine import approval, journeys
 
     settings, database = _database()
     with database.write() as conn:
-        changed = journeys.switch(conn, name, on, who(), why, settings.clock.now())
+        if on and settings.second_person:
+            if approval.ask(conn, name, who(), why, settings.clock.now()):
+                typer.echo(f"{name} is asked for; another person turns it on: parcours approve {name}")
+                return
+            changed = False
+        else:
+            changed = journeys.switch(conn, name, on, who(), why, settings.clock.now())
     typer.echo(f"{name} is {'on' if on else 'off'}{'' if changed else ', as it was'}")
 
 

@@ -93,6 +93,7 @@ def demo_settings(play: Play, begins: datetime) -> Settings:
         mail_from="Maison Panier <bonjour@maison-panier.example>",
         letter_sender="Maison Panier\n1 rue du Marché\n75001 Paris",
         zone="Europe/Paris",
+        key_rate=0,  # days of requests come within seconds
         time_scale=86_400 / play.seconds_per_day,
         time_real_origin=begins,
         time_origin=OPENING,

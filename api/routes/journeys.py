@@ -1,4 +1,4 @@
-"""Journeys over the API: their versions and books, the live picture, the switch, entry and the report."""
+"""Journeys over the API: their versions and books, the live picture, entry and the report. The switch: `switches`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from api.auth import OPERATE, READ, Operate
+from api.auth import OPERATE, READ
 from api.errors import ApiError
 from api.state import Here
 from dsl.ir import IR
-from engine import customers, journeys, reports
+from engine import approval, customers, journeys, reports
 from engine.enrolments import Applicant, enter
 
 __all__ = ["router"]
@@ -61,6 +61,15 @@ class ToggleOut(BaseModel):
     at: datetime
     who: str
     why: str
+    approved_by: str | None = Field(description="The second person, where one had to approve")
+
+
+class RequestOut(BaseModel):
+    """Somebody wants it turned on, and a second person has to approve."""
+
+    at: datetime
+    who: str
+    why: str
 
 
 class JourneyDetail(JourneyOut):
@@ -69,20 +78,7 @@ class JourneyDetail(JourneyOut):
     counts: Mapping[str, int] = Field(description="Customers in each state; at an end, those who ended there")
     versions: list[VersionOut]
     toggles: list[ToggleOut]
-
-
-class SwitchIn(BaseModel):
-    """Why: it is kept, and shown."""
-
-    why: str = Field("", max_length=1000)
-
-
-class SwitchOut(BaseModel):
-    """How it is now, and whether this call changed it."""
-
-    name: str
-    on: bool
-    changed: bool
+    waiting: RequestOut | None = Field(description="What waits to be approved of")
 
 
 class EnrolIn(BaseModel):
@@ -166,7 +162,7 @@ def list_journeys(here: Here) -> list[JourneyOut]:
 def get_journey(here: Here, name: str) -> JourneyDetail:
     """Its versions, its books, and how many customers are in each state."""
     with here.database.read() as conn:
-        row = journeys.get(conn, name)
+        row, asked = journeys.get(conn, name), approval.waiting(conn, name)
         return JourneyDetail(
             **_facts(row),
             books=_books(journeys.books(conn, name)),
@@ -183,6 +179,7 @@ def get_journey(here: Here, name: str) -> JourneyDetail:
                 for each in journeys.versions(conn, name)
             ],
             toggles=[ToggleOut.model_validate(each, from_attributes=True) for each in journeys.toggles(conn, name)],
+            waiting=RequestOut.model_validate(asked, from_attributes=True) if asked is not None else None,
         )
 
 
@@ -230,18 +227,6 @@ def picture(
     return Response(drawn, media_type="image/svg+xml", headers=headers)
 
 
-@router.put("/v1/journeys/{name}/on", summary="Turn a journey on")
-def turn_on(here: Here, caller: Operate, name: str, body: SwitchIn | None = None) -> SwitchOut:
-    """From now on customers enter. The same again changes nothing; a change is kept with who and why."""
-    return _switch(here, name, True, caller.name, body)
-
-
-@router.put("/v1/journeys/{name}/off", summary="Turn a journey off")
-def turn_off(here: Here, caller: Operate, name: str, body: SwitchIn | None = None) -> SwitchOut:
-    """From now on nobody enters and nothing is sent. The same again changes nothing; a change is kept with who and why."""
-    return _switch(here, name, False, caller.name, body)
-
-
 @router.post("/v1/journeys/{name}/enrolments", dependencies=OPERATE, summary="Enrol a customer")
 def enrol(here: Here, name: str, body: EnrolIn) -> EnrolOut:
     """Lets a customer enter the newest version, by the journey's own rules; a refusal is an outcome, and is kept.
@@ -277,12 +262,6 @@ def get_report(here: Here, name: str, version: Version = None) -> ReportOut:
         arms=[ArmOut.model_validate(arm, from_attributes=True) for arm in made.arms],
         increment=None if made.increment is None else IncrementOut.model_validate(made.increment, from_attributes=True),
     )
-
-
-def _switch(here: Here, name: str, on: bool, who: str, body: SwitchIn | None) -> SwitchOut:
-    with here.database.write() as conn:
-        changed = journeys.switch(conn, name, on, who, body.why if body is not None else "", here.now())
-    return SwitchOut(name=name, on=on, changed=changed)
 
 
 def _version(conn: Connection, name: str, number: int | None) -> tuple[IR, str | None, int]:

@@ -17,8 +17,8 @@ from sqlalchemy import select
 from api.auth import OPERATE, READ
 from api.errors import ApiError, ErrorBody
 from api.state import Here
+from engine import imports
 from engine.db import table
-from engine.imports import import_returns
 from engine.letters import post, returns
 from engine.letters import runs as print_runs
 from engine.letters.lob import SAYS, verify_lob
@@ -184,7 +184,7 @@ def returned(here: Here, content: Annotated[bytes, Depends(_file)]) -> Returns:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "returns.csv"
         path.write_bytes(content)
-        done = import_returns(here.database, path, here.now(), here.settings.zone)
+        done = imports.read("returns", here.database, path, here.now(), here.settings.zone)
         rejected: list[dict[str, str]] = []
         if done.rejected_file is not None:
             rejected = returns.rejected(done.rejected_file)

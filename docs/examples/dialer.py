@@ -62,7 +62,7 @@ class Dialer:
             "lease_seconds": self._lease,
             "skills": self._skills,
         }
-        return self._post("/v1/call-tasks/claim", body, tries=1)["tasks"]  # a claim that broke off lapses by itself
+        return self._post("/v1/call-tasks/claim", body)["tasks"]  # one that broke off lapses by itself
 
     def accept(self, task: dict[str, Any]) -> dict[str, Any]:
         """It rings: from now on the task is not taken away."""
@@ -115,6 +115,7 @@ class Dialer:
 
     def _post(self, path: str, body: dict[str, Any], tries: int = 4) -> dict[str, Any]:
         for number in range(1, tries + 1):
+            wait = ""
             try:
                 answer = self._http.post(path, json=body)
             except httpx.TransportError:
@@ -129,7 +130,8 @@ class Dialer:
                     if answer.is_error:
                         raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
                     return answer.json()
-            time.sleep(0.5 * 2**number)
+                wait = answer.headers.get("retry-after", "")
+            time.sleep(float(wait) if wait.isdecimal() else 0.5 * 2**number)
         raise AssertionError("not reached")
 
 
@@ -147,7 +149,11 @@ def work(
     """
     reported = looked = 0
     while idle is None or looked < idle:
-        tasks = dialer.claim(queue)
+        try:
+            tasks = dialer.claim(queue)
+        except httpx.TransportError as down:  # it is started anew, perhaps: the day goes on
+            print(f"Parcours can't be reached: {down}", file=sys.stderr)
+            tasks = []
         if not tasks:
             looked += 1
             time.sleep(1)

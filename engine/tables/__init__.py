@@ -10,6 +10,7 @@ from engine.tables.enrolments import Cohort, Enrolment, EntryRefusal, QueuedEntr
 from engine.tables.feeds import Feed, FeedItem, FeedPost, FeedSource, SegmentFeed, SegmentItem, SegmentToken
 from engine.tables.journeys import (
     Journey,
+    JourneyRequest,
     JourneyToggle,
     JourneyVersion,
     KnobChange,
@@ -44,6 +45,7 @@ __all__ = [
     "FeedSource",
     "ImportRun",
     "Journey",
+    "JourneyRequest",
     "JourneyToggle",
     "JourneyVersion",
     "Kept",

@@ -8,7 +8,16 @@ from sqlmodel import Field
 
 from engine.tables.columns import BIG, Kept, json_column, moment_column
 
-__all__ = ["Journey", "JourneyToggle", "JourneyVersion", "KnobChange", "Offer", "OfferVersion", "TemplateVersion"]
+__all__ = [
+    "Journey",
+    "JourneyRequest",
+    "JourneyToggle",
+    "JourneyVersion",
+    "KnobChange",
+    "Offer",
+    "OfferVersion",
+    "TemplateVersion",
+]
 
 
 class Journey(Kept, table=True):
@@ -45,6 +54,18 @@ class JourneyToggle(Kept, table=True):
     id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
     journey: str = Field(index=True)
     on: bool = Field(sa_column_kwargs={"name": "is_on"})
+    at: datetime = moment_column()
+    who: str
+    why: str = ""
+    approved_by: str | None = None
+    """The second person, where one had to approve."""
+
+
+class JourneyRequest(Kept, table=True):
+    """Somebody wants a journey turned on, and a second person has to approve of that: of this version."""
+
+    journey: str = Field(primary_key=True)
+    hash: str
     at: datetime = moment_column()
     who: str
     why: str = ""

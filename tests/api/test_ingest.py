@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from kit.command import invoke
 from sqlalchemy import select, update
 
 from api.app import create_app
@@ -419,3 +420,14 @@ async def test_reading_events_page_by_page(client: httpx.AsyncClient) -> None:
     assert len((await client.get("/v1/events", params={"name": "b.done"})).json()["events"]) == 1
     assert (await client.get("/v1/events", params={"since": "x"})).status_code == 422
     assert (await client.get("/v1/events", params={"since": 2**63})).status_code == 422
+
+
+def test_an_operator_sees_what_was_set_aside(settings: Settings, sqlite: Database) -> None:
+    env = {"PARCOURS_DATA": str(settings.data), "COLUMNS": "160"}
+    assert invoke("event", "rejected", env=env).output == "nothing was rejected\n"
+    with sqlite.write() as conn:
+        rejected.keep(
+            conn, [rejected.Rejected({"userId": "4711", "type": "[bold]x"}, "type: it must be one")], "shop", 90
+        )
+    shown = invoke("event", "rejected", env=env).output
+    assert all(each in shown for each in ("shop", "4711", "type: it must be one", '"type": "[bold]x"'))

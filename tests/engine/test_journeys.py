@@ -12,9 +12,9 @@ from sqlalchemy import select
 
 from dsl.ir import IR, After, Answer, Arrow, Entry, Goal, State
 from dsl.ir_json import from_json, to_json
-from engine import journeys, paths, reports
+from engine import approval, journeys, paths, reports
 from engine.db import Database, insert_new, table
-from engine.errors import NotFound
+from engine.errors import Conflict, NotFound
 from engine.events import Incoming, accept
 from engine.tables import Enrolment, EntryRefusal, LateAnswer, Message, MessageEvent, Step, TemplateVersion
 from engine.templating.templates import Template
@@ -102,6 +102,33 @@ def test_L7_the_switch_is_idempotent_and_audited(db: Database) -> None:
             (False, "bob", "too many"),
             (True, "ada", "spring"),
         ]
+
+
+def test_L7_a_second_person_approves_of_the_version_that_was_asked_for(db: Database) -> None:
+    with db.write() as conn:
+        journeys.publish(conn, journey(), "ada", NOW)
+        assert approval.ask(conn, "win_back", "ada", "spring", NOW)
+        assert not journeys.get(conn, "win_back").on
+    with pytest.raises(Conflict, match="ada has asked for it"), db.write() as conn:
+        approval.approve(conn, "win_back", "ada", NOW)
+    with db.write() as conn:
+        journeys.publish(conn, journey(days=5), "ada", NOW)
+    with pytest.raises(Conflict, match="version 2 of win_back is newer than what ada asked for"), db.write() as conn:
+        approval.approve(conn, "win_back", "bob", NOW)
+    with db.write() as conn:
+        assert approval.ask(conn, "win_back", "ada", "spring, anew", NOW)
+        approval.approve(conn, "win_back", "bob", NOW)
+        assert not approval.ask(conn, "win_back", "ada", "again", NOW), "it is on"
+        assert approval.waiting(conn, "win_back") is None
+    with pytest.raises(Conflict, match="nobody has asked"), db.write() as conn:
+        approval.approve(conn, "win_back", "bob", NOW)
+    with db.write() as conn:
+        (row,) = journeys.toggles(conn, "win_back")
+        assert (row.on, row.who, row.why, row.approved_by) == (True, "ada", "spring, anew", "bob")
+        journeys.switch(conn, "win_back", False, "cat", "", NOW)
+        assert approval.ask(conn, "win_back", "ada", "", NOW)
+        journeys.switch(conn, "win_back", False, "cat", "no", NOW)
+        assert approval.waiting(conn, "win_back") is None, "off says no to it"
 
 
 def test_what_is_not_published_is_said_so(db: Database) -> None:

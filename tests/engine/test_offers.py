@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select
 
-from engine import best_offers, offers
+from engine import best_offers, imports, offers
 from engine.best_offers import BestOffers, Usual, chance
 from engine.db import Database, insert_new, table
 from engine.errors import Invalid, NotFound
 from engine.importing.csv_rows import BadFile
-from engine.imports import import_offers
 from engine.offers import Offer
 from engine.tables import OfferVersion, Purchase
 
@@ -165,7 +164,7 @@ def test_offers_come_from_a_spreadsheet(db: Database, tmp_path: Path) -> None:
         "rye;Rye bread;bread;many;;;;;;;\n"
         "ry e;Rye bread;bread;1;;;;;;;\n"
     )
-    outcome = import_offers(db, path, NOW, "Europe/Paris")
+    outcome = imports.read("offers", db, path, NOW, "Europe/Paris")
     assert (outcome.read, outcome.new, outcome.rejected) == (4, 2, 2)
     assert outcome.rejected_file is not None
     assert "not a number" in outcome.rejected_file.read_text()
@@ -174,7 +173,7 @@ def test_offers_come_from_a_spreadsheet(db: Database, tmp_path: Path) -> None:
     assert (wine.margin, wine.data["price"], wine.data["grape"], wine.data["stars"]) == (900, 5400, "Merlot", 4.0)
     assert wine.valid_to == datetime(2026, 5, 31, 22, tzinfo=UTC), "midnight in the project's zone"
     assert (tea.on, tea.valid_from, dict(tea.data)) == (False, datetime(2026, 5, 1, 8, tzinfo=UTC), {})
-    assert import_offers(db, path, NOW, "Europe/Paris").new == 0
+    assert imports.read("offers", db, path, NOW, "Europe/Paris").new == 0
 
 
 def test_offers_come_as_json(db: Database, tmp_path: Path) -> None:
@@ -182,7 +181,7 @@ def test_offers_come_as_json(db: Database, tmp_path: Path) -> None:
     path.write_text(
         json.dumps([{"id": "tea", "name": "Tea", "category": "tea", "margin": 300, "data": {"price": 990}}])
     )
-    assert import_offers(db, path, NOW, "UTC").new == 1
+    assert imports.read("offers", db, path, NOW, "UTC").new == 1
     with db.read() as conn:
         assert offers.get(conn, "tea").data["price"] == 990
 
@@ -205,7 +204,7 @@ def test_a_file_that_is_none_is_refused_as_a_whole(
     path = tmp_path / name
     path.write_text(text)
     with pytest.raises((BadFile, Invalid), match=says):
-        import_offers(sqlite, path, NOW, "UTC")
+        imports.read("offers", sqlite, path, NOW, "UTC")
     with sqlite.read() as conn:
         assert offers.every(conn) == []
 

@@ -116,6 +116,21 @@ def test_R4_what_we_could_not_keep_is_sent_again_and_kept_once(
     assert [event.id for event in kept(sqlite)] == ["m0", "m1", "m2"]
 
 
+@pytest.mark.parametrize("of", ROUTES)
+def test_a_client_that_calls_too_often_comes_again(settings: Settings, sqlite: Database, key: str, of: str) -> None:
+    few = create_app(settings.model_copy(update={"key_rate": 0.5}), sqlite)
+    with serving(few) as served:
+        client: Any = import_module(ROUTES[of]).Client(key, host=served.url, upload_interval=0.05)
+        while few.state.parcours.limits.wait(key[:10]) == 0.0:
+            pass  # others have used up what the key may, for two seconds
+        client.track("1", "Tea Tasted", message_id="m0")
+        client.flush()
+        client.join()
+    statuses = [status for _, status in served.answers]
+    assert (statuses[0], statuses[-1], statuses.count(200)) == (429, 200, 1)
+    assert [event.id for event in kept(sqlite)] == ["m0"]
+
+
 def test_a_malformed_message_costs_the_clients_batch_nothing(make: Make, served: Served, sqlite: Database) -> None:
     """Both drop the whole of a batch that is refused, and read nothing of an answer of 200."""
     told: list[Any] = []

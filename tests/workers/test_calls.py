@@ -361,6 +361,15 @@ def dialer() -> ModuleType:
     return module
 
 
+def test_the_dialer_outlives_a_server_that_is_away(dialer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(dialer.time, "sleep", waits.append)
+    away = dialer.Dialer("http://127.0.0.1:9", "a key", "omar")
+    assert dialer.work(away, "wine", None, None, idle=2) == 0
+    assert sum(waits) > 10, "it tried again, each time later"
+    away.close()
+
+
 async def test_the_dialer_of_the_docs_works_a_queue(by_the_wall: Engine, dialer: ModuleType) -> None:
     engine = by_the_wall
     ir = engine.publish(Ring)

@@ -16,10 +16,9 @@ from pypdf import PdfReader
 from sqlalchemy import update
 
 from dsl.step import chart
-from engine import consent, endings, journeys
+from engine import consent, endings, imports, journeys
 from engine.db import Database, table
 from engine.errors import Conflict, Invalid, NotFound
-from engine.imports import import_returns
 from engine.letters import post, returns
 from engine.letters import runs as print_runs
 from engine.letters.returns import Returned
@@ -236,7 +235,7 @@ async def test_K6_a_letter_that_came_back_suppresses_the_address_and_the_next_is
         f"{key};;twice;\n{desk.letter('ben').key};;;2030-01-01\n",
         "utf-8",
     )
-    first, done = (import_returns(desk.database, file, weeks, "Europe/Paris") for _ in range(2))
+    first, done = (imports.read("returns", desk.database, file, weeks, "Europe/Paris") for _ in range(2))
     assert [(each.read, each.new, each.rejected) for each in (first, done)] == [(7, 2, 4), (7, 0, 4)]
     assert done.rejected_file is not None
     reasons = [row["reason"] for row in returns.rejected(done.rejected_file)]

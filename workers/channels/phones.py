@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import phonenumbers
 
 __all__ = ["e164"]
+
+_FICTIONAL = {1: r"\d{3}555\d{4}", 33: r"63998\d{4}", 44: r"7700900\d{3}"}
+"""By country code, the numbers for films and made-up people that aren't valid ones besides (NANPA; ARCEP; Ofcom)."""
 
 
 @lru_cache(maxsize=16_384)
@@ -22,9 +26,5 @@ def e164(number: str, country: str) -> str | None:
 
 
 def _fictional(parsed: phonenumbers.PhoneNumber) -> bool:
-    """Numbers which no phone has (555 in North America): the right ones for made-up people, refused by a real provider."""
-    return (
-        phonenumbers.is_possible_number(parsed)
-        and str(parsed.national_number)[3:6] == "555"
-        and parsed.country_code == 1
-    )
+    """Numbers which no phone has: the right ones for made-up people, refused by a real provider."""
+    return re.fullmatch(_FICTIONAL.get(parsed.country_code or 0, "$^"), str(parsed.national_number)) is not None

@@ -24,10 +24,13 @@ from starlette.routing import Route
 from engine.sms.text import segments
 from engine.sms.twilio import sign_twilio
 
-__all__ = ["INVALID", "Gateway", "gateway"]
+__all__ = ["INVALID", "STOPPED", "Gateway", "gateway"]
 
 INVALID = "+1555000"
 """Numbers beginning so are refused with Twilio's error 21211; a test prefix, no phone has one."""
+
+STOPPED = "+1202555019"
+"""Numbers beginning so have sent STOP to the carrier: refused with Twilio's error 21610; for films, no phone has one."""
 
 _PATH = "/2010-04-01/Accounts/{account}/Messages.json"
 
@@ -66,6 +69,8 @@ class Gateway:
                 return _error(400, code, f"A '{name}' is required")
         if given["To"].startswith(INVALID) or not given["To"].startswith("+"):
             return _error(400, 21211, f"The 'To' number {given['To']} is not a valid phone number.")
+        if given["To"].startswith(STOPPED):
+            return _error(400, 21610, "Attempt to send to unsubscribed recipient")
         message = self._take(given, request.headers.get("Idempotency-Key", ""))
         callback = given.get("StatusCallback")
         after = BackgroundTask(self._delivered, callback, message) if self._callbacks and callback else None

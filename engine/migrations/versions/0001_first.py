@@ -386,6 +386,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "journey_request",
+        sa.Column("journey", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("journey"),
+    )
+    op.create_table(
         "journey_toggle",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("journey", sa.String(), nullable=False),
@@ -393,6 +402,7 @@ def upgrade() -> None:
         sa.Column("at", Moment(), nullable=False),
         sa.Column("who", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
+        sa.Column("approved_by", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("journey_toggle", schema=None) as batch_op:
@@ -911,6 +921,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_journey_toggle_journey"))
 
     op.drop_table("journey_toggle")
+    op.drop_table("journey_request")
     op.drop_table("journey")
     with op.batch_alter_table("feed_item", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_feed_item_customer_id"))

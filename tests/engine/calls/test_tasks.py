@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from kit.calls import MONDAY as NOW
+from kit.calls import claim_one, lapse, make, task
+from sqlalchemy import select
 
 from engine import consent, events
 from engine.calls import leases as call_leases
@@ -17,47 +18,7 @@ from engine.calls import queues as call_queues
 from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new, table
 from engine.errors import Conflict, Gone, Invalid, NotFound
-from engine.tables import CallTask, Message, Suppression
-
-NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
-
-
-def task(key: str, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": key,
-        "customer_id": f"c{key}",
-        "enrolment_id": int(key.split("-", maxsplit=1)[0]),
-        "journey": "win_back",
-        "state": "call",
-        "queue": "retention",
-        "status": "pending",
-        "priority": 5,
-        "script": "<p>Hello</p>",
-        "title": "Win back",
-        "phone": "+33612345678",
-        "outcomes": ["interested", "refused"],
-        "created_at": NOW,
-        "updated_at": NOW,
-        "due_at": NOW,
-        **changes,
-    }
-
-
-def fill(db: Database, rows: Sequence[dict[str, Any]]) -> None:
-    with db.write() as conn:
-        insert_new(conn, CallTask, rows)
-
-
-def lapse(db: Database) -> None:
-    """Let every lease run out: leases are wall-clock time, so their end is moved and nobody waits."""
-    with db.write() as conn:
-        conn.execute(update(table(CallTask)).values(lease_until=datetime.now(UTC) - timedelta(seconds=1)))
-
-
-def claim_one(db: Database, worker: str = "ada") -> call_leases.Claimed:
-    with db.write() as conn:
-        (claimed,) = call_leases.claim(conn, "retention", worker, 1, 120, NOW)
-    return claimed
+from engine.tables import Message, Suppression
 
 
 def names(db: Database) -> list[str]:
@@ -66,7 +27,7 @@ def names(db: Database) -> list[str]:
 
 
 def test_K1_two_agents_never_claim_the_same_task(db: Database) -> None:
-    fill(db, [task(f"{n}-1-0") for n in range(120)])
+    make(db, *(task(f"{n}-1-0") for n in range(120)))
     agents = 6
     start = Barrier(agents)
 
@@ -87,15 +48,13 @@ def test_K1_two_agents_never_claim_the_same_task(db: Database) -> None:
 
 
 def test_claim_takes_the_first_by_priority_then_due_time_and_none_before_its_time(db: Database) -> None:
-    fill(
+    make(
         db,
-        [
-            task("1-1-0", due_at=NOW - timedelta(hours=1)),
-            task("2-1-0", due_at=NOW - timedelta(hours=2)),
-            task("3-1-0", priority=1),
-            task("4-1-0", priority=1, due_at=NOW + timedelta(minutes=1)),
-            task("5-1-0", queue="other"),
-        ],
+        task("1-1-0", due_at=NOW - timedelta(hours=1)),
+        task("2-1-0", due_at=NOW - timedelta(hours=2)),
+        task("3-1-0", priority=1),
+        task("4-1-0", priority=1, due_at=NOW + timedelta(minutes=1)),
+        task("5-1-0", queue="other"),
     )
     with db.write() as conn:
         claimed = call_leases.claim(conn, "retention", "ada", 10, 120, NOW)
@@ -105,7 +64,7 @@ def test_claim_takes_the_first_by_priority_then_due_time_and_none_before_its_tim
 
 
 def test_K1_a_worker_gets_as_many_as_she_asks_for_also_where_some_must_not_be_rung(db: Database) -> None:
-    fill(db, [task(f"{n}-1-0", phone="+33600000000" if n == 2 else "+33612345678") for n in range(1, 6)])
+    make(db, *(task(f"{n}-1-0", phone="+33600000000" if n == 2 else "+33612345678") for n in range(1, 6)))
     with db.write() as conn:
         consent.suppress(conn, "call", "+33600000000", "do not call", "test", NOW)
         claimed = call_leases.claim(conn, "retention", "ada", 3, 120, NOW)
@@ -113,7 +72,7 @@ def test_K1_a_worker_gets_as_many_as_she_asks_for_also_where_some_must_not_be_ru
 
 
 def test_K1_expiry_gives_the_task_back(db: Database) -> None:
-    fill(db, [task("1-1-0")])
+    make(db, task("1-1-0"))
     first = claim_one(db)
     with db.write() as conn:
         assert call_leases.claim(conn, "retention", "bob", 1, 120, NOW) == []
@@ -128,7 +87,7 @@ def test_K1_expiry_gives_the_task_back(db: Database) -> None:
 
 
 def test_K1_an_outcome_after_expiry_is_accepted_if_nobody_else_finished(db: Database) -> None:
-    fill(db, [task("1-1-0"), task("2-1-0")])
+    make(db, task("1-1-0"), task("2-1-0"))
     first, other = claim_one(db), claim_one(db)
     lapse(db)
     bob = claim_one(db, "bob")
@@ -143,7 +102,7 @@ def test_K1_an_outcome_after_expiry_is_accepted_if_nobody_else_finished(db: Data
 
 
 def test_completing_twice_is_one_outcome(db: Database) -> None:
-    fill(db, [task("1-1-0")])
+    make(db, task("1-1-0"))
     claimed = claim_one(db)
     for _ in range(3):
         with db.write() as conn:
@@ -160,7 +119,7 @@ def test_completing_twice_is_one_outcome(db: Database) -> None:
 
 
 def test_do_not_call_suppresses_the_number(db: Database) -> None:
-    fill(db, [task("1-1-0")])
+    make(db, task("1-1-0"))
     claimed = claim_one(db)
     with db.write() as conn:
         call_tasks.complete(conn, "1-1-0", claimed.lease_token, "do_not_call", NOW)
@@ -171,7 +130,7 @@ def test_do_not_call_suppresses_the_number(db: Database) -> None:
 
 
 def test_an_unknown_outcome_names_the_known_ones_and_leaves_the_task(db: Database) -> None:
-    fill(db, [task("1-1-0", outcomes=["interested", "call_back"])])
+    make(db, task("1-1-0", outcomes=["interested", "call_back"]))
     claimed = claim_one(db)
     with db.write() as conn, pytest.raises(Invalid, match="interested, call_back, refused"):
         call_tasks.complete(conn, "1-1-0", claimed.lease_token, "keen", NOW)
@@ -180,7 +139,7 @@ def test_an_unknown_outcome_names_the_known_ones_and_leaves_the_task(db: Databas
 
 
 def test_a_foreign_token_and_a_missing_task(db: Database) -> None:
-    fill(db, [task("1-1-0")])
+    make(db, task("1-1-0"))
     claim_one(db)
     with db.write() as conn, pytest.raises(Conflict, match="another's"):
         call_tasks.complete(conn, "1-1-0", "guessed", "interested", NOW)
@@ -189,7 +148,7 @@ def test_a_foreign_token_and_a_missing_task(db: Database) -> None:
 
 
 def test_K4_leaving_the_box_withdraws_open_tasks(db: Database) -> None:
-    fill(db, [task("1-1-0"), task("2-1-0", due_at=NOW - timedelta(hours=1)), task("3-1-0")])
+    make(db, task("1-1-0"), task("2-1-0", due_at=NOW - timedelta(hours=1)), task("3-1-0"))
     reserved = claim_one(db)
     with db.write() as conn:
         assert sorted(call_tasks.withdraw(conn, ["2-1-0", 1], NOW)) == ["1-1-0", "2-1-0"]
@@ -202,7 +161,7 @@ def test_K4_leaving_the_box_withdraws_open_tasks(db: Database) -> None:
 
 
 def test_K4_a_call_under_way_is_marked_and_not_taken_away(db: Database) -> None:
-    fill(db, [task("1-1-0")])
+    make(db, task("1-1-0"))
     claimed = claim_one(db)
     with db.write() as conn:
         call_leases.accept_task(conn, "1-1-0", claimed.lease_token, 120, NOW)
@@ -214,7 +173,7 @@ def test_K4_a_call_under_way_is_marked_and_not_taken_away(db: Database) -> None:
 
 
 def test_K4_a_marked_call_that_is_given_back_or_forgotten_is_withdrawn(db: Database) -> None:
-    fill(db, [task("1-1-0"), task("2-1-0")])
+    make(db, task("1-1-0"), task("2-1-0"))
     with db.write() as conn:
         first, second = call_leases.claim(conn, "retention", "ada", 2, 120, NOW)
         for one in (first, second):
@@ -229,7 +188,7 @@ def test_K4_a_marked_call_that_is_given_back_or_forgotten_is_withdrawn(db: Datab
 
 
 def test_a_task_given_back_can_be_claimed_at_once(db: Database) -> None:
-    fill(db, [task("1-1-0")])
+    make(db, task("1-1-0"))
     claimed = claim_one(db)
     with db.write() as conn:
         call_leases.release(conn, "1-1-0", claimed.lease_token, NOW)
@@ -243,7 +202,7 @@ def test_a_claim_out_of_bounds_is_refused(sqlite: Database, most: int, seconds: 
 
 
 def test_listing_pages_by_change(db: Database) -> None:
-    fill(db, [task(f"{n}-1-0", updated_at=NOW + timedelta(seconds=n // 2)) for n in range(6)])
+    make(db, *(task(f"{n}-1-0", updated_at=NOW + timedelta(seconds=n // 2)) for n in range(6)))
     seen: list[str] = []
     after = None
     with db.read() as conn:
@@ -260,7 +219,7 @@ def test_C2_who_said_stop_since_the_task_was_made_is_not_rung(db: Database) -> N
         "journey": "win_back", "hash": "h", "state": "call", "visit": 1, "arm": "treated", "channel": "call", "status": "sent",
         "cost": 0, "reserved_at": NOW,
     }  # fmt: skip
-    fill(db, [task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 7)])
+    make(db, *(task(f"{n}-1-0", phone=f"+3361234567{n}") for n in range(1, 7)))
     with db.write() as conn:
         purposes = {"3": "marketing", "4": "transactional", "5": "marketing", "6": "marketing"}
         rows: list[dict[str, Any]] = [

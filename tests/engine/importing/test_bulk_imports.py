@@ -75,7 +75,7 @@ def test_customers_from_parquet_say_the_same_as_from_csv(db: Database, tmp_path:
         consent_email=[True, None],
         **{"attributes.age": arrow.array([41, None], arrow.int32()), "attributes.vip": [True, False]},
     )
-    outcome = imports.import_customers(db, path, NOW)
+    outcome = imports.read("customers", db, path, NOW)
     assert (outcome.read, outcome.new, outcome.rejected) == (2, 2, 0)
     zoe, other = rows(db, Customer)
     assert (zoe["id"], zoe["first_name"], zoe["country"]) == ("17850", "Zoë", "FR")
@@ -97,14 +97,14 @@ def test_customers_from_parquet_say_the_same_as_from_csv(db: Database, tmp_path:
 )
 def test_orders_of_any_types(sqlite: Database, tmp_path: Path, at: Any, total: Any) -> None:
     path = columns(tmp_path / "o.parquet", order_id=["A"], customer_id=["1"], at=at, total=total)
-    assert imports.import_orders(sqlite, path, NOW, "UTC").rejected == 0
+    assert imports.read("orders", sqlite, path, NOW, "UTC").rejected == 0
     (line,) = rows(sqlite, Purchase)
     assert (line["at"], line["total"]) == (datetime(2026, 1, 2, 3, tzinfo=UTC), 1530)
 
 
 def test_dates_of_parquet_are_days_of_the_projects_zone(sqlite: Database, tmp_path: Path) -> None:
     path = columns(tmp_path / "o.parquet", order_id=["A"], customer_id=[1], at=[date(2026, 1, 2)], total=[1])
-    imports.import_orders(sqlite, path, NOW, "Europe/Paris")
+    imports.read("orders", sqlite, path, NOW, "Europe/Paris")
     assert rows(sqlite, Purchase)[0]["at"] == datetime(2026, 1, 1, 23, tzinfo=UTC)
 
 
@@ -113,13 +113,13 @@ def test_a_parquet_file_that_is_cut_off_is_refused(sqlite: Database, tmp_path: P
     path = columns(tmp_path / "c.parquet", id=["1", "2"])
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(BadFile, match="can't be read as Parquet"):
-        imports.import_customers(sqlite, path, NOW)
+        imports.read("customers", sqlite, path, NOW)
 
 
 def test_a_parquet_row_that_cannot_be_used_is_set_aside_as_csv(sqlite: Database, tmp_path: Path) -> None:
     path = columns(tmp_path / "o.parquet", order_id=["A", "B", None], customer_id=["1", None, "3"], at=["2026-01-02"] * 3,
                    total=[1.0, 2.0, float("nan")])  # fmt: skip
-    outcome = imports.import_orders(sqlite, path, NOW, "UTC")
+    outcome = imports.read("orders", sqlite, path, NOW, "UTC")
     assert (outcome.read, outcome.new, outcome.rejected) == (3, 1, 2)
     assert [(row["row"], row["column"]) for row in rejected(outcome)] == [("3", "customer_id"), ("4", "order_id")]
 
@@ -131,21 +131,21 @@ def test_a_file_may_name_its_columns_as_it_likes(sqlite: Database, tmp_path: Pat
     path = file(tmp_path, "Invoice;Client;Jour;Prix;quantity;Note\nA;1;2026-01-02;2,55;6;x\n")
     named = {"order_id": "invoice", "customer_id": "Client", "at": "Jour", "price": "Prix"}
     with pytest.raises(BadFile, match=r"'note'; .*--others to pass it over"):
-        imports.import_orders(sqlite, path, NOW, "UTC", imports.Layout(columns=named))
-    imports.import_orders(sqlite, path, NOW, "UTC", imports.Layout(columns=named, others=True))
+        imports.read("orders", sqlite, path, NOW, "UTC", imports.Layout(columns=named))
+    imports.read("orders", sqlite, path, NOW, "UTC", imports.Layout(columns=named, others=True))
     assert [(line["total"], line["quantity"]) for line in rows(sqlite, Purchase)] == [(1530, 6)]
     with pytest.raises(BadFile, match="no column 'jours'; the header has: invoice"):
-        imports.import_orders(sqlite, path, NOW, "UTC", imports.Layout(columns={**named, "at": "Jours"}))
+        imports.read("orders", sqlite, path, NOW, "UTC", imports.Layout(columns={**named, "at": "Jours"}))
     with pytest.raises(BadFile, match="did you mean 'order_id'"):
-        imports.import_orders(sqlite, path, NOW, "UTC", imports.Layout(columns={"ordr_id": "invoice"}))
+        imports.read("orders", sqlite, path, NOW, "UTC", imports.Layout(columns={"ordr_id": "invoice"}))
 
 
 def test_a_price_is_rounded_once_and_an_order_needs_one_of_the_two(sqlite: Database, tmp_path: Path) -> None:
     text = "order_id,customer_id,at,price,quantity\nA,1,2026-01-02,0.125,3\nB,1,2026-01-02,2,-2\n"
-    imports.import_orders(sqlite, file(tmp_path, text), NOW, "UTC")
+    imports.read("orders", sqlite, file(tmp_path, text), NOW, "UTC")
     assert [line["total"] for line in rows(sqlite, Purchase)] == [38, -400]
     with pytest.raises(BadFile, match="'total' or 'price' is missing"):
-        imports.import_orders(sqlite, file(tmp_path, "order_id,customer_id,at\n"), NOW, "UTC")
+        imports.read("orders", sqlite, file(tmp_path, "order_id,customer_id,at\n"), NOW, "UTC")
 
 
 # --- consents, exposures, outcomes ------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_of_dated_words_the_newest_holds(db: Database, tmp_path: Path) -> None:
         "6,pigeon,yes,2026-01-03,\n"
         "7,email,yes,,\n",
     )
-    first = imports.import_consents(db, path, NOW, "UTC")
+    first = imports.read("consents", db, path, NOW, "UTC")
     assert (first.read, first.new, first.rejected) == (9, 2, 3)
     assert [row["column"] for row in rejected(first)] == ["granted", "channel", "at"]
     with db.read() as conn:
@@ -183,7 +183,7 @@ def test_of_dated_words_the_newest_holds(db: Database, tmp_path: Path) -> None:
         "4": [("letter", False, "import")],
     }
     assert told == [("consent.granted", "2", "email")]
-    assert imports.import_consents(db, path, NOW, "UTC").new == 0
+    assert imports.read("consents", db, path, NOW, "UTC").new == 0
 
 
 def test_exposures_are_contacts_of_others_once_each(db: Database, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_exposures_are_contacts_of_others_once_each(db: Database, tmp_path: Path
         "1;Spring;letter;2026-03-01;0,85\n1;Spring;letter;2026-03-01;0,85\n"
         "2;Spring;letter;2026-03-01;\n3;;letter;2026-03-01;\n4;Spring;letter;2027-03-01;\n"
     )
-    outcome = imports.import_exposures(db, file(tmp_path, text), NOW, "Europe/Paris")
+    outcome = imports.read("exposures", db, file(tmp_path, text), NOW, "Europe/Paris")
     assert (outcome.read, outcome.new, outcome.rejected) == (5, 2, 2)
     assert [(row["column"]) for row in rejected(outcome)] == ["campaign", "at"]
     kept = sorted(rows(db, Exposure), key=lambda row: row["customer_id"])
@@ -200,7 +200,7 @@ def test_exposures_are_contacts_of_others_once_each(db: Database, tmp_path: Path
         ("1", "Spring", "letter", 85_000),
         ("2", "Spring", "letter", 0),
     ]
-    assert imports.import_exposures(db, file(tmp_path, text), NOW, "Europe/Paris").new == 0
+    assert imports.read("exposures", db, file(tmp_path, text), NOW, "Europe/Paris").new == 0
 
 
 def test_outcomes_are_events(db: Database, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_outcomes_are_events(db: Database, tmp_path: Path) -> None:
         ",2,email.clicked,2026-03-02,,,\n,2,shop.purchased,2026-03-02,,,\n,2,answered,2026-03-02,,,\n"
         "parcours:x,2,mailing.responded,2026-03-02,,,\n"
     )
-    outcome = imports.import_outcomes(db, file(tmp_path, text), NOW, "UTC")
+    outcome = imports.read("outcomes", db, file(tmp_path, text), NOW, "UTC")
     assert (outcome.read, outcome.new, outcome.rejected) == (7, 2, 4)
     assert [(row["column"], row["value"]) for row in rejected(outcome)] == [
         ("event", "email.clicked"),
@@ -226,12 +226,12 @@ def test_outcomes_are_events(db: Database, tmp_path: Path) -> None:
     )  # fmt: skip
     assert one["payload"] == {"amount": 12.5, "how": "phone", "campaign": "Spring"}
     assert two["payload"] == {"campaign": "Spring"}
-    assert imports.import_outcomes(db, file(tmp_path, text), NOW, "UTC").new == 0
+    assert imports.read("outcomes", db, file(tmp_path, text), NOW, "UTC").new == 0
 
 
 def test_outcomes_that_are_history_move_nobody(db: Database, tmp_path: Path) -> None:
     path = file(tmp_path, "customer_id,event,at\n1,mailing.responded,2024-03-02\n")
-    imports.import_outcomes(db, path, NOW, "UTC", history=True)
+    imports.read("history", db, path, NOW, "UTC")
     assert [row["fate"] for row in rows(db, Event)] == ["unheard"]
 
 
@@ -263,7 +263,7 @@ def test_after_a_kill_the_reading_goes_on_and_sets_aside_the_same_rows(sqlite: D
     assert "60,000 rows read, 54,000 new purchase lines, 0 there before" in done.stdout
     resumed = (tmp_path / "orders.csv.rejected.csv").read_bytes()
     assert count(sqlite, Purchase) == 54_000
-    again = imports.import_orders(sqlite, path, datetime.now(UTC), "Europe/Paris")
+    again = imports.read("orders", sqlite, path, datetime.now(UTC), "Europe/Paris")
     assert (again.read, again.new, again.rejected, again.resumed) == (60_000, 0, 6000, 0)
     assert (tmp_path / "orders.csv.rejected.csv").read_bytes() == resumed
 
@@ -276,9 +276,9 @@ def test_a_file_that_was_changed_is_read_from_its_start(sqlite: Database, tmp_pa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        imports.import_orders(sqlite, path, NOW, "UTC", progress=stop)
+        imports.read("orders", sqlite, path, NOW, "UTC", progress=stop)
     path.write_text("order_id,customer_id,at,total\nZ,1,2026-01-02,1\n" + "\n".join(lines))
-    outcome = imports.import_orders(sqlite, path, NOW, "UTC")
+    outcome = imports.read("orders", sqlite, path, NOW, "UTC")
     assert (outcome.read, outcome.new, outcome.resumed) == (6001, 1001, 0)
 
 
@@ -287,24 +287,24 @@ def test_a_file_is_read_by_one_at_a_time(sqlite: Database, tmp_path: Path) -> No
 
     def second(*_: int) -> None:
         with pytest.raises(BadFile, match="being imported by another process"):
-            imports.import_customers(sqlite, path, NOW)
+            imports.read("customers", sqlite, path, NOW)
 
-    assert imports.import_customers(sqlite, path, NOW, progress=second).new == 1
-    assert imports.import_customers(sqlite, path, NOW).new == 0
+    assert imports.read("customers", sqlite, path, NOW, progress=second).new == 1
+    assert imports.read("customers", sqlite, path, NOW).new == 0
 
 
 # --- what was set aside -----------------------------------------------------------------------------------------------
 
 
 def test_rejected_rows_can_be_corrected_and_read(sqlite: Database, tmp_path: Path) -> None:
-    first = imports.import_customers(
-        sqlite, file(tmp_path, "id,email,city\n1,=nobody,=A1\n2,b@example.com,Nice\n"), NOW
+    first = imports.read(
+        "customers", sqlite, file(tmp_path, "id,email,city\n1,=nobody,=A1\n2,b@example.com,Nice\n"), NOW
     )
     assert first.rejected_file is not None
     assert rejected(first)[0]["value"] == "'=nobody"  # no spreadsheet reckons with it
     assert rejected(first)[0]["city"] == "'=A1"
     corrected = first.rejected_file.read_text("utf-8").replace("'=nobody,'=A1", "a@example.com,'=A1")
-    second = imports.import_customers(sqlite, file(tmp_path, corrected, "corrected.csv"), NOW)
+    second = imports.read("customers", sqlite, file(tmp_path, corrected, "corrected.csv"), NOW)
     assert (second.read, second.new, second.rejected) == (1, 1, 0)
     assert next((row["email"], row["city"]) for row in rows(sqlite, Customer)) == ("a@example.com", "=A1")
 
@@ -316,7 +316,7 @@ def test_naughty_strings_are_kept_as_they_are_or_set_aside(db: Database, tmp_pat
         writer = csv.writer(out)
         writer.writerow(["id", "address", "attributes.word"])
         writer.writerows([f"n{number}", text, text] for number, text in enumerate(fit))
-    outcome = imports.import_customers(db, path, NOW)
+    outcome = imports.read("customers", db, path, NOW)
     assert outcome.read == len(fit)
     kept = {row["id"]: row for row in rows(db, Customer)}
     for number, text in enumerate(fit):
@@ -337,7 +337,7 @@ def test_naughty_strings_are_kept_as_they_are_or_set_aside(db: Database, tmp_pat
     ],
 )
 def test_encodings(sqlite: Database, tmp_path: Path, content: bytes, encoding: str, says: str) -> None:
-    imports.import_customers(sqlite, file(tmp_path, content), NOW, imports.Layout(encoding))
+    imports.read("customers", sqlite, file(tmp_path, content), NOW, layout=imports.Layout(encoding))
     assert rows(sqlite, Customer)[0]["city"] == says
 
 
@@ -375,7 +375,7 @@ def test_a_year_of_a_real_shop(sqlite: Database, tmp_path: Path) -> None:
         "product": "Description",
     }
     whole: Any = parquet.read_table(path).to_pylist()
-    outcome = imports.import_orders(sqlite, path, NOW, "Europe/London", imports.Layout(columns=named, others=True))
+    outcome = imports.read("orders", sqlite, path, NOW, "Europe/London", imports.Layout(columns=named, others=True))
     known = [row for row in whole if row["CustomerID"] is not None]
     assert (outcome.read, outcome.new, outcome.rejected) == (len(whole), len(known), len(whole) - len(known))
     lines = rows(sqlite, Purchase)

@@ -49,7 +49,7 @@ def test_customers_are_read_in_normal_form(db: Database, tmp_path: Path) -> None
         "1,Zoë,Zoe@Example.COM,06 12 34 56 78,fr,fr-FR,Europe/Paris,yes,no,gold,41,yes\n"
         "2,Émile,,,,,,,,,,\n",
     )
-    outcome = imports.import_customers(db, path, NOW)
+    outcome = imports.read("customers", db, path, NOW)
     assert (outcome.read, outcome.new, outcome.rejected, outcome.rejected_file) == (2, 2, 0, None)
     zoe, emile = everyone(db)["1"], everyone(db)["2"]
     assert (zoe.email, zoe.phone, zoe.country, zoe.language) == ("Zoe@example.com", "+33612345678", "FR", "fr")
@@ -76,7 +76,7 @@ def test_customers_are_read_in_normal_form(db: Database, tmp_path: Path) -> None
     ids=["comma", "semicolon and CRLF", "tab, no last line end", "byte-order mark", "quoted", "CR and capitals"],
 )
 def test_files_as_programs_write_them(sqlite: Database, tmp_path: Path, content: str) -> None:
-    imports.import_customers(sqlite, file(tmp_path, content), NOW)
+    imports.read("customers", sqlite, file(tmp_path, content), NOW)
     assert everyone(sqlite)["1"].city == "Paris"
 
 
@@ -97,7 +97,7 @@ def test_files_as_programs_write_them(sqlite: Database, tmp_path: Path, content:
     ],
 )
 def test_awkward_cells(sqlite: Database, tmp_path: Path, cell: str, meant: str | None) -> None:
-    outcome = imports.import_customers(sqlite, file(tmp_path, f"id,address\n1,{cell}\n2,plain\n"), NOW)
+    outcome = imports.read("customers", sqlite, file(tmp_path, f"id,address\n1,{cell}\n2,plain\n"), NOW)
     assert outcome.rejected == 0
     assert (everyone(sqlite)["1"].address, everyone(sqlite)["2"].address) == (meant, "plain")
 
@@ -115,7 +115,7 @@ def test_broken_rows_are_set_aside_and_the_others_go_in(db: Database, tmp_path: 
         '6,"f"oo@example.com,FR\n'
         "7,g@example.com,DE\n",
     )
-    outcome = imports.import_customers(db, path, NOW)
+    outcome = imports.read("customers", db, path, NOW)
     assert (outcome.read, outcome.new, outcome.rejected) == (7, 2, 5)
     assert sorted(everyone(db)) == ["1", "7"]
     rows = rejected(outcome)
@@ -128,7 +128,7 @@ def test_broken_rows_are_set_aside_and_the_others_go_in(db: Database, tmp_path: 
     ]
     assert rows[1]["reason"] == "it has 2 cells, the header has 3 columns"
     assert rows[4]["reason"].startswith("line 8 is no row")
-    imports.import_customers(db, file(tmp_path, "id\n1\n"), NOW)
+    imports.read("customers", db, file(tmp_path, "id\n1\n"), NOW)
     assert outcome.rejected_file is not None
     assert not outcome.rejected_file.exists()
 
@@ -144,7 +144,7 @@ def test_broken_rows_are_set_aside_and_the_others_go_in(db: Database, tmp_path: 
     ids=["to the end", "to the next quote", "twice", "longer than a cell may be"],
 )
 def test_a_quote_that_is_never_closed_costs_its_own_line_alone(sqlite: Database, tmp_path: Path, more: str) -> None:
-    outcome = imports.import_customers(sqlite, file(tmp_path, f'id,city\n1,Paris\n2,"Lyon\n{more}'), NOW)
+    outcome = imports.read("customers", sqlite, file(tmp_path, f'id,city\n1,Paris\n2,"Lyon\n{more}'), NOW)
     broken = 1 + more.count('3,"Nice')
     assert (outcome.new, outcome.rejected) == (more.count("\n") + 2 - broken, broken)
     assert rejected(outcome)[0]["reason"].startswith("line 3 is no row")
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_read_is_refused(
     sqlite: Database, tmp_path: Path, content: str | bytes, code: str, says: str
 ) -> None:
     with pytest.raises(BadFile) as caught:
-        imports.import_customers(sqlite, file(tmp_path, content), NOW)
+        imports.read("customers", sqlite, file(tmp_path, content), NOW)
     assert caught.value.code == code
     assert says in caught.value.message
     assert everyone(sqlite) == {}
@@ -181,13 +181,13 @@ def test_a_file_that_cannot_be_read_is_refused(
 
 def test_a_missing_file_and_an_unknown_type(sqlite: Database, tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="No such file"):
-        imports.import_customers(sqlite, tmp_path / "none.csv", NOW)
+        imports.read("customers", sqlite, tmp_path / "none.csv", NOW)
     with pytest.raises(Exception, match="text, number or flag"):
-        imports.import_customers(sqlite, file(tmp_path, "id,attributes.age:int\n1,2\n"), NOW)
+        imports.read("customers", sqlite, file(tmp_path, "id,attributes.age:int\n1,2\n"), NOW)
 
 
 def test_latin_1_on_request(sqlite: Database, tmp_path: Path) -> None:
-    imports.import_customers(sqlite, file(tmp_path, b"id,city\n1,Orl\xe9ans\n"), NOW, imports.Layout("latin-1"))
+    imports.read("customers", sqlite, file(tmp_path, b"id,city\n1,Orl\xe9ans\n"), NOW, layout=imports.Layout("latin-1"))
     assert everyone(sqlite)["1"].city == "Orléans"
 
 
@@ -195,7 +195,7 @@ def test_a_yes_in_a_file_never_overturns_her_no(db: Database, tmp_path: Path) ->
     with db.write() as conn:
         consent.withdraw(conn, "1", "email", "marketing", "unsubscribe link", NOW)
         consent.grant(conn, "1", "sms", "marketing", "api", NOW)
-    imports.import_customers(db, file(tmp_path, "id,consent_email,consent_sms\n1,yes,no\n"), NOW)
+    imports.read("customers", db, file(tmp_path, "id,consent_email,consent_sms\n1,yes,no\n"), NOW)
     with db.read() as conn:
         assert [(row.channel, row.granted, row.source) for row in consent.of(conn, "1")] == [
             ("email", False, "unsubscribe link"),
@@ -207,9 +207,11 @@ def test_a_yes_in_a_file_never_overturns_her_no(db: Database, tmp_path: Path) ->
 
 
 def test_a_second_reading_writes_the_columns_of_the_file_alone(db: Database, tmp_path: Path) -> None:
-    imports.import_customers(db, file(tmp_path, "id,city,language,attributes.tier\n1,Paris,fr,gold\n2,Lyon,fr,\n"), NOW)
-    outcome = imports.import_customers(
-        db, file(tmp_path, "id,city,attributes.points:number\n2,,7\n1,Nice,3\n3,Metz,1\n"), NOW
+    imports.read(
+        "customers", db, file(tmp_path, "id,city,language,attributes.tier\n1,Paris,fr,gold\n2,Lyon,fr,\n"), NOW
+    )
+    outcome = imports.read(
+        "customers", db, file(tmp_path, "id,city,attributes.points:number\n2,,7\n1,Nice,3\n3,Metz,1\n"), NOW
     )
     assert (outcome.read, outcome.new) == (3, 1)
     one, two = everyone(db)["1"], everyone(db)["2"]
@@ -226,10 +228,10 @@ def test_orders_are_lines_in_cents_and_reading_again_adds_nothing(db: Database, 
         "A2;1;2026-07-02T10:00:00+02:00;wine;1;3\n"
         "A3;1;2026-02-03T10:00:00+02:00;wine;1;-3.00\n",
     )
-    first = imports.import_orders(db, path, NOW, "Europe/Paris")
+    first = imports.read("orders", db, path, NOW, "Europe/Paris")
     assert (first.read, first.new, first.rejected) == (4, 3, 1)
     assert rejected(first)[0]["reason"].startswith("an order can't be of the future")
-    again = imports.import_orders(db, path, NOW, "Europe/Paris")
+    again = imports.read("orders", db, path, NOW, "Europe/Paris")
     assert (again.read, again.new) == (4, 0)
     rows = purchases(db)
     assert [(row["id"], row["total"], row["quantity"], row["category"]) for row in rows] == [
@@ -244,14 +246,14 @@ def test_orders_are_lines_in_cents_and_reading_again_adds_nothing(db: Database, 
 @pytest.mark.parametrize("total", ["", "abc", "1,234.56", "NaN", "1e9", "1.005", "99999999999", "--1"])
 def test_amounts_that_could_mean_two_things_are_set_aside(sqlite: Database, tmp_path: Path, total: str) -> None:
     path = file(tmp_path, f'order_id,customer_id,at,total\nA,1,2026-01-02,"{total}"\nB,1,2026-01-02,5\n')
-    outcome = imports.import_orders(sqlite, path, NOW, "UTC")
+    outcome = imports.read("orders", sqlite, path, NOW, "UTC")
     assert (outcome.new, outcome.rejected) == (1, 1)
     assert (rejected(outcome)[0]["column"], rejected(outcome)[0]["value"].lstrip("'")) == ("total", total)
 
 
 @pytest.mark.parametrize("at", ["", "yesterday", "31/12/2025", "0001-01-01", "9999-12-31", "1969-12-31"])
 def test_dates_that_are_none_are_set_aside(sqlite: Database, tmp_path: Path, at: str) -> None:
-    outcome = imports.import_orders(sqlite, file(tmp_path, f"order_id,customer_id,at,total\nA,1,{at},1\n"), NOW, "UTC")
+    outcome = imports.read("orders", sqlite, file(tmp_path, f"order_id,customer_id,at,total\nA,1,{at},1\n"), NOW, "UTC")
     assert (outcome.new, rejected(outcome)[0]["column"]) == (0, "at")
 
 
@@ -266,10 +268,10 @@ def test_a_file_that_was_read_half_way_goes_on_safely(db: Database, tmp_path: Pa
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        imports.import_orders(db, path, NOW, "UTC", progress=stop)
+        imports.read("orders", db, path, NOW, "UTC", progress=stop)
     assert 0 < seen[0][0] < seen[0][1] == path.stat().st_size
     assert seen[0][2] == 5000
-    outcome = imports.import_orders(db, path, NOW, "UTC", progress=stop)
+    outcome = imports.read("orders", db, path, NOW, "UTC", progress=stop)
     assert (outcome.read, outcome.new, outcome.resumed) == (12_000, 12_000, 5000)
     assert [row[2] for row in seen[1:]] == [10_000, 12_000]
     assert seen[-1][0] == path.stat().st_size

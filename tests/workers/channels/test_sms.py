@@ -515,6 +515,9 @@ def test_the_list_of_the_gateway_wants_the_password_and_can_be_read_on(gateway: 
         ("+44 7400 123456", "FR", "+447400123456"),
         ("030 901820", "DE", "+4930901820"),
         ("(212) 555-0123", "US", "+12125550123"),
+        ("06 39 98 00 00", "FR", "+33639980000"),  # numbers for films: a stand-in takes them
+        ("07700 900123", "GB", "+447700900123"),
+        ("06 39 99 00 0", "FR", None),
         ("12", "FR", None),
         ("nobody", "FR", None),
         (None, "FR", None),
