@@ -212,10 +212,12 @@ def test_text_has_a_row_for_each_arrow_and_aligned_columns() -> None:
     drawn = text(win_back()).splitlines()
 
     rows = [line for line in drawn if "──▶" in line or "┄┄▶" in line][1:]
+    call = next(index for index, row in enumerate(rows) if row.startswith("☎ call"))
     ir = win_back()
     assert len(rows) == sum(len(state.arrows) for state in ir.states) + len(ir.anywhere)
     assert len({max(row.find("──▶"), row.find("┄┄▶")) for row in rows}) == 1
-    assert any(re.fullmatch(r"☎ call +win_back/warm \(retention\) +interested +──▶  ★ won", row) for row in rows)
+    assert re.fullmatch(r"☎ call +win_back/warm +interested +──▶  ★ won", rows[call])
+    assert re.fullmatch(r" +queue retention +refused +──▶  ◉ refused", rows[call + 1])
     assert any(re.fullmatch(r"from anywhere +consent withdrawn +──▶  ◉ unsubscribed", row) for row in rows)
     assert all(line == line.rstrip() for line in drawn)
 
