@@ -150,6 +150,28 @@ def test_text_is_measured_shortened_and_wrapped() -> None:
     assert wrap("", 12, 100, lines=2) == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "room", "lines"),
+    [
+        ("not reached (up to 3×, every 20 h)", 140, ("not reached", "(up to 3×, every 20 h)")),
+        ("email clicked, link is shop (any send)", 176, ("email clicked, link is shop", "(any send)")),
+        (
+            "clicked, if visits of ring ≥ 2 and country is FR",
+            176,
+            ("clicked, if visits of ring ≥ 2", "and country is FR"),
+        ),
+        ("14 d before created, 09:00, at once if past", 176, ("14 d before created, 09:00,", "at once if past")),
+        ("after days between coffee orders, 5 d to 45 d", 200, ("after days between coffee orders,", "5 d to 45 d")),
+        ("no answer in 12 h 30 min", 100, ("no answer", "in 12 h 30 min")),
+        ("a (bracket that never ends", 80, ("a (bracket that", "never ends")),
+        ("one two three", 500, ("one two three",)),
+        ("aa bb", 2, ("…", "…")),
+    ],
+)
+def test_no_line_of_words_is_left_with_a_scrap(said: str, room: float, lines: tuple[str, ...]) -> None:
+    assert wrap(said, 12.5, room, lines=3, balanced=True) == lines
+
+
 def test_what_xml_forbids_is_left_out() -> None:
     assert clean("a\x00b\tc\n\ud800\ufffe d\u202e") == "a b c d"
 
