@@ -169,7 +169,7 @@ def _describe(app: FastAPI) -> None:
                 call["security"] = [{"key": [scope]}, {"basic": [scope]}]
                 call["description"] = f"{call.get('description', '')}\n\nNeeds the scope `{scope}`."
                 shape = call["responses"]["404"]["content"]
-                for status in (401, 403):
+                for status in (401, 403, 429):
                     call["responses"][str(status)] = {"description": RESPONSES[status]["description"], "content": shape}
         app.openapi_schema = made
         return made

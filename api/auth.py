@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode
 from typing import Annotated
 
@@ -11,13 +12,13 @@ from api.errors import ApiError
 from api.state import Here
 from engine.keys import SCOPES, Caller, authenticate
 
-__all__ = ["INGEST", "OPERATE", "READ", "TASKS", "Need", "Operate", "Tasks"]
+__all__ = ["INGEST", "OPERATE", "READ", "TASKS", "Ingest", "Need", "Operate", "Tasks"]
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="parcours", Bearer realm="parcours"'}
 
 
 class Need:
-    """A dependency: the caller, if the key opens `scope`; else 401 or 403."""
+    """A dependency: the caller, if the key opens `scope`; else 401 or 403; 429 if it calls too often."""
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -32,6 +33,11 @@ class Need:
         caller = authenticate(here.database, _key(authorization))
         if caller is None:
             raise ApiError(401, "bad_key", "this key is not valid, or was revoked", _CHALLENGE)
+        wait = here.limits.wait(caller.prefix)
+        if wait:
+            seconds = math.ceil(wait)
+            text = f"the key {caller.prefix} may call {here.limits.rate:g} times a second (PARCOURS_KEY_RATE); wait {seconds} s"
+            raise ApiError(429, "too_many_requests", text, {"Retry-After": str(seconds)})
         if not caller.may(self.scope):
             has = ", ".join(sorted(caller.scopes))
             needs = f"this needs the scope {self.scope!r} ({SCOPES[self.scope]})"
@@ -58,5 +64,6 @@ OPERATE = [Depends(Need("operate"))]
 READ = [Depends(Need("read"))]
 TASKS = [Depends(Need("tasks"))]
 """What a call needs, as its `dependencies`; below the same, where a call asks who calls."""
+Ingest = Annotated[Caller, Depends(Need("ingest"))]
 Tasks = Annotated[Caller, Depends(Need("tasks"))]
 Operate = Annotated[Caller, Depends(Need("operate"))]

@@ -81,16 +81,17 @@ class CalledOut(BaseModel):
 
 
 class ContactOut(BaseModel):
-    """A message that she got, or a call."""
+    """A message that she got, or a call; or a contact that somebody else made, which has a campaign and no journey."""
 
     at: datetime
     channel: str
     journey: str
     state: str
-    status: str
+    status: str = Field(description="As a message's; `elsewhere` for a contact that somebody else made")
     answers: list[str] = Field(description="What she answered, the oldest first")
     outcome: str | None = Field(description="Of a call")
     notes: str | None = Field(description="Of a call")
+    campaign: str | None = Field(description="Of a contact that somebody else made")
 
 
 class WindowOut(BaseModel):
@@ -129,7 +130,7 @@ class TaskDetail(TaskOut):
     """A call task with all that an agent needs."""
 
     customer: CalledOut | None = Field(description="Null: nothing is known of her")
-    contacts: list[ContactOut] = Field(description="The last ten messages and calls, the newest first")
+    contacts: list[ContactOut] = Field(description="The last ten contacts, the newest first")
     choices: list[str] = Field(description="The outcomes to choose from: the journey's first, then the others")
     attempts_left: int = Field(description="Calls that may still be made, this one included")
     window: WindowOut

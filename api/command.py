@@ -14,7 +14,20 @@ from typing import NoReturn
 
 import typer
 
-from api.commands import data, explain, feeds, http, journeys, keys, knobs, mail, operating, queues, suppressions
+from api.commands import (
+    data,
+    events,
+    explain,
+    feeds,
+    http,
+    journeys,
+    keys,
+    knobs,
+    mail,
+    operating,
+    queues,
+    suppressions,
+)
 from api.commands.backtest import backtest
 from api.commands.diff import diff
 from api.commands.opening import close_databases
@@ -53,6 +66,7 @@ def _gather() -> None:
     for command in (operating.publish, operating.on, operating.off, operating.where, knobs.knobs, knobs.turn):
         app.command()(command)
     app.add_typer(data.app, name="import")
+    app.add_typer(events.app, name="event")
     app.add_typer(keys.app, name="key")
     app.add_typer(mail.app, name="mail")
     app.add_typer(queues.app, name="queue")

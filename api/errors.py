@@ -1,4 +1,4 @@
-"""Errors on the wire: always `{"code", "message"}`, with the status that fits, and nothing of our insides.
+"""Errors on the wire: `{"code", "message"}` with the status that fits, and nothing of our insides; to a browser, a page.
 
 RudderStack's client sends a 400 of another shape again for ever, so the shape is a promise.
 """
@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
+from api.page import lost, reads_pages
 from engine.errors import Conflict, EngineError, Gone, Invalid, NotFound
 
 __all__ = ["RESPONSES", "ApiError", "ErrorBody", "also", "answer", "install"]
@@ -42,6 +43,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         404: "There is no such thing",
         409: "It can't be done now, for what somebody else did",
         413: "The body is too large",
+        429: "The key calls too often: try again after Retry-After",
         422: "A value can't be used; the message names the field",
         500: "A fault of ours",
         503: "The database can't be reached: try again",
@@ -81,47 +83,57 @@ def install(app: FastAPI) -> None:
     """Make every error of the app one of ours."""
 
     @app.exception_handler(ApiError)
-    def ours(request: Request, error: ApiError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        del request
-        return answer(error.status, error.code, error.message, error.headers)
+    def ours(request: Request, error: ApiError) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _said(request, error.status, error.code, error.message, error.headers)
 
     @app.exception_handler(EngineError)
-    def engines(request: Request, error: EngineError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        del request
-        return answer(_status(error), error.code, error.message)
+    def engines(request: Request, error: EngineError) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return _said(request, _status(error), error.code, error.message)
 
     @app.exception_handler(HTTPException)
-    def frameworks(request: Request, error: HTTPException) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+    def frameworks(request: Request, error: HTTPException) -> Response:  # pyright: ignore[reportUnusedFunction]
         code, message = _explained(request, error)
-        return answer(error.status_code, code, message, error.headers)
+        return _said(request, error.status_code, code, message, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
-        del request
+    def invalid(request: Request, error: RequestValidationError) -> Response:  # pyright: ignore[reportUnusedFunction]
         first = error.errors()[0]
         more = len(error.errors()) - 1
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "json_invalid":
-            return answer(400, "bad_json", f"the body is not JSON: {first.get('ctx', {}).get('error', first['msg'])}")
+            return _said(
+                request, 400, "bad_json", f"the body is not JSON: {first.get('ctx', {}).get('error', first['msg'])}"
+            )
         value = "" if first["type"] == "missing" else f" (got {_shown(first.get('input'))})"
         others = f"; and {more} more" if more else ""
-        return answer(422, "invalid_value", f"{where}: {first['msg']}{value}{others}")
+        return _said(request, 422, "invalid_value", f"{where}: {first['msg']}{value}{others}")
 
     @app.exception_handler(DataError)
-    def unfit(request: Request, error: DataError) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+    def unfit(request: Request, error: DataError) -> Response:  # pyright: ignore[reportUnusedFunction]
         log.warning("a value that the database refused at %s: %s", request.url.path, error.orig)
-        return answer(422, "invalid_value", "a value of the request is one that the database can't hold")
+        return _said(request, 422, "invalid_value", "a value of the request is one that the database can't hold")
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
-    def unreachable(request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+    def unreachable(request: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
         log.error("the database failed at %s", request.url.path, exc_info=error)
-        return answer(503, "database_unavailable", "the database can't be reached; try again", {"Retry-After": "5"})
+        return _said(
+            request, 503, "database_unavailable", "the database can't be reached; try again", {"Retry-After": "5"}
+        )
 
     @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> JSONResponse:  # pyright: ignore[reportUnusedFunction]
+    def unforeseen(request: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
         log.error("unforeseen at %s %s", request.method, request.url.path, exc_info=error)
-        return answer(500, "internal_error", "something went wrong on our side; the log has it")
+        return _said(request, 500, "internal_error", "something went wrong on our side; the log has it")
+
+
+def _said(request: Request, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A page for who looks at it in a browser, such as a customer with half a link; else JSON."""
+    if status < 400 or not reads_pages(request):
+        return answer(status, code, message, headers)
+    shown = lost(request, status, message)
+    shown.headers.update(headers or {})
+    return shown
 
 
 def _status(error: EngineError) -> int:

@@ -15,13 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer
 
-__all__ = ["MAX_BODY", "MAX_INFLATED", "Intake"]
+__all__ = ["MAX_BODY", "MAX_INFLATED", "Intake", "suspicious", "unfit"]
 
 MAX_BODY = 9 << 20
 """Most bytes of a body on the wire: RudderStack's client closes a batch when it has passed 4 MB, by a message of up to 4 MB."""
 MAX_INFLATED = 16 << 20
 """Most bytes of a body that came as gzip."""
 
+_ONE_BY_ONE = frozenset({"/v1/batch"})
+"""Here a message that can't be kept is set aside alone: the route looks at each."""
 _DRAINED = 64 << 20
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 # JSON that needs a closer look: NUL, half of a surrogate pair, NaN, Infinity, numbers past the largest.
@@ -52,7 +54,8 @@ class Intake:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             raw = await _read(headers, receive)
             body = _inflated(raw, headers.get(b"content-encoding", ""))
-            _check_text(body, headers.get(b"content-type", ""))
+            if scope["path"] not in _ONE_BY_ONE:
+                _check_text(body, headers.get(b"content-type", ""))
         except _Refused as refused:
             status, code, message = refused.args
             await answer(status, code, message, {"Connection": "close"})(scope, receive, send)
@@ -70,6 +73,33 @@ class Intake:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, replay, send)
+
+
+def suspicious(body: bytes) -> bool:
+    """Whether JSON needs a closer look by `unfit`."""
+    return b"\x00" in body or _SUSPICIOUS.search(body) is not None
+
+
+def unfit(value: Any) -> tuple[str, str] | None:
+    """Where a value holds text that PostgreSQL can't hold, or a number that JSON doesn't know, and which."""
+    todo: list[tuple[str, Any]] = [("", value)]
+    while todo:
+        where, value = todo.pop()
+        if isinstance(value, str):
+            if "\x00" in value:
+                return where, "a NUL character"
+            if any("\ud800" <= mark <= "\udfff" for mark in value):
+                return where, "half of a surrogate pair"
+        elif isinstance(value, float):
+            if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  # NaN alone is not itself
+                return where, "a number that is none (NaN or infinite)"
+        elif isinstance(value, dict):
+            for name, each in cast("dict[str, Any]", value).items():
+                todo.append((f"{where}.{name}".lstrip("."), each))
+                todo.append((f"{where} (a name)".lstrip(), name))
+        elif isinstance(value, list):
+            todo.extend((f"{where}[{index}]", each) for index, each in enumerate(cast("list[Any]", value)))
+    return None
 
 
 def _check_address(scope: Scope) -> None:
@@ -133,33 +163,12 @@ def _check_text(body: bytes, kind: str) -> None:
         if b"%00" in body or b"\x00" in body:
             raise _Refused(400, "bad_text", "the form holds a NUL character")
         return
-    if b"\x00" not in body and _SUSPICIOUS.search(body) is None:
+    if not suspicious(body):
         return
     try:
-        found = _unfit(json.loads(body, parse_constant=float))
+        found = unfit(json.loads(body, parse_constant=float))
     except (ValueError, RecursionError):
         return  # the route says better what is wrong with it
     if found is not None:
         where, what = found
         raise _Refused(400, "bad_text", f"{where or 'the body'} holds {what}")
-
-
-def _unfit(value: Any) -> tuple[str, str] | None:
-    todo: list[tuple[str, Any]] = [("", value)]
-    while todo:
-        where, value = todo.pop()
-        if isinstance(value, str):
-            if "\x00" in value:
-                return where, "a NUL character"
-            if any("\ud800" <= mark <= "\udfff" for mark in value):
-                return where, "half of a surrogate pair"
-        elif isinstance(value, float):
-            if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  # NaN alone is not itself
-                return where, "a number that is none (NaN or infinite)"
-        elif isinstance(value, dict):
-            for name, each in cast("dict[str, Any]", value).items():
-                todo.append((f"{where}.{name}".lstrip("."), each))
-                todo.append((f"{where} (a name)".lstrip(), name))
-        elif isinstance(value, list):
-            todo.extend((f"{where}[{index}]", each) for index, each in enumerate(cast("list[Any]", value)))
-    return None

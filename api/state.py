@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.keeping import Keeper
+from api.limits import Limits
 from engine.clock import Clock
 from engine.db import Database
 from engine.links import Links
@@ -28,12 +29,14 @@ class State:
     templates: Templates
     clock: Clock
     keeper: Keeper
+    limits: Limits
 
     @classmethod
     def of(cls, settings: Settings, database: Database) -> State:
         """The parts that these settings describe."""
         links = Links(settings.public_url, settings.signing_key())
-        return cls(settings, database, links, Templates.of(settings), settings.clock, Keeper(database))
+        limits = Limits(settings.key_rate)
+        return cls(settings, database, links, Templates.of(settings), settings.clock, Keeper(database), limits)
 
     def now(self) -> datetime:
         """Journey time now."""

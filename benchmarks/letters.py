@@ -1,6 +1,6 @@
 """Letters a second: the engine's whole way, from the batch to the files of a run, against bare Typst; alternating in one run.
 
-`python -m benchmarks.letters` prints the ratio. Bare Typst is what a script would do: one compilation for each letter, of the
+Bare Typst is what a script would do: one compilation for each letter, of the
 same template, the data prepared before the clock starts, each PDF written to a folder. Ours is everything: customers read,
 letters composed (with their QR codes), tried, gated and kept on SQLite; then the run closed, set, written with its manifest
 and handed over. Seconds are of processor time; quote the ratio, not the letters: machines are noisy.
@@ -8,11 +8,11 @@ and handed over. Seconds are of processor time; quote the ratio, not the letters
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,9 @@ from workers.channels import LetterChannel
 from workers.printing import Printing
 from workers.sending import Sending
 
+__all__ = ["measure"]
+
+LETTERS = 500
 OPENING = datetime(2026, 3, 2, 9, tzinfo=UTC)
 TEMPLATE = "win_back/voucher"
 JOURNEYS = Path(__file__).parents[1] / "journeys"
@@ -122,22 +125,18 @@ def bare(folder: Path, count: int) -> float:
     return count / (time.process_time() - begun)
 
 
-def main() -> None:
-    """Print the ratio of the medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--letters", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    speeds: dict[str, list[float]] = {"ours": [], "bare Typst": []}
-    for number in range(given.rounds):
+def measure(rounds: int) -> Mapping[str, Any]:
+    """Alternate the two; medians."""
+    mine: list[float] = []
+    theirs: list[float] = []
+    for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            speeds["ours"].append(asyncio.run(ours(Path(folder), given.letters)))
+            mine.append(asyncio.run(ours(Path(folder), LETTERS)))
         with tempfile.TemporaryDirectory() as folder:
-            speeds["bare Typst"].append(bare(Path(folder), given.letters))
-        print(f"round {number + 1}: " + ", ".join(f"{name} {each[-1]:.0f} letters/s" for name, each in speeds.items()))
-    ratio = statistics.median(speeds["ours"]) / statistics.median(speeds["bare Typst"])
-    print(f"ours / bare Typst: {ratio:.2f} (wanted: at least 0.9)")
-
-
-if __name__ == "__main__":
-    main()
+            theirs.append(bare(Path(folder), LETTERS))
+    return {
+        "letters": LETTERS,
+        "ours_per_second": round(statistics.median(mine)),
+        "typst_per_second": round(statistics.median(theirs)),
+        "ratio": round(statistics.median(a / b for a, b in zip(mine, theirs, strict=True)), 2),
+    }

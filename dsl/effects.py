@@ -45,11 +45,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """The send is done, or was refused (`sent` False) for `reason`; `waits` are measured waits, as (arrow, when it is over)."""
+    """The send is done, or was refused (`sent` False); `waits` are measured waits, as (arrow, when it is over).
+
+    `reasons` say why it was refused: one for each of the box's channels, in their order, or one that is everybody's.
+    """
 
     sent: bool = True
     waits: tuple[tuple[int, int], ...] = ()
-    reason: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

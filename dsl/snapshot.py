@@ -52,7 +52,7 @@ class Snapshot:
     tries: int = 0
     """How often this box's send was put off."""
     owed: str = ""
-    """What is to be done next: `then` or `not_sent: reason` once the inbox is heard; before it `replan ` while waits are measured anew."""
+    """What is to be done next: `then` or `not_sent: reasons` once the inbox is heard; before it `replan ` while waits are measured anew."""
     until: int = 0
     """When her rest is over."""
     staged: int = 0

@@ -33,6 +33,7 @@ from dsl.effects import (
 )
 from dsl.expression import Facts
 from dsl.ir import CHANNELS, ENDS, Answer
+from dsl.refusals import in_one, open_to, reasons_of
 from dsl.snapshot import ACTING, ENDED, RESTING, WAITING, Snapshot, pack, unpack
 
 __all__ = [
@@ -76,7 +77,7 @@ _AT_ONCE: Final = ("choice", "split")
 """Boxes that are only passed through."""
 _UNANSWERED: Final = ("timer", _THEN)
 """Causes of leaving a box after which its answers are late."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # counts and reasons don't hang on the time
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # counts don't hang on the time
 _LEFT: Final = 15  # visits of which late answers still count
 _KEPT: Final = 31  # events that later boxes may look back on
 _SEEN: Final = 256  # event numbers remembered for each member; the dispatcher repeats only what is minutes old
@@ -221,21 +222,11 @@ def _go_on(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
     if m.phase == WAITING and m.owed:
         owed, m.owed = m.owed, ""
         box = c.boxes[m.state]
-        cause, _, reason = owed.partition(": ")
+        cause, _, why = owed.partition(": ")
         if cause == _NOT_SENT and box.thens:
             m.owed = _THEN  # where no arrow for the refusal is open to her
-        _choose(c, m, box.thens if cause == _THEN else _refused(c, box, reason), cause, None, now, effects)
-
-
-def _refused(c: Chart, box: Box, reason: str) -> tuple[int, ...]:
-    """The arrows for a send that was refused for this reason."""
-    facts = Facts(payload={"reason": reason})
-    wanted = ((arrow, c.arrows[arrow].on) for arrow in box.not_sent)
-    return tuple(
-        arrow
-        for arrow, on in wanted
-        if isinstance(on, Answer) and (on.where is None or on.where.evaluate(facts, _EPOCH))
-    )
+        arrows = box.thens if cause == _THEN else open_to(c, m.state, reasons_of(why))
+        _choose(c, m, arrows, cause, None, now, effects)
 
 
 def _hear_inbox(c: Chart, m: Snapshot, now: int, effects: list[Effect]) -> None:
@@ -265,8 +256,8 @@ def _acted(c: Chart, m: Snapshot, event: Acted, now: int, effects: list[Effect])
         _go_on(c, m, now, effects)
         return
     m.waits, m.tries = event.waits, 0
-    refused = not event.sent and bool(_refused(c, c.boxes[m.state], event.reason))
-    _arrived(c, m, now, effects, event.reason if refused else None)
+    refused = not event.sent and bool(open_to(c, m.state, event.reasons))
+    _arrived(c, m, now, effects, in_one(event.reasons) if refused else None)
 
 
 def _anew(c: Chart, m: Snapshot, waits: tuple[tuple[int, int], ...], now: int) -> tuple[tuple[int, int], ...]:

@@ -14,11 +14,12 @@ from sqlalchemy import Connection, select
 
 from engine import offers
 from engine.db import table
-from engine.letters.composing import Letters
+from engine.letters.composing import letter_hash
+from engine.letters.typesetting import Piece, typeset
 from engine.links import Links
 from engine.outgoing import Content, Recipient
 from engine.sms.text import finished, picture_address
-from engine.tables import Journey, Message, TemplateVersion
+from engine.tables import Journey, Letter, Message, TemplateVersion
 from engine.templating.rendering import Renderer
 from engine.templating.templates import Template, Templates
 
@@ -54,19 +55,20 @@ class _Stored(Templates):
         return self._template
 
 
-def made_again(
-    conn: Connection, templates: Templates, links: Links, message: Message, sender: str = ""
-) -> Again | None:
+def made_again(conn: Connection, templates: Templates, links: Links, message: Message) -> Again | None:
     """The message as it was rendered, or None: it was not rendered, or its template or context is no longer kept.
 
-    `sender`: the sender's address, as letters show it. Raises TemplateError if today's code can't render it any more.
+    A letter is set from its own row, so later settings (where its window is, who sends it) change nothing of it. Raises TemplateError
+    if today's code can't render it any more.
     """
     context = message.context
     kept = table(TemplateVersion)
     row = conn.execute(select(kept).where(kept.c.hash == message.template_hash)).first()
     if row is None or not context or not isinstance(context.get("customer"), dict):
         return None
-    stored = _Stored(templates, Template(row.name, row.channel, row.language, row.source, row.hash))
+    if message.channel == "letter":
+        return _letter(conn, templates, Template.kept(row), message)
+    stored = _Stored(templates, Template.kept(row))
     customer: dict[str, Any] = {name: value for name, value in context["customer"].items() if name in _RECIPIENT}
     recipient = Recipient(**customer)
     journey = table(Journey)
@@ -80,15 +82,33 @@ def made_again(
     if "offers" in facts:
         shown = offers.as_shown(conn, [each["hash"] for each in facts["offers"]])
         facts["offers"] = [shown[each["hash"]] for each in facts["offers"] if each["hash"] in shown]
-    if message.channel == "letter":
-        letters = Letters(stored, links, sender.splitlines())
-        content = letters.render(recipient, row.name, message.key, facts)
-    else:
-        content = Renderer(stored, links).render(message.channel, recipient, row.name, message.key, facts)
+    content = Renderer(stored, links).render(message.channel, recipient, row.name, message.key, facts)
     if message.channel == "sms":
         picture = picture_address(content.media, row.name, links.media)
         both = [finished(content, picture, as_link=as_link) for as_link in (False, True)]
         content = next((made for made in both if made.hash == message.content_hash), both[0])
+    return Again(content, content.hash == message.content_hash)
+
+
+def _letter(conn: Connection, templates: Templates, template: Template, message: Message) -> Again | None:
+    target = table(Letter)
+    row = conn.execute(select(target).where(target.c.key == message.key)).first()
+    if row is None or row.template_hash != template.hash:
+        return None
+    pages = row.pages
+    if pages is None:
+        made = typeset([Piece(template, row.data)], templates.folder, row.at, title="", author="")
+        pages = made.pages[0]
+    content = Content(
+        title=row.data["title"],
+        lines=tuple(row.lines),
+        code=row.code,
+        pages=pages,
+        data=row.data,
+        template=template.ref,
+        template_hash=template.hash,
+        hash=letter_hash(template, row.data),
+    )
     return Again(content, content.hash == message.content_hash)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, true, update
 
@@ -18,12 +17,13 @@ from dsl.ir_json import from_json, to_json
 from engine import knob_changes
 from engine.db import insert_new, table
 from engine.errors import NotFound
-from engine.tables import Enrolment, Journey, JourneyToggle, JourneyVersion, TemplateVersion
+from engine.tables import Enrolment, Journey, JourneyToggle, JourneyVersion
+from engine.templating.templates import Template
+from engine.templating.versions import store
 from engine.tuning import tuned
 
 __all__ = [
     "Books",
-    "TemplateSource",
     "all_books",
     "books",
     "counts",
@@ -41,21 +41,6 @@ __all__ = [
 ]
 
 
-class TemplateSource(Protocol):
-    """A template as it is published: its source is kept under its hash."""
-
-    @property
-    def ref(self) -> str: ...
-    @property
-    def channel(self) -> str: ...
-    @property
-    def language(self) -> str: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def hash(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Books:
     """A journey's books: `entered = active + sum(ended.values())`."""
@@ -65,9 +50,7 @@ class Books:
     ended: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-def publish(
-    conn: Connection, ir: IR, who: str, now: datetime, templates: Sequence[TemplateSource] = ()
-) -> JourneyVersion:
+def publish(conn: Connection, ir: IR, who: str, now: datetime, templates: Sequence[Template] = ()) -> JourneyVersion:
     """Make this behaviour the journey's newest version. One that was published before keeps its number, and is current again.
 
     A knob that was turned stays as it was turned, where the code still has it and the value fits: then the version that is
@@ -85,21 +68,7 @@ def publish(
     lock(conn, ir.name)
     conn.execute(update(journey).where(journey.c.name == ir.name).values(**facts))
     row = make_current(conn, ir, who, now)
-    insert_new(
-        conn,
-        TemplateVersion,
-        [
-            {
-                "hash": template.hash,
-                "name": template.ref,
-                "channel": template.channel,
-                "language": template.language,
-                "source": template.source,
-                "at": now,
-            }
-            for template in templates
-        ],
-    )
+    store(conn, templates, now)
     turned, unfit = knob_changes.holding(conn, ir)
     if turned:
         row = make_current(conn, tuned(ir, turned), who, now)

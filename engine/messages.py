@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, case, or_, select, update
@@ -11,6 +12,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, c
 from engine import consent
 from engine.db import chunked, insert_new, table
 from engine.gate import Candidate, No
+from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Receipt
 from engine.tables import Message, MessageEvent
 
@@ -19,6 +21,7 @@ __all__ = [
     "calling",
     "mark_unknown",
     "message_key",
+    "overdue",
     "read_key",
     "reasons",
     "refuse",
@@ -64,6 +67,25 @@ def reasons(conn: Connection, keys: Sequence[str]) -> dict[str, str | None]:
         query = select(rows.c.key, rows.c.reason).where(rows.c.key.in_(piece))
         found.update({row.key: row.reason for row in conn.execute(query)})
     return found
+
+
+def overdue(conn: Connection, keys: Sequence[str], now: datetime, most: timedelta) -> set[str]:
+    """Of messages that were put off: those that their provider has kept waiting for `most`, from its first refusal on.
+
+    From one refusal to the next a day is counted at most. No provider is waited for longer, so the rest was the journey's own:
+    hours in which it doesn't write.
+    """
+    event, waited = table(MessageEvent), dict[str, timedelta]()
+    for piece in chunked(keys):
+        query = select(event.c.key, event.c.at).where(event.c.key.in_(piece), event.c.status == "deferred")
+        refusals: dict[str, list[datetime]] = {}
+        for key, at in conn.execute(query):
+            refusals.setdefault(key, []).append(at)
+        for key, moments in refusals.items():
+            moments.sort()
+            gaps = (min(later - sooner, _LONGEST) for sooner, later in pairwise([*moments, now]))
+            waited[key] = sum(gaps, timedelta())
+    return {key for key, long in waited.items() if long >= most}
 
 
 def reserve(
@@ -120,11 +142,13 @@ def refuse(conn: Connection, refused: Iterable[tuple[Candidate, No]], now: datet
         )
 
 
-def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime) -> None:
+def settle(
+    conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datetime, soft: SoftBounces | None = None
+) -> None:
     """Write down what became of sends. A message that a webhook settled meanwhile keeps what the webhook said.
 
     `reason` is a rule, by which reports group; the provider's own words are in `detail` and on the time-line. What a message
-    is going to cost stays while nobody knows whether it went.
+    is going to cost stays while nobody knows whether it went. `soft`: by which mailboxes that have no room are counted.
     """
     if not receipts:
         return
@@ -146,12 +170,9 @@ def settle(conn: Connection, receipts: Sequence[tuple[str, Receipt]], now: datet
         ],
     )
     _log(conn, [(key, words.get(receipt.status, receipt.status), receipt.detail) for key, receipt in receipts], now)
-    message = table(Message)
     for key, receipt in receipts:
-        if receipt.dead is not None:
-            row = conn.execute(select(message.c.channel, message.c.address).where(message.c.key == key)).first()
-            if row is not None and row.address is not None:
-                consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+        if receipt.dead is not None or receipt.unsubscribed or receipt.full:
+            _tells_of_her(conn, key, receipt, now, soft)
 
 
 def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
@@ -169,6 +190,21 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
 def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
     """A crash came between the provider's call and our record, and the provider takes no key: never sent again."""
     settle(conn, [(key, Receipt("unknown", detail="the worker stopped during the send")) for key in keys], now)
+
+
+def _tells_of_her(conn: Connection, key: str, receipt: Receipt, now: datetime, soft: SoftBounces | None) -> None:
+    """The address is dead or its mailbox full, or she has unsubscribed elsewhere."""
+    message = table(Message)
+    query = select(message.c.channel, message.c.address, message.c.customer_id).where(message.c.key == key)
+    row = conn.execute(query).first()
+    if row is None:
+        return
+    if row.address is not None and receipt.dead is not None:
+        consent.suppress(conn, row.channel, row.address, receipt.dead, "provider", now)
+    elif row.address is not None and receipt.full and soft is not None:
+        soft.refused(conn, key, row.address, receipt.detail or "", now)
+    if receipt.unsubscribed:
+        consent.withdraw(conn, row.customer_id, row.channel, "marketing", "provider", now, key)
 
 
 def _any_of(wanted: Iterable[str]) -> ColumnElement[bool]:
@@ -199,6 +235,7 @@ _SETTLE = (
         settled_at=bindparam("now"),
     )
 )
+_LONGEST = timedelta(days=1)
 _RULES = {"rejected": "failed", "unknown": "unknown", "deferred": "deferred"}
 _PRICED = frozenset({"sent", "rejected"})
 _MADE = ("address", "template", "template_hash", "context", "content_hash", "links", "code", "sender", "cost")

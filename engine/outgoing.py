@@ -127,6 +127,15 @@ class Outgoing:
     substitute: bool = False
     """For a call task: whether its box has something else for when there is no capacity."""
     journey_title: str = ""
+    last: bool = False
+    """Whether its provider has put it off for so long that it is given up where it does so once more."""
+
+    def come_to(self, receipt: Receipt) -> Receipt:
+        """What a provider's answer means for it: to be put off once too often is to be refused."""
+        if not self.last or receipt.status != "deferred":
+            return receipt
+        detail = f"given up, it was put off for too long; at last: {receipt.detail or ''}"[:300]
+        return Receipt("rejected", detail=detail, full=receipt.full)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +149,12 @@ class Receipt:
     """Thousandths of a cent."""
     retry_after: float | None = None
     """Seconds, with `deferred`, where the provider says."""
+    full: bool = False
+    """With `rejected` or `deferred`: the mailbox has no room for now. Counted as a soft bounce, unless it takes this one later."""
     dead: str | None = None
     """With `rejected`: why the address is no good for anybody. It is suppressed (behaviour S5)."""
+    unsubscribed: bool = False
+    """With `rejected`: she has told the carrier that she wants no more. Her consent to this channel is withdrawn."""
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]

@@ -22,13 +22,17 @@ _FINAL = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A provider's word: `status` is sent, delivered or failed; `dead` says that the address is no good."""
+    """A provider's word: `status` is sent, delivered or failed; `dead` says that the address is no good.
+
+    `unsubscribed`: she has told the carrier that she wants no more.
+    """
 
     channel: str
     provider_id: str
     status: str
     detail: str | None = None
     dead: str | None = None
+    unsubscribed: bool = False
 
 
 def settle_by_provider(conn: Connection, told: Told, now: datetime, key: str | None = None) -> bool:
@@ -74,4 +78,6 @@ def settle_by_provider(conn: Connection, told: Told, now: datetime, key: str | N
         )
     if told.dead is not None and row.address is not None:
         consent.suppress(conn, told.channel, row.address, told.dead, "provider", now)
+    if told.unsubscribed:
+        consent.withdraw(conn, row.customer_id, told.channel, "marketing", "provider", now, row.key)
     return True

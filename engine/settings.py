@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that the API listens on")
     port: int = Field(default=8000, description="Port that the API listens on")
+    key_rate: float = Field(
+        default=200.0,
+        ge=0,
+        description="Requests a second of one key at one API process, in bursts of ten seconds' worth; 0: no limit",
+    )
     secret: SecretStr | None = Field(
         default=None, description="Key that signs links and tokens; empty: made once, kept in the data folder"
     )
@@ -81,6 +86,11 @@ class Settings(BaseSettings):
         default=None, description="With a time scale: a moment on the wall clock …"
     )
     time_origin: datetime | None = Field(default=None, description="… and the journey time that it was then")
+    give_up_days: float = Field(
+        default=5.0,
+        gt=0,
+        description="Days after which a message that its provider keeps putting off has failed (RFC 5321, 4.5.4.1)",
+    )
     smtp_host: str = Field(default="127.0.0.1", description="SMTP server for e-mail")
     smtp_port: int = Field(default=2525, description="SMTP port; the local sink listens here under `parcours up`")
     smtp_user: str = Field(default="", description="SMTP user name; empty: no login")
@@ -115,7 +125,9 @@ class Settings(BaseSettings):
     )
     soft_bounce_days: float = Field(default=30.0, gt=0, description="Days in which soft bounces are counted together")
     stray_days: float = Field(
-        default=90.0, gt=0, description="Days that a mail which belongs to no send is kept for somebody to look at"
+        default=90.0,
+        gt=0,
+        description="Days that mails of no send, and messages that can't be read, are kept for somebody to look at",
     )
     scanner_seconds: float = Field(
         default=2.0, ge=0, description="A click or open sooner after the send is a link scanner's, not hers"
@@ -155,6 +167,11 @@ class Settings(BaseSettings):
     sms_mms: str = Field(
         default="",
         description="Where a picture goes as MMS, and what one costs, by how a number begins: `1=2000`; elsewhere it is a link",
+    )
+    sms_rate: float = Field(
+        default=0.0,
+        ge=0,
+        description="Most text messages a second, of all workers together; 0: as many as the provider takes",
     )
     letter_cost: int = Field(default=95_000, ge=0, description="What a letter costs, in thousandths of a cent")
     country: str = Field(default="FR", description="The project's country (ISO 3166), where a customer has none")

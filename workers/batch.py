@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from dsl.refusals import in_one, reasons_of
 from dsl.step import Late, Row
 
 __all__ = ["CAUSES", "Batch", "Item", "Outcome"]
@@ -98,8 +99,8 @@ class Outcome:
     """For decisions: each item's guards."""
     waits: tuple[tuple[tuple[int, int], ...], ...] = ()
     """Each item's measured waits: (arrow, ms from the batch's time to its end)."""
-    reasons: tuple[str, ...] = ()
-    """Why, for each of `not_sent`, where an arrow of the box asks for the reason."""
+    reasons: tuple[tuple[str, ...], ...] = ()
+    """Why, for each of `not_sent`, by each of the box's channels, where an arrow of the box asks for the reason."""
 
     def to_wire(self) -> dict[str, Any]:
         wire = {
@@ -107,7 +108,7 @@ class Outcome:
             "d": [[position, seconds, 1] if held else [position, seconds] for position, seconds, held in self.deferred],
             "r": ["".join("01"[hold] for hold in holds) for holds in self.results],
             "w": [[number for pair in waits for number in pair] for waits in self.waits],
-            "y": list(self.reasons),
+            "y": [in_one(each) for each in self.reasons],
         }
         return {key: value for key, value in wire.items() if value}
 
@@ -118,5 +119,5 @@ class Outcome:
             tuple((position, seconds, bool(held)) for position, seconds, *held in wire.get("d", ())),
             tuple(tuple(hold == "1" for hold in holds) for holds in wire.get("r", ())),
             tuple(tuple(zip(waits[::2], waits[1::2], strict=True)) for waits in wire.get("w", ())),
-            tuple(wire.get("y", ())),
+            tuple(reasons_of(each) for each in wire.get("y", ())),
         )

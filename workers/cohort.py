@@ -308,7 +308,7 @@ class CohortWorkflow:
             self._sent(items, outcome, batch.at, now)
 
     def _sent(self, items: Sequence[Item], outcome: Outcome, at: int, now: int) -> None:
-        reasons = outcome.reasons or ("",) * len(outcome.not_sent)
+        reasons = outcome.reasons or ((),) * len(outcome.not_sent)
         not_sent = dict(zip(outcome.not_sent, reasons, strict=True))
         deferred = {position: Postponed(seconds, held) for position, seconds, held in outcome.deferred}
         for position, item in enumerate(items):
@@ -316,7 +316,7 @@ class CohortWorkflow:
                 self._done(item, deferred[position], now)
                 continue
             waits = tuple((arrow, at + ms) for arrow, ms in outcome.waits[position]) if outcome.waits else ()
-            self._done(item, Acted(position not in not_sent, waits, not_sent.get(position, "")), now)
+            self._done(item, Acted(position not in not_sent, waits, not_sent.get(position, ())), now)
 
     def _done(self, item: Item, event: Event, now: int) -> None:
         """Her part of a batch is done; if she was ended from outside meanwhile, there is nobody to step."""

@@ -14,10 +14,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from engine import gate, messages
-from engine.clock import Clock
 from engine.db import Database
 from engine.gate import Candidate, No
+from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Paced, Receipt
+from engine.settings import Settings
 from workers.gathering import Gathering
 
 __all__ = ["Flow", "Ready", "Sent"]
@@ -56,9 +57,10 @@ class _Asked:
 class Flow:
     """Sends what is ready. One for each worker process: its batches share their transactions."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._clock = clock
+        self._clock = settings.clock
+        self._soft = SoftBounces.of(settings)
         self._gathering = Gathering[_Asked, bool | No](self._look, _PAUSE)
 
     def through(self, send: Paced, at_once: int, *, planned: bool) -> Stream:
@@ -71,7 +73,7 @@ class Flow:
         receipts = [(each.candidate, each.receipt) for each in asked if each.receipt is not None]
         candidates = [each.candidate for each in asked if each.receipt is None]
         with self._database.write() as conn:
-            messages.settle(conn, [(candidate.key, receipt) for candidate, receipt in receipts], now)
+            messages.settle(conn, [(candidate.key, receipt) for candidate, receipt in receipts], now, self._soft)
             refused = gate.judge(conn, candidates) if candidates else {}
             messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
             taken = messages.calling(conn, [c.key for c in candidates if c.key not in refused])
@@ -157,6 +159,6 @@ class Stream:
                 return Sent(ready.position, no=found)
             if not found:
                 return Sent(ready.position)
-            receipt = await call(ready.outgoing)
+            receipt = ready.outgoing.come_to(await call(ready.outgoing))
         self._kept.append(self._gathering.put(_Asked(ready.candidate, receipt)))
         return Sent(ready.position, receipt)

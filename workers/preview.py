@@ -17,21 +17,18 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dsl.ir import CHANNELS, IR, State
-from engine import customers, facts
-from engine.best_offers import BestOffers
+from engine import customers
 from engine.db import Database
 from engine.errors import Conflict, Invalid, NotFound
-from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Channel, Content, Outgoing, Receipt, Recipient
-from engine.recipients import read_recipients
 from engine.settings import Settings
 from engine.sms.text import segments
 from engine.templating.checking import SAMPLE, SAMPLE_FACTS, SAMPLE_OFFERS
 from engine.templating.templates import Templates
 from workers.channels import EmailChannel, LetterChannel, channels
 from workers.channels.mime import Sender, mail_bytes
-from workers.sending import posts
+from workers.given import Given, Givens
 
 __all__ = ["Preview", "Previews"]
 
@@ -78,6 +75,7 @@ class Previews:
     ) -> None:
         self._settings = settings
         self._links = links
+        self._givens = Givens(settings)
         self._sender = Sender.of(settings)
         self._channels = channels(settings, templates, links, database)
 
@@ -97,15 +95,13 @@ class Previews:
         """
         state = _box(ir, box)
         kind, template = _sent(state, channel)
-        recipient, known = _whom(conn, ir, customer, now, self._settings)
-        if language is not None:
-            recipient = replace(recipient, language=language)
         way = self._channels[kind]
-        known |= _shown(conn, way, state, template, customer, now)
+        given = self._given(conn, ir, state, way, template, customer, now)
+        recipient = given.recipient if language is None else replace(given.recipient, language=language)
         key = f"t-{token_hex(6)}"
         render = way.alone if isinstance(way, LetterChannel) else way.render
-        made = render(recipient, template, key, known | {"now": now})
-        content = self._inert(made, recipient, key, known)
+        made = render(recipient, template, key, given.facts)
+        content = self._inert(made, recipient, key, given.facts)
         outgoing = Outgoing(
             key=key, channel=kind, enrolment_id=0, journey=ir.name, state=state.name, purpose=state.purpose or ir.purpose or "",
             recipient=recipient, address=_address(way, recipient), content=content, at=now, journey_title=ir.title,
@@ -135,6 +131,24 @@ class Previews:
             return await way.send_test(outgoing)
         finally:
             await way.close()
+
+    def _given(  # what a message hangs on
+        self,
+        conn: Connection | None,
+        ir: IR,
+        state: State,
+        way: Channel,
+        template: str,
+        customer: str | None,
+        now: datetime,
+    ) -> Given:
+        """As it would be sent to her now; to the trial customer, with samples."""
+        if customer is None or conn is None:
+            samples = {"journey": {"name": ir.name, "title": ir.title}, "offers": list(SAMPLE_OFFERS[: state.offers])}
+            return Given(replace(SAMPLE, language=self._settings.language), SAMPLE_FACTS | samples | {"now": now})
+        if customers.get(conn, customer) is None:
+            raise NotFound("customer_not_found", f"there is no customer {customer!r}")
+        return self._givens.read(conn, ir, state, way, template, [customer], now)[customer]
 
     def _inert(self, content: Content, recipient: Recipient, key: str, known: Mapping[str, Any]) -> Content:
         """Without anything that counts, and without what is hers alone."""
@@ -170,33 +184,6 @@ def _sent(state: State, channel: str | None) -> tuple[str, str]:
             return kind, template
     ways = ", ".join(kind for kind, _ in sends)
     raise Conflict("no_message", f"the box {state.name} sends {f'by {ways}, not by {channel}' if ways else 'nothing'}")
-
-
-def _whom(
-    conn: Connection | None, ir: IR, customer: str | None, now: datetime, settings: Settings
-) -> tuple[Recipient, dict[str, Any]]:
-    journey = {"name": ir.name, "title": ir.title}
-    if customer is None or conn is None:
-        return replace(SAMPLE, language=settings.language), SAMPLE_FACTS | {"journey": journey}
-    if customers.get(conn, customer) is None:
-        raise NotFound("customer_not_found", f"there is no customer {customer!r}")
-    recipient = read_recipients(conn, [customer], settings, ir.zone)[customer]
-    orders = facts.orders_summary(conn, [customer], now).get(customer)
-    generation = feeds.generations(conn, [customer]).get(customer, 0)
-    return recipient, {"orders": orders, "feed_generation": generation, "journey": journey}
-
-
-def _shown(
-    conn: Connection | None, way: Channel, state: State, template: str, customer: str | None, now: datetime
-) -> dict[str, Any]:
-    """The offers and posts that the message would show her now; to the trial customer, samples."""
-    if conn is None or customer is None:
-        return {"offers": list(SAMPLE_OFFERS[: state.offers])}
-    best = BestOffers().best(conn, state.offers, [customer], now) if state.offers else {}
-    return {
-        "offers": [each.offer.content for each in best.get(customer, ())],
-        "feeds": posts(conn, way, template),
-    }
 
 
 def _address(way: Channel, recipient: Recipient) -> str:

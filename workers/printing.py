@@ -73,10 +73,11 @@ class Printing:
 
     def _to_outbox(self, run: PrintRun, letters: Sequence[Letter], templates: dict[str, Template]) -> None:
         """Files and manifest first, whole; then the rows. A letter that can't be printed leaves the run, which goes on."""
-        while True:
+        folder = self._settings.data / "outbox" / run.name
+        printed = self._printer.read(folder, letters, templates) if folder.exists() else None
+        while printed is None:
             try:
                 printed = self._printer.run(run.name, letters, templates, run.cut_off_at)
-                break
             except Unprintable as error:
                 _log.warning("run %s: %d letters can't be printed: %s", run.name, len(error.wrong), error)
                 with self._database.write() as conn:
@@ -88,7 +89,7 @@ class Printing:
         with self._database.write() as conn:
             post.hand_over(conn, run.name, printed.placed, self._settings.letter_cost, now)
             files = printed.listed() if letters else []
-            print_runs.finish(conn, run.name, files, len(letters), printed.pages, now)
+            print_runs.finish(conn, run.name, files, len(letters), printed.pages, now, printed.made_of)
 
 
 def write_run(outbox: Path, name: str, printed: Printed) -> Path:

@@ -22,12 +22,12 @@ from api.errors import ApiError
 from api.page import page
 from api.session import Session
 from api.state import Here, State
+from dsl.outcomes import OUTCOMES, UNREACHED
 from engine.calls import again as call_again
 from engine.calls import leases as call_leases
 from engine.calls import queues as call_queues
 from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
-from engine.calls.outcomes import OUTCOMES, UNREACHED
 from engine.errors import Conflict, EngineError, Gone, NotFound
 
 __all__ = ["router"]

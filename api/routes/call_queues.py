@@ -13,9 +13,9 @@ from api.auth import OPERATE, TASKS
 from api.errors import ApiError
 from api.state import Here
 from dsl.clocks import Weekday
+from dsl.outcomes import OUTCOMES
 from engine.calls import capacity as call_capacity
 from engine.calls import centre as call_centre
-from engine.calls import outcomes as call_outcomes
 from engine.calls import queues as call_queues
 from engine.calls import value as call_value
 from engine.calls.centre import DAYS
@@ -182,7 +182,7 @@ def deferrals(
 @router.get("/v1/outcomes", dependencies=TASKS, summary="Outcome codes")
 def outcomes() -> list[OutcomeOut]:
     """The outcome codes that every task takes, besides those that its own box names."""
-    return [OutcomeOut.model_validate(outcome, from_attributes=True) for outcome in call_outcomes.OUTCOMES.values()]
+    return [OutcomeOut.model_validate(outcome, from_attributes=True) for outcome in OUTCOMES.values()]
 
 
 def _detail(conn: Connection, rules: Rules, now: datetime) -> QueueDetail:

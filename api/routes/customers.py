@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from api.auth import OPERATE, READ
+from api.call_shapes import ContactOut
 from api.errors import ApiError, also
 from api.state import Here
 from engine import consent, customers, journeys, paths
+from engine.calls import contacts
 from engine.feeds import personal as feeds
 
 __all__ = ["router"]
@@ -202,9 +204,12 @@ def post_consent(here: Here, customer_id: str, body: ConsentIn) -> list[ConsentO
 
 @router.get("/v1/customers/{customer_id}/journeys", dependencies=READ, summary="A customer's journeys")
 def get_paths(here: Here, customer_id: str) -> list[PathOut]:
-    """Every enrolment of hers in every journey, the newest first."""
+    """Every enrolment of hers in every journey, the newest first. 404: she is not known, and was in none."""
     with here.database.read() as conn:
-        return [_path(found) for found in paths.path(conn, customer_id)]
+        found = paths.path(conn, customer_id)
+        if not found:
+            _customer(conn, customer_id)
+    return [_path(each) for each in found]
 
 
 @router.get("/v1/customers/{customer_id}/journeys/{name}", dependencies=READ, summary="A customer's path")
@@ -212,15 +217,24 @@ def get_path(here: Here, customer_id: str, name: str) -> PathsOut:
     """Where she is and how she got there: each step with its cause, what she was sent or why not, and what came too late."""
     with here.database.read() as conn:
         journeys.get(conn, name)
-        return PathsOut(
-            customer_id=customer_id,
-            journey=name,
-            enrolments=[_path(found) for found in paths.path(conn, customer_id, name)],
-            refusals=[
-                RefusalOut.model_validate(refusal, from_attributes=True)
-                for refusal in paths.refusals(conn, customer_id, name)
-            ],
-        )
+        found, refused = paths.path(conn, customer_id, name), paths.refusals(conn, customer_id, name)
+        if not found and not refused:
+            _customer(conn, customer_id)
+    return PathsOut(
+        customer_id=customer_id,
+        journey=name,
+        enrolments=[_path(each) for each in found],
+        refusals=[RefusalOut.model_validate(each, from_attributes=True) for each in refused],
+    )
+
+
+@router.get("/v1/customers/{customer_id}/contacts", dependencies=READ, summary="A customer's last contacts")
+def get_contacts(here: Here, customer_id: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[ContactOut]:
+    """What reached her, the newest first: messages and calls of all journeys, and imported contacts of others."""
+    with here.database.read() as conn:
+        _customer(conn, customer_id)
+        found = contacts.contacts(conn, customer_id, most=limit)
+    return [ContactOut.model_validate(each, from_attributes=True) for each in found]
 
 
 @router.post("/v1/customers/{customer_id}/feed", dependencies=OPERATE, summary="Her feed's address")

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from api.errors import ApiError
-from api.page import page, words
+from api.page import page, preferred, words
 from api.state import Here
 from engine import answers, customers
 from engine.errors import NotFound
@@ -24,7 +24,7 @@ router = APIRouter(tags=["letters"])
 @router.get("/l", response_class=Response, summary="Type a letter's code")
 def code_page(request: Request) -> Response:
     """A form for the code on the paper, for those who don't scan."""
-    language, texts = words(_preferred(request))
+    language, texts = words(preferred(request))
     return page("code.html", language=language, words=texts, wrong=False)
 
 
@@ -35,7 +35,7 @@ def typed(here: Here, request: Request, code: Annotated[str, Form(max_length=100
         with here.database.read() as conn:
             send = answers.by_code(conn, code)
     except NotFound:
-        language, texts = words(_preferred(request))
+        language, texts = words(preferred(request))
         return page("code.html", 404, language=language, words=texts, wrong=True)
     return RedirectResponse(f"/l/{Links.show_code(send.code or '')}?via=code", 303)
 
@@ -71,7 +71,3 @@ def _page(conn: Connection, send: answers.Send, via: str, *, answered: bool) -> 
     language, texts = words(customer.language if customer is not None else None)
     code = Links.show_code(send.code or "")
     return page("letter.html", language=language, words=texts, code=code, via=via, answered=answered)
-
-
-def _preferred(request: Request) -> str | None:
-    return request.headers.get("accept-language", "")[:2].lower() or None

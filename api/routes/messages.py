@@ -96,7 +96,7 @@ def get_message(here: Here, key: str) -> MessageOut:
 
 def _content(here: State, conn: Connection, row: Message) -> ContentOut | None:
     try:
-        again = made_again(conn, here.templates, here.links, row, here.settings.letter_sender)
+        again = made_again(conn, here.templates, here.links, row)
     except TemplateError:
         return None
     if again is None:

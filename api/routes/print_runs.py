@@ -117,7 +117,7 @@ def run_letters(here: Here, name: str, status: str | None = None) -> list[Letter
     responses={409: {"model": ErrorBody, "description": "Not handed over yet, or it can't be printed any more"}},
 )
 def run_file(here: Here, name: str, file: str) -> Response:
-    """A PDF of a run, or its `manifest.csv`: printed again from the rows, the same bytes as in the outbox."""
+    """A PDF of a run, or its `manifest.csv`: printed again from the rows, the same bytes as in the outbox, or not at all."""
     with here.database.read() as conn:
         run = print_runs.get(conn, name)
         if run.status != "handed over":
@@ -130,9 +130,7 @@ def run_file(here: Here, name: str, file: str) -> Response:
         inside = [letter for letter in letters if letter.file == file]
         templates = templates_of(conn, inside)
     with _printable():
-        return Response(
-            _printer(here).file(name, file, inside, templates, run.cut_off_at), media_type="application/pdf"
-        )
+        return Response(_printer(here).file(run, file, inside, templates), media_type="application/pdf")
 
 
 @router.get("/v1/letters/{key}", dependencies=READ, summary="Look at a letter")

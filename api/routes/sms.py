@@ -12,7 +12,7 @@ from api.errors import ApiError
 from api.state import Here, State
 from engine.receipts import Told, settle_by_provider
 from engine.sms.inbound import Text, take
-from engine.sms.twilio import DEAD, verify_twilio
+from engine.sms.twilio import DEAD, UNSUBSCRIBED, verify_twilio
 
 __all__ = ["router"]
 
@@ -77,7 +77,7 @@ def _settle(here: State, form: Mapping[str, str], key: str | None) -> None:
         return  # queued, sending, accepted …: nothing to know
     error = form.get("ErrorCode") or None
     detail = None if error is None else f"error {error}"
-    told = Told("sms", sid, _STATUSES[said], detail, DEAD.get(error or ""))
+    told = Told("sms", sid, _STATUSES[said], detail, DEAD.get(error or ""), error == UNSUBSCRIBED)
     with here.database.write() as conn:
         if not settle_by_provider(conn, told, here.now(), key):
             raise ApiError(404, "message_not_found", f"no message has the gateway's id {sid!r}")

@@ -11,7 +11,7 @@ from api.errors import ApiError
 from api.state import Here
 from engine.receipts import Told, settle_by_provider
 from engine.signed_json import signed_by
-from engine.sms.generic import DEAD
+from engine.sms.generic import DEAD, UNSUBSCRIBED
 from engine.sms.inbound import Text, take
 
 __all__ = ["router"]
@@ -47,7 +47,7 @@ class StatusIn(BaseModel):
     code: str | None = Field(
         None,
         max_length=100,
-        description="With failed: `invalid_number`, `unknown_number`, `landline`, or the gateway's",
+        description="With failed: `invalid_number`, `unknown_number`, `landline`, `unsubscribed`, or the gateway's",
     )
     message: str | None = Field(None, max_length=300)
 
@@ -96,7 +96,7 @@ def status(here: Here, body: Verified) -> Response:
     given = _read(StatusIn, body)
     if given.status != "queued":
         detail = " ".join(word for word in (given.code, given.message) if word) or None
-        told = Told("sms", given.id, given.status, detail, DEAD.get(given.code or ""))
+        told = Told("sms", given.id, given.status, detail, DEAD.get(given.code or ""), given.code == UNSUBSCRIBED)
         with here.database.write() as conn:
             if not settle_by_provider(conn, told, here.now(), given.key):
                 raise ApiError(404, "message_not_found", f"no message has the gateway's id {given.id!r}")

@@ -26,7 +26,10 @@ from dsl.step import step as take_step
 from dsl.testing.builders import Person, ordered
 from dsl.triggers import Reason
 
-__all__ = ["Driver", "Message", "Step", "chart_of", "taking"]
+__all__ = ["Driver", "Message", "Step", "Why", "chart_of", "taking"]
+
+Why = Reason | Mapping[type[Sending], Reason]
+"""Why nothing is sent: one reason, or in a box of several channels one for each."""
 
 _charts: WeakKeyDictionary[type[Journey], Chart] = WeakKeyDictionary()
 
@@ -80,7 +83,7 @@ class Driver:
         key: str | None,
         seed: int,
         take: State | Iterable[State],
-        unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Reason],
+        unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Why],
         holidays: Iterable[date],
     ) -> None:
         if at.tzinfo is None:
@@ -91,11 +94,11 @@ class Driver:
         self.orders: list[Mapping[str, Any]] = ordered([*hers, *orders], at)
         self.key = key
         self.unreachable: set[str] = set()
-        """Channels by which she can't be reached, and boxes that reach her by none."""
+        """Channels by which she can't be reached, boxes that reach her by none, and `box.channel` where it is by one of them."""
         self.refusals: dict[str, Reason] = {}
         """Why, by the same names; without a word the address is missing."""
         if isinstance(unreachable, Mapping):
-            for what, reason in cast("Mapping[type[Sending] | State, Reason]", unreachable).items():
+            for what, reason in cast("Mapping[type[Sending] | State, Why]", unreachable).items():
                 self.refuse(what, reason)
         else:
             for what in unreachable:
@@ -177,19 +180,45 @@ class Driver:
         self._chart = replace(self._chart, boxes=tuple(boxes))
         return self
 
-    def refuse(self, what: type[Sending] | State, reason: Reason = "address missing") -> Self:
-        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "capped")`."""
+    def refuse(self, what: type[Sending] | State, reason: Why = "address missing") -> Self:
+        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "capped")`.
+
+        In a box of several channels each may have a reason of its own; one that isn't named goes out:
+        `refuse(Renewal.offer, {Email: "no consent", Feed: "journey off"})`.
+        """
+        self.reach(what)
         name = what.name if isinstance(what, State) else what.kind
-        self.unreachable.add(name)
-        self.refusals[name] = reason
+        named: dict[str, Reason] = {}
+        if isinstance(reason, str):
+            named[name] = reason
+        elif not isinstance(what, State):
+            raise TypeError(f"a channel has one reason, not {reason!r}: name the box to tell its channels apart")
+        else:
+            wrong = next((channel.kind for channel in reason if channel.kind not in what.channels), None)
+            if wrong is not None:
+                raise ValueError(f"`{name}` doesn't send by {wrong}, but by {', '.join(what.channels) or 'nothing'}")
+            named = {f"{name}.{channel.kind}": why for channel, why in reason.items()}
+        self.unreachable.update(named)
+        self.refusals.update(named)
         return self
 
     def reach(self, what: type[Sending] | State) -> Self:
         """She can be reached by the channel, or the box, again."""
-        name = what.name if isinstance(what, State) else what.kind
-        self.unreachable.discard(name)
-        self.refusals.pop(name, None)
+        own = [f"{what.name}.{channel}" for channel in what.channels] if isinstance(what, State) else []
+        for name in (what.name if isinstance(what, State) else what.kind, *own):
+            self.unreachable.discard(name)
+            self.refusals.pop(name, None)
         return self
+
+    def whys(self, box: State) -> tuple[Reason | None, ...]:
+        """Why a box sends nothing, for each of its channels; None where that goes out."""
+        return tuple(self._why(box, channel) for channel in box.channels)
+
+    def _why(self, box: State, channel: str) -> Reason | None:
+        for name in (f"{box.name}.{channel}", box.name, channel):
+            if name in self.unreachable:
+                return self.refusals.get(name, "address missing")
+        return None
 
     # --- what the stepper asks for -------------------------------------------------------------------------------------
 
@@ -235,12 +264,11 @@ class Driver:
         if later > self.now:
             return Postponed((later - self.now).total_seconds(), held=True)
         actions = [(state.kind, state.template), *((action.kind, action.template) for action in state.also)]
-        shut = self.unreachable if state.name not in self.unreachable else {*self.unreachable, *state.channels}
-        sent = [(channel, template) for channel, template in actions if channel not in shut]
+        whys = self.whys(state)
+        sent = [action for action, why in zip(actions, whys, strict=True) if why is None]
         self.messages += [Message(state, channel, template or "", self.now, effect.visit) for channel, template in sent]
         waits = self._measured(effect.arrows, self.now)
-        reason = self.refusals.get(state.name) or self.refusals.get(state.kind, "address missing")
-        return Acted(waits=waits) if sent else Acted(False, waits, reason)
+        return Acted(waits=waits) if sent else Acted(False, waits, tuple(why for why in whys if why is not None))
 
     @property
     def _place(self) -> Place:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dsl.ir import Scope
-from dsl.states import State
+from dsl.states import Call, Email, Feed, Letter, Sending, Sms, State
 from dsl.testing.naming import event_name, named, span_said
 from dsl.testing.purchases import Purchases
 from dsl.times import Duration
 from dsl.triggers import Event, Reason
 
 if TYPE_CHECKING:
+    from dsl.testing.driver import Why
     from dsl.testing.walk import Walk
 
-__all__ = ["Change", "Move", "Refuse", "Take", "Tell", "Wait"]
+__all__ = ["Change", "Move", "Refuse", "Take", "Tell", "Wait", "why_of", "why_said"]
+
+CHANNELS: Final[Mapping[str, type[Sending]]] = {kind.kind: kind for kind in (Email, Sms, Feed, Call, Letter)}
 
 
 class Move:
@@ -86,22 +89,38 @@ class Change(Move):
 
 @dataclass(frozen=True, slots=True)
 class Refuse(Move):
-    """A box sends nothing any more, for a reason; or it does again."""
+    """A box sends nothing any more, each of its channels for a reason; or it does again (none)."""
 
     box: State
-    reason: Reason | None
+    reasons: tuple[Reason, ...]
 
     def do(self, walk: Walk) -> None:
-        if self.reason is None:
+        if not self.reasons:
             walk.reach(self.box)
         else:
-            walk.refuse(self.box, self.reason)
+            walk.refuse(self.box, why_of(self.box, self.reasons))
 
     def said(self, journey: str) -> str:
         name = f"{journey}.{self.box.name}"
-        if self.reason is None:
+        if not self.reasons:
             return f"reach({name})"
-        return f"refuse({name})" if self.reason == "address missing" else f'refuse({name}, "{self.reason}")'
+        said = why_said(why_of(self.box, self.reasons))
+        return f"refuse({name})" if said == '"address missing"' else f"refuse({name}, {said})"
+
+
+def why_of(box: State, reasons: Sequence[Reason]) -> Why:
+    """The reasons of a box's channels, as `refuse` takes them: one, if it is the same for all."""
+    if len(set(reasons)) == 1:
+        return reasons[0]
+    return {CHANNELS[channel]: reason for channel, reason in zip(box.channels, reasons, strict=True)}
+
+
+def why_said(why: Why) -> str:
+    """The same as an author writes it."""
+    if isinstance(why, str):
+        return f'"{why}"'
+    each = [f'{channel.__name__}: "{reason}"' for channel, reason in why.items()]
+    return f"{{{', '.join(each)}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dsl.journey import Journey
 from dsl.testing.builders import NOON, Person, customer
 from dsl.testing.driver import chart_of
 from dsl.testing.missing import why
-from dsl.testing.moves import Move, Tell
+from dsl.testing.moves import Move, Tell, why_of, why_said
 from dsl.testing.naming import arrow_said, named
 from dsl.testing.search import Found, Search, Start
 from dsl.testing.walk import Walk
@@ -69,7 +69,9 @@ class Path:
         start = self.found.start
         given = ", ".join(named({name: value for name, value in start.customer.items() if _USUAL.get(name) != value}))
         takes = [f"{journey}.{box.name}" for box in start.take]
-        refused = ", ".join(f'{journey}.{box.name}: "{reason}"' for box, reason in start.refused.items())
+        refused = ", ".join(
+            f"{journey}.{box.name}: {why_said(why_of(box, reasons))}" for box, reasons in start.refused.items()
+        )
         said = [
             journey,
             f"customer=customer({given})",

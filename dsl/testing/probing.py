@@ -34,7 +34,8 @@ class Question:
     of: tuple[int, ...]
     """The arrows whose guards were asked for; the arrow that waits for a date; else the box."""
     answer: object
-    """The place of the first open arrow; ahead, far, past or missing; why nothing was sent, or None; the arrow that was drawn."""
+    """The place of the first open arrow; ahead, far, past or missing; why nothing was sent by each channel, or None; the
+    arrow that was drawn."""
     now: datetime
     case: tuple[int, int] | None = field(default=None, compare=False)
     """Of the guard at this place, the case with this number is wanted (`dsl.testing.cases`)."""
@@ -132,15 +133,22 @@ class Walker(Walk):
                 box = self.charted.boxes[question.of[0]]
                 yield from (*(arrow for _, arrow in box.shares), *box.learned)
 
-    def _reasons(self, box: int) -> Iterator[str]:
-        """The reasons that the box's arrows name, and one that they don't."""
+    def _reasons(self, box: int) -> Iterator[tuple[Reason, ...]]:
+        """Of each channel the reasons that the box's arrows name, and one that they don't, while the others have that one."""
         ons = [self.charted.arrows[number].on for number in self.charted.boxes[box].not_sent]
-        wheres = [on.where for on in ons if isinstance(on, Answer)]
-        named = {
-            leaf.literal for where in wheres if where is not None for leaf in nodes(where) if isinstance(leaf, Constant)
-        }
-        others = [reason for reason in get_args(Reason) if reason not in named]
-        return iter([reason for reason in get_args(Reason) if wheres and (reason in named or reason == others[0])])
+        answers = [on for on in ons if isinstance(on, Answer)]
+        channels = self.ir.states[box].channels
+        named = {channel: _named(answers, channel) for channel in channels}
+        every = cast("tuple[Reason, ...]", get_args(Reason))
+        others: list[Reason] = [_other(every, named[channel]) for channel in channels]
+        tries: dict[tuple[Reason, ...], None] = {}
+        for place, channel in enumerate(channels if answers else ()):
+            for reason in every:
+                if reason in named[channel] or reason == others[place]:
+                    each = others.copy()
+                    each[place] = reason
+                    tries[tuple(each)] = None
+        return iter(tries)
 
     # --- writing it down ----------------------------------------------------------------------------------------------
 
@@ -160,9 +168,10 @@ class Walker(Walk):
     def _send(self, effect: Send) -> Acted | Postponed:
         result = super()._send(effect)
         state = self.ir.states[effect.state]
-        hangs = self.charted.boxes[effect.state].not_sent or state.name in self.unreachable
+        own = {state.name, *(f"{state.name}.{channel}" for channel in state.channels)}
+        hangs = self.charted.boxes[effect.state].not_sent or not own.isdisjoint(self.unreachable)
         if isinstance(result, Acted) and hangs:
-            self.asked.append(Question("send", (effect.state,), None if result.sent else result.reason, self.now))
+            self.asked.append(Question("send", (effect.state,), None if result.sent else result.reasons, self.now))
         return result
 
     def _measured(self, arrows: Iterable[int], since: datetime) -> tuple[tuple[int, int], ...]:
@@ -184,3 +193,15 @@ class Walker(Walk):
             for index, box in enumerate(self.charted.boxes)
             if arrow in box.learned or any(arrow == share for _, share in box.shares)
         )
+
+
+def _other(every: Sequence[Reason], named: set[object]) -> Reason:
+    """The first reason that is not named; where all are, the first."""
+    found: list[Reason] = [reason for reason in every if reason not in named]
+    return (found or every)[0]
+
+
+def _named(answers: Iterable[Answer], channel: str) -> set[object]:
+    """The reasons that a channel's arrows name."""
+    wheres = [on.where for on in answers if on.where is not None and on.event.partition(".")[0] == channel]
+    return {leaf.literal for where in wheres for leaf in nodes(where) if isinstance(leaf, Constant)}

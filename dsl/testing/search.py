@@ -14,7 +14,7 @@ from dsl.planning import moment_of
 from dsl.states import State as Box
 from dsl.testing.builders import Person
 from dsl.testing.hearing import Hearing
-from dsl.testing.moves import Change, Move, Refuse, Take, Wait
+from dsl.testing.moves import Change, Move, Refuse, Take, Wait, why_of
 from dsl.testing.probing import Question, Walker
 from dsl.testing.purchases import Purchases
 from dsl.testing.sameness import key_of, staged
@@ -38,11 +38,13 @@ class Start:
     orders: Sequence[Mapping[str, Any]] = ()
     purchases: Purchases | None = None
     take: tuple[Box, ...] = ()
-    refused: Mapping[Box, Reason] = field(default_factory=dict[Box, Reason])
+    refused: Mapping[Box, tuple[Reason, ...]] = field(default_factory=dict[Box, tuple[Reason, ...]])
+    """Why boxes send nothing, for each of their channels."""
 
     def walk(self, kind: type[W], journey: type[Journey], at: datetime, holidays: Iterable[date]) -> W:
         """A walk that begins so."""
-        return kind(journey, self.customer, self.orders, at, None, 1, self.take, self.refused, holidays)
+        refused = {box: why_of(box, reasons) for box, reasons in self.refused.items()}
+        return kind(journey, self.customer, self.orders, at, None, 1, self.take, refused, holidays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,7 @@ class Search:
         fields = _changed(known.fields, start.customer)
         person = Person({**start.customer, **fields})
         orders = known.purchases.lines(self.at) if known.purchases is not None else start.orders
-        refused: dict[Box, Reason] = {box: reason for box, reason in _refusals(plain, forced) if reason is not None}
+        refused = {box: reasons for box, reasons in _refusals(plain, forced) if reasons}
         return Start(person, orders, known.purchases, tuple(_drawn(plain, forced)), refused)
 
     def _solved(
@@ -254,9 +256,9 @@ class Search:
         fields = _changed(known.fields, walker.customer)
         if fields or known.purchases is not None:
             moves.append(Change(fields, known.purchases))
-        for box, reason in _refusals(walker, forced):
-            if walker.refusals.get(box.name) != reason:
-                moves.append(Refuse(box, reason))
+        for box, reasons in _refusals(walker, forced):
+            if tuple(why for why in walker.whys(box) if why is not None) != reasons:
+                moves.append(Refuse(box, reasons))
         return moves
 
     # --- moves --------------------------------------------------------------------------------------------------------
@@ -281,10 +283,13 @@ def _drawn(walker: Walker, forced: Sequence[Question]) -> Iterator[Box]:
             yield _box(walker, walker.ir.arrows[cast("int", question.answer)].to)
 
 
-def _refusals(walker: Walker, forced: Sequence[Question]) -> Iterator[tuple[Box, Reason | None]]:
+def _refusals(walker: Walker, forced: Sequence[Question]) -> Iterator[tuple[Box, tuple[Reason, ...]]]:
     for question in forced:
         if question.kind == "send":
-            yield _box(walker, walker.ir.states[question.of[0]].name), cast("Reason | None", question.answer)
+            yield (
+                _box(walker, walker.ir.states[question.of[0]].name),
+                cast("tuple[Reason, ...] | None", question.answer) or (),
+            )
 
 
 def _box(walker: Walker, name: str) -> Box:

@@ -19,14 +19,15 @@ from dsl.expression import Facts
 from dsl.facts import facts
 from dsl.ir import CHANGED
 from dsl.journey import Journey
+from dsl.outcomes import heard_as
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import And, Compare, Constant, Field, Predicate
 from dsl.states import Sending, State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
-from dsl.testing.driver import Driver
+from dsl.testing.driver import Driver, Message, Why
 from dsl.times import Duration, duration
-from dsl.triggers import Event, Reason
+from dsl.triggers import Event
 
 __all__ = ["Walk", "walk"]
 
@@ -40,14 +41,14 @@ def walk(
     key: str | None = None,
     seed: int = 1,
     take: State | Iterable[State] = (),
-    unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Reason] = (),
+    unreachable: Iterable[type[Sending] | State] | Mapping[type[Sending] | State, Why] = (),
     holidays: Iterable[date] = (),
 ) -> Walk:
     """Let a customer enter `journey` at `at`, and follow her.
 
     `customer` and `orders` are her facts (totals in currency units); the builders of `dsl.testing` make some. At a split
     the lot is drawn by `seed`, unless `take` names the box to go to. `unreachable` are channels by which she can't be
-    reached, or boxes, with the reason if it matters: they send nothing. `holidays` are the public ones where she lives. Of a
+    reached, or boxes, with the reason if it matters (see `refuse`): they send nothing. `holidays` are the public ones where she lives. Of a
     journey that runs in parallel `key` is the value by which this enrolment is told from others: events of another key
     (`.by(…)`) pass it by. Raises Problems if the journey doesn't compile.
     """
@@ -60,7 +61,8 @@ class Walk(Driver):
     def tell(self, event: Event, /, *, to: State | None = None, **payload: Any) -> Walk:
         """Something happens now: `tell(Email.clicked)`, `tell(Shop.purchased, total=30)`.
 
-        A channel's answer is to its last message, or to that of the box `to`. What the trigger itself asks of the
+        A channel's answer is to its last message, or to that of the box `to`. A call is heard as the engine hears it: without an
+        arrow of its own `Call.busy` is `Call.not_reached`. What the trigger itself asks of the
         payload by equality (`Email.clicked.link("shop")`) needn't be said again. An order in the payload is no fact: what
         conditions on orders shall see goes into `orders`.
         """
@@ -72,8 +74,11 @@ class Walk(Driver):
         known = replace(facts(self.customer, self.orders), payload=told)
         if event.payload is not None and not event.payload.evaluate(known, self.now):
             raise ValueError(f"the payload {told} is not one of which {event.payload.sentence()!r} holds")
-        visit = self._answered(event.name.partition(".")[0], to) if event.scope != "customer" else None
-        heard = [(index, answer) for index, answer in enumerate(self.ir.listens) if answer.event == event.name]
+        answered = self._answered(event.name.partition(".")[0], to) if event.scope != "customer" else None
+        name, visit = event.name, None
+        if answered is not None:
+            name, visit = heard_as(name, self.ir, self.ir.by_name[answered.state.name]), answered.visit
+        heard = [(index, answer) for index, answer in enumerate(self.ir.listens) if answer.event == name]
         if heard and not any(self._hers(answer, told) for _, answer in heard):
             return self
         matched = tuple(
@@ -143,8 +148,8 @@ class Walk(Driver):
         self.now = max(self.now, until)
         return self
 
-    def _answered(self, channel: str, to: State | None) -> int:
-        """The visit whose message is answered."""
+    def _answered(self, channel: str, to: State | None) -> Message:
+        """The message that is answered."""
         fits = [m for m in self.messages if m.channel == channel and (to is None or m.state is to)]
         if not fits:
             who = f"`{to.name}` has sent nothing by {channel}" if to is not None else f"nothing was sent by {channel}"
@@ -152,7 +157,7 @@ class Walk(Driver):
             raise ValueError(
                 f"{who} yet, so there is nothing to answer; she is in `{self.at.name}`, sent so far: {sent}"
             )
-        return fits[-1].visit
+        return fits[-1]
 
 
 def _equalities(payload: Predicate | None) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, select
 
 from dsl.localtime import clock_time, local_moment, next_local, zone_of
+from dsl.outcomes import CALLBACK, UNREACHED
 from engine import customers
 from engine.calls import capacity as call_capacity
 from engine.calls import tasks as call_tasks
 from engine.calls.hours import LOOK_AGAIN, Rules, rules_of
 from engine.calls.leases import leased
-from engine.calls.outcomes import CALLBACK, UNREACHED
 from engine.calls.tasks import change, locked
 from engine.db import insert_new, table
 from engine.errors import Conflict, Invalid

@@ -1,4 +1,4 @@
-"""What an agent should know before she rings: who the customer is, and the last ten times we were in touch."""
+"""What an agent should know before she rings: who the customer is, and the last ten times that somebody was in touch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from engine.db import table
-from engine.tables import CallTask, Customer, Event, Message
+from engine.tables import CallTask, Customer, Event, Exposure, Message
 
 __all__ = ["TEN", "Contact", "Person", "contacts", "people"]
 
@@ -19,7 +19,7 @@ _MADE = ("sent", "delivered", "unknown", "sending", "reserved")
 
 @dataclass(slots=True)
 class Contact:
-    """A message that went out to her, and what she answered."""
+    """A message that went out to her, and what she answered; or a contact that somebody else made (`parcours import exposures`)."""
 
     key: str
     at: datetime
@@ -32,6 +32,8 @@ class Contact:
     outcome: str | None = None
     """Of a call that was made."""
     notes: str | None = None
+    campaign: str | None = None
+    """Of a contact of others, which has no journey and no box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,33 @@ class Person:
 
 
 def contacts(conn: Connection, customer_id: str, besides: str | None = None, most: int = TEN) -> list[Contact]:
-    """The last messages of a customer, the newest first, without the one of the key `besides`."""
+    """The last contacts of a customer, the newest first, without the message of the key `besides`: ours, and those of others."""
+    both = [*_ours(conn, customer_id, besides, most), *_others(conn, customer_id, most)]
+    return sorted(both, key=lambda each: (each.at, each.key), reverse=True)[:most]
+
+
+def people(conn: Connection, customers: Sequence[str]) -> dict[str, Person]:
+    """Who these customers are; one who is not known is missing."""
+    target = table(Customer)
+    columns = [target.c[name] for name in Person.__dataclass_fields__]
+    found = conn.execute(select(*columns).where(target.c.id.in_(customers)))
+    return {row.id: Person(*row) for row in found}
+
+
+def _others(conn: Connection, customer_id: str, most: int) -> list[Contact]:
+    rows = table(Exposure)
+    query = (
+        select(rows.c.id, rows.c.at, rows.c.channel, rows.c.campaign)
+        .where(rows.c.customer_id == customer_id)
+        .order_by(rows.c.at.desc(), rows.c.id.desc())
+        .limit(most)
+    )
+    return [
+        Contact(row.id, row.at, row.channel, "", "", "elsewhere", campaign=row.campaign) for row in conn.execute(query)
+    ]
+
+
+def _ours(conn: Connection, customer_id: str, besides: str | None, most: int) -> list[Contact]:
     message, event, task = table(Message), table(Event), table(CallTask)
     query = (
         select(
@@ -76,11 +104,3 @@ def contacts(conn: Connection, customer_id: str, besides: str | None = None, mos
     for key, outcome, notes in conn.execute(calls):
         found[key].outcome, found[key].notes = outcome, notes
     return list(found.values())
-
-
-def people(conn: Connection, customers: Sequence[str]) -> dict[str, Person]:
-    """Who these customers are; one who is not known is missing."""
-    target = table(Customer)
-    columns = [target.c[name] for name in Person.__dataclass_fields__]
-    found = conn.execute(select(*columns).where(target.c.id.in_(customers)))
-    return {row.id: Person(*row) for row in found}

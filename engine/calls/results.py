@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from dsl.outcomes import CALLBACK, UNREACHED
 from engine.calls import again as call_again
 from engine.calls import outcomes as call_outcomes
 from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
-from engine.calls.outcomes import CALLBACK, UNREACHED
 from engine.db import Database, chunked, table
 from engine.errors import Conflict, EngineError, Gone, Invalid
 from engine.spreadsheet import plain

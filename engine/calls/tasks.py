@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
+from dsl.outcomes import DO_NOT_CALL, answer_of
 from engine import consent
 from engine.calls import capacity as call_capacity
 from engine.calls import events as call_events
 from engine.calls import outcomes as call_outcomes
 from engine.calls.hours import rules_of
-from engine.calls.outcomes import DO_NOT_CALL
 from engine.db import chunked, insert_new_returning, table
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
@@ -120,7 +120,7 @@ def finish(
         duration_s=said.get("duration_s"),
         completed_at=now,
     )
-    answer = call_outcomes.answer_of(outcome, task.outcomes)
+    answer = answer_of(outcome, task.outcomes)
     payload = {"outcome": outcome, "answers": answers, "duration_s": said.get("duration_s"), "worker": worker}
     accept(
         conn,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from engine.calls.outcomes import OUTCOMES
+from dsl.outcomes import OUTCOMES
 from engine.db import chunked, table
 from engine.tables import CallTask, Purchase
 

@@ -1,6 +1,6 @@
 """Exposures from a file: contacts that somebody else made (an agency's letters, another system's mails).
 
-They are no messages of ours: nothing answers them. They are kept, and no rule and no report counts them yet.
+They are no messages of ours: nothing answers them. They stand among a customer's last contacts; no rule and no report counts them yet.
 """
 
 from __future__ import annotations

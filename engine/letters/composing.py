@@ -19,7 +19,7 @@ from engine.templating.context import KNOWN, clean, facts_of
 from engine.templating.templates import Template, TemplateError, Templates
 from engine.templating.words import words
 
-__all__ = ["Letters"]
+__all__ = ["Letters", "letter_hash"]
 
 
 class Letters:
@@ -47,7 +47,6 @@ class Letters:
             raise TemplateError(text) from None
         now: datetime = (facts.get("now") or self.templates.now()).astimezone(UTC).replace(microsecond=0)
         data = self._data(recipient, template, key, {**facts, "now": now}, place)
-        said = json.dumps(data, ensure_ascii=False, sort_keys=True)
         missing = "".join(
             dict.fromkeys(lost(text) for text in _texts(facts_of(recipient, facts, self.templates.brand, now)))
         )
@@ -57,7 +56,7 @@ class Letters:
             code=self.links.code(key),
             template=ref,
             template_hash=template.hash,
-            hash=sha256(f"{template.hash}\0{said}".encode()).hexdigest(),
+            hash=letter_hash(template, data),
             data=data,
             country=place.country,
             postcode=place.postcode,
@@ -111,6 +110,15 @@ class Letters:
             "title": heading[1].strip().rstrip(",") if heading else template.ref,
             "language": template.language.partition("-")[0],
             "lines": list(place.lines),
+            "to": _text(
+                {
+                    "name": place.name,
+                    "street": list(place.street),
+                    "city": place.city,
+                    "region": place.region,
+                    "postcode": place.postcode,
+                }
+            ),
             "sender": self.sender,
             "place": "",
             "folder": f"{template.ref.rpartition('/')[0]}/".lstrip("/"),
@@ -119,6 +127,12 @@ class Letters:
             "money": [spoken.thousands, spoken.decimal, sign, spoken.sign_first],
             "date": [spoken.day, spoken.first, spoken.months.split()],
         }
+
+
+def letter_hash(template: Template, data: Mapping[str, Any]) -> str:
+    """The sha256 of all that a letter is made of."""
+    said = json.dumps(data, ensure_ascii=False, sort_keys=True)
+    return sha256(f"{template.hash}\0{said}".encode()).hexdigest()
 
 
 def _text(value: Any) -> Any:

@@ -17,7 +17,7 @@ from engine.letters.glyphs import printable
 from engine.outgoing import Recipient
 from engine.templating.context import clean
 
-__all__ = ["LINES", "WIDTH", "Postal", "Undeliverable", "postal"]
+__all__ = ["LINES", "WIDTH", "Postal", "Undeliverable", "postal", "town_of"]
 
 WIDTH = 38
 """Most characters in an address line: the French norm NF Z10-011, and what a window shows."""
@@ -39,6 +39,11 @@ class Postal:
     """ISO 3166 alpha-2."""
     postcode: str
     """Empty where the country has none."""
+    name: str = ""
+    street: tuple[str, ...] = ()
+    city: str = ""
+    region: str = ""
+    """Its code, where mail names it by one (`CA`, `NSW`)."""
 
 
 def postal(recipient: Recipient, home: str) -> Postal:
@@ -55,11 +60,12 @@ def postal(recipient: Recipient, home: str) -> Postal:
     parts = {
         "N": clean(f"{recipient.first_name or ''} {recipient.last_name or ''}"),
         "C": clean(recipient.city or ""),
-        "S": clean(str((recipient.attributes or {}).get("region") or "")),
+        "S": _region(clean(str((recipient.attributes or {}).get("region") or "")), rules),
         "Z": _postcode(recipient.postcode, rules),
     }
     street = [part for line in (recipient.address or "").splitlines() if (part := clean(line))]
     _check(parts, street, rules, country)
+    given = tuple(street)
     form = _form(rules, region=bool(parts["S"]))
     if parts["C"] and not any("%C" in line for line in form):  # Japan's: the town is a part of the street there
         street = [*street, parts["C"]]
@@ -70,7 +76,25 @@ def postal(recipient: Recipient, home: str) -> Postal:
         lines.append(_filled(line, {**parts, "A": street[-1]}, rules))
     if country != home.upper():
         lines.append(rules.country_name)
-    return Postal(_fitting([line for line in lines if line]), country, parts["Z"])
+    printed = _fitting([line for line in lines if line])
+    return Postal(printed, country, parts["Z"], parts["N"], given, parts["C"], parts["S"])
+
+
+def town_of(line: str, country: str) -> tuple[str, str, str]:
+    """Town, region and postcode of a line that has them, `75001 Paris` or `Austin, TX 78701`; what it doesn't have is empty."""
+    rules = _rules(country.upper())
+    if rules is None or not rules.postal_code_matchers:
+        return line, "", ""
+    words = line.split()
+    for size in (1, 2):  # some have a space in it
+        for place in (slice(0, size), slice(len(words) - size, len(words))):
+            rest = [*words[: place.start], *words[place.stop :]]
+            code = _postcode(" ".join(words[place]), rules)
+            if rest and code and all(each.match(code) for each in rules.postal_code_matchers):
+                areas = {each for each, _ in rules.country_area_choices}
+                region = rest.pop() if len(rest) > 1 and rest[-1] in areas else ""
+                return " ".join(rest).strip(" ,-"), region, code
+    return line, "", ""
 
 
 @lru_cache(maxsize=300)
@@ -86,6 +110,14 @@ def _postcode(given: str | None, rules: Any) -> str:
     code = clean(given or "").upper()
     code = code.removeprefix(f"{rules.country_code}-")
     return code.removeprefix(rules.postal_code_prefix) if rules.postal_code_prefix else code
+
+
+def _region(given: str, rules: Any) -> str:
+    """A region as mail names it: California is CA. One that is not known, or has no short code in our letters, stays as it was given."""
+    for code, name in rules.country_area_choices:
+        if given.casefold() in {code.casefold(), name.casefold()}:
+            return str(code) if code.isascii() and code.isupper() else given
+    return given
 
 
 def _check(parts: dict[str, str], street: list[str], rules: Any, country: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from engine.db import table
+from engine.errors import Conflict
+from engine.letters import ingredients
 from engine.letters.post import Placed
 from engine.letters.postal import LINES
 from engine.letters.runs import FILE
@@ -47,6 +49,8 @@ class Printed:
     files: dict[str, bytes]
     manifest: bytes
     placed: tuple[Placed, ...]
+    made_of: Mapping[str, Any]
+    """What else its bytes hang on, as a run's row keeps it (engine.letters.ingredients)."""
 
     @property
     def pages(self) -> int:
@@ -96,33 +100,71 @@ class Printer:
         if wrong:
             raise Unprintable(wrong)
         digests = {file: sha256(content).hexdigest() for file, content in files.items()}
-        return Printed(files, self._manifest(letters, placed, digests), tuple(placed))
+        made_of = self._made_of(letters, templates)
+        return Printed(files, self._manifest(letters, placed, digests), tuple(placed), made_of)
 
-    def file(
-        self, name: str, file: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime
-    ) -> bytes:
-        """One file of a run again, from the letters that are in it, in their order. Raises TemplateError."""
-        return self._set(name, file, letters, templates, moment).pdf
+    def read(self, folder: Path, letters: Sequence[Letter], templates: Mapping[str, Template]) -> Printed:
+        """A run that was printed to this folder, before a crash: the print house may have it, so it counts as it is.
+
+        Raises Conflict: the folder is another run's.
+        """
+        manifest = (folder / "manifest.csv").read_bytes()
+        rows = list(csv.DictReader(StringIO(manifest.decode(), newline="")))
+        if {row["letter_id"] for row in rows} != {letter.key for letter in letters}:
+            raise Conflict("folder_taken", f"{folder} is there, and has other letters than the run: move it away")
+        files = {name: (folder / name).read_bytes() for name in dict.fromkeys(row["file"] for row in rows)}
+        placed = tuple(
+            Placed(row["letter_id"], row["file"], int(row["sequence"]), int(row["first_page"]), int(row["pages"]))
+            for row in rows
+        )
+        return Printed(files, manifest, placed, self._made_of(letters, templates))
+
+    def _made_of(self, letters: Sequence[Letter], templates: Mapping[str, Template]) -> dict[str, Any]:
+        return {
+            "author": self._brand.name,
+            "home": self._home,
+            "setter": ingredients.setter(),
+            "files": ingredients.files_of(letters, templates, self._root),
+        }
+
+    def file(self, run: PrintRun, file: str, letters: Sequence[Letter], templates: Mapping[str, Template]) -> bytes:
+        """One file of a run again, from the letters that are in it, in their order: the same bytes.
+
+        Raises TemplateError (it can't be set any more), Conflict (it would have other bytes; what changed is named).
+        """
+        made_of = run.made_of or {}
+        author = str(made_of.get("author", self._brand.name))
+        try:
+            pdf = self._set(run.name, file, letters, templates, run.cut_off_at, author).pdf
+        except TemplateError as error:
+            raise TemplateError(f"{error} ({ingredients.differs(made_of, self._root)})") from error
+        if all(each["sha256"] != sha256(pdf).hexdigest() for each in run.files or () if each["name"] == file):
+            why = ingredients.differs(made_of, self._root)
+            raise Conflict("file_changed", f"{file} of run {run.name} would not be what was printed: {why}")
+        return pdf
 
     def manifest(self, run: PrintRun, letters: Sequence[Letter]) -> bytes:
         """The manifest of a run that was handed over, again: where each letter is stands in its row."""
+        home = str((run.made_of or {}).get("home", self._home))
         placed = [
             Placed(each.key, each.file or "", each.sequence or 0, each.first_page or 0, each.pages or 0)
             for each in letters
         ]
-        return self._manifest(letters, placed, {file["name"]: file["sha256"] for file in run.files or ()})
+        return self._manifest(letters, placed, {file["name"]: file["sha256"] for file in run.files or ()}, home)
 
     def single(self, letter: Letter, templates: Mapping[str, Template], moment: datetime) -> bytes:
         """One letter as a PDF of its own. Raises TemplateError."""
-        piece = Piece(templates[letter.template_hash], letter.data)
-        made = typeset([piece], self._root, moment, title=str(letter.data["title"]), author=self._brand.name)
+        made = typeset(
+            [_piece(letter, templates)], self._root, moment, title=str(letter.data["title"]), author=self._brand.name
+        )
         return made.pdf
 
     def _set(
-        self, name: str, file: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime
-    ) -> Typeset:
-        pieces = [Piece(templates[each.template_hash], each.data) for each in letters]
-        return typeset(pieces, self._root, moment, title=f"{name}, {file}", author=self._brand.name)
+        self, name: str, file: str, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime,
+        author: str | None = None,
+    ) -> Typeset:  # fmt: skip
+        pieces = [_piece(each, templates) for each in letters]
+        return typeset(pieces, self._root, moment, title=f"{name}, {file}", author=author or self._brand.name)
 
     def _wrong(self, letters: Sequence[Letter], templates: Mapping[str, Template], moment: datetime) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -133,13 +175,15 @@ class Printer:
                 found[each.key] = str(error)
         return found
 
-    def _manifest(self, letters: Sequence[Letter], placed: Sequence[Placed], digests: Mapping[str, str]) -> bytes:
+    def _manifest(
+        self, letters: Sequence[Letter], placed: Sequence[Placed], digests: Mapping[str, str], home: str = ""
+    ) -> bytes:
         out = StringIO()
         writer = csv.writer(out)
         writer.writerow(MANIFEST)
         for letter, place in zip(letters, placed, strict=True):
             lines = [*letter.lines, *[""] * LINES][:LINES]
-            mail_class = "domestic" if letter.country == self._home else "international"
+            mail_class = "domestic" if letter.country == (home or self._home) else "international"
             cells = [
                 str(place.sequence), letter.key, place.file, str(place.first_page), str(place.pages), *lines,
                 letter.country, mail_class, digests[place.file],
@@ -148,9 +192,15 @@ class Printer:
         return out.getvalue().encode()
 
 
+def _piece(letter: Letter, templates: Mapping[str, Template]) -> Piece:
+    if letter.template_hash not in templates:
+        raise TemplateError(f"the template of letter {letter.key} is no longer kept")
+    return Piece(templates[letter.template_hash], letter.data)
+
+
 def templates_of(conn: Connection, letters: Sequence[Letter]) -> dict[str, Template]:
     """The templates that letters were composed with, as they were then, by their hash."""
     rows = table(TemplateVersion)
     wanted = sorted({letter.template_hash for letter in letters})
     found = conn.execute(select(rows).where(rows.c.hash.in_(wanted)))
-    return {row.hash: Template(row.name, row.channel, row.language, row.source, row.hash) for row in found}
+    return {row.hash: Template.kept(row) for row in found}

@@ -25,6 +25,8 @@ __all__ = ["FILE", "close", "counts", "due", "every", "finish", "get", "letters_
 FILE = 100
 """Most letters in one file of a run."""
 
+_UNPRINTED = 1 << 31
+
 
 def due(conn: Connection, now: datetime) -> list[PrintRun]:
     """The runs whose cut-off is over and that are not handed over, oldest first."""
@@ -63,23 +65,40 @@ def close(conn: Connection, settings: Settings, name: str, now: datetime) -> Non
 
 
 def letters_of(conn: Connection, name: str, home: str, *statuses: str) -> list[Letter]:
-    """A run's letters in their order for postage: the sender's country first, then by country, postcode, and key."""
+    """A run's letters as they were printed; before that in their order for postage.
+
+    That is: the sender's country first, then by country, postcode, and key.
+    """
     target = table(Letter)
     query = select(target).where(target.c.run == name)
     if statuses:
         query = query.where(target.c.status.in_(statuses))
     found = [Letter(**row) for row in conn.execute(query).mappings()]
     return sorted(
-        found, key=lambda each: (each.country != home.upper(), each.country, each.postcode, *_numbers(each.key))
+        found,
+        key=lambda each: (
+            each.sequence or _UNPRINTED,
+            each.country != home.upper(),
+            each.country,
+            each.postcode,
+            *_numbers(each.key),
+        ),
     )
 
 
 def finish(
-    conn: Connection, name: str, files: Sequence[Mapping[str, Any]], letters: int, pages: int, now: datetime
+    conn: Connection,
+    name: str,
+    files: Sequence[Mapping[str, Any]],
+    letters: int,
+    pages: int,
+    now: datetime,
+    made_of: Mapping[str, Any] | None = None,
 ) -> None:
     """The run is with the printer."""
     target = table(PrintRun)
-    values = {"status": "handed over", "handed_at": now, "files": [dict(each) for each in files]}
+    values: dict[str, Any] = {"status": "handed over", "handed_at": now, "files": [dict(each) for each in files]}
+    values["made_of"] = dict(made_of) if made_of is not None else None
     conn.execute(
         update(target)
         .where(target.c.name == name, target.c.status == "closed")

@@ -6,16 +6,17 @@ Every saying is an event under its own id, `email.bounced` or one that no arrow 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, func, or_, select, update
 
 from engine import consent
 from engine.clock import Clock, from_ms, to_ms
-from engine.db import insert_new, table
+from engine.db import insert_new, table, upsert
 from engine.events import OWN, Incoming, accept
 from engine.mail.event import MailEvent
+from engine.mail.soft import SoftBounces
 from engine.settings import Settings
 from engine.tables import Bounce, Customer, Message, MessageEvent
 
@@ -37,13 +38,11 @@ class Keeping:
     """Keeps what mails say, with the project's clock and limits."""
 
     clock: Clock
-    soft_bounces: int
-    """So many soft bounces of an address within the window suppress it."""
-    soft_window: timedelta
+    soft: SoftBounces
 
     @classmethod
     def of(cls, settings: Settings) -> Keeping:
-        return cls(settings.clock, settings.soft_bounces, timedelta(days=settings.soft_bounce_days))
+        return cls(settings.clock, SoftBounces.of(settings))
 
     def keep(self, conn: Connection, event: MailEvent) -> Outcome:
         """Write down what follows, in the caller's transaction."""
@@ -76,7 +75,9 @@ class Keeping:
         }
         bounce = table(Bounce)
         if new:
-            insert_new(conn, Bounce, [{"key": row.key, "address": row.address, "at": now, **fact}])
+            upsert(
+                conn, Bounce, [{"key": row.key, "address": row.address, "at": now, **fact}]
+            )  # over a refusal at the door
             _log(conn, row.key, "failed", _words(event), now)
             _settle(conn, row, "failed", f"{kind} bounce", {"code": event.code, "diagnostic": event.detail}, now)
         elif kind == "hard" and event.signed:
@@ -84,13 +85,7 @@ class Keeping:
         if kind == "hard" and event.signed:
             consent.suppress(conn, "email", row.address, "hard bounce", event.source, now)
         elif kind != "undetermined":
-            recent = select(func.count()).where(
-                bounce.c.address == row.address,
-                bounce.c.at > now - self.soft_window,
-                bounce.c.kind.in_(("soft", "hard")),
-            )
-            if conn.execute(recent).scalar_one() >= self.soft_bounces:
-                consent.suppress(conn, "email", row.address, "soft bounces", event.source, now)
+            self.soft.count(conn, row.address, event.source, now)
 
     def _left(self, conn: Connection, event: MailEvent, address: str) -> Outcome:
         """An unsubscribing without a token: it is for the customers who have this address."""

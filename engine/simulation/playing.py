@@ -130,13 +130,13 @@ class _Player:
             if node.kind == DECIDES:
                 edge = steps.decided(node, self._results(node, person))
             elif node.kind == MEASURES:
-                edge = steps.acted(node, True, "", self._waits(node, now, person))
+                edge = steps.acted(node, True, (), self._waits(node, now, person))
             elif place.hours and (seconds := self._plan.held(node.state, now, person)):
                 edge = steps.held(node, seconds)
             else:
-                sent, reason = (1, "") if held_out else self._send(place, node, person, now, coming)
+                sent, reasons = (1, ()) if held_out else self._send(place, node, person, now, coming)
                 messages += sent
-                edge = steps.acted(node, sent > 0, reason, self._waits(node, now, person) if node.arrows else ())
+                edge = steps.acted(node, sent > 0, reasons, self._waits(node, now, person) if node.arrows else ())
             edge.taken += 1
             node = edge.target
         tally.customers += 1
@@ -161,10 +161,12 @@ class _Player:
             at, visit, listens = coming.pop(0)
         return at, listens, visit
 
-    def _send(self, place: Place, node: Node, person: Person, now: int, coming: list[Coming]) -> tuple[int, str]:
-        """Send a box's messages, and draw the answers to them; how many went out, and if none did, why."""
+    def _send(
+        self, place: Place, node: Node, person: Person, now: int, coming: list[Coming]
+    ) -> tuple[int, tuple[str, ...]]:
+        """Send a box's messages, and draw the answers to them; how many went out, and if none did, why by each channel."""
         tally, draw, known = self._tally, self._random.random, person.reach
-        sent, reason = 0, ""
+        sent, reasons = 0, ()
         for index, action in enumerate(place.actions):
             no = (
                 known.get(action.route, _NO_CONSENT)
@@ -175,7 +177,7 @@ class _Player:
             )
             if no:
                 tally.not_sent[node.state] += 1
-                reason = reason or no
+                reasons = (*reasons, no)
                 continue
             sent += 1
             tally.sent[node.state][index] += 1
@@ -185,7 +187,7 @@ class _Player:
                 days[day] = days.get(day, 0) + 1
             for delay, listens in action.answers(draw):
                 insort(coming, (now + delay, node.visit, listens))
-        return sent, "" if sent else reason
+        return sent, () if sent else reasons
 
     def _waits(self, node: Node, now: int, person: Person) -> tuple[tuple[int, int], ...]:
         return self._plan.over(node.arrows, now + node.since, now, person, self._random)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ from dsl.chart import Chart, chart
 from dsl.expression import Expression, Facts
 from dsl.ir import IR, State
 from dsl.localtime import zone_of
+from dsl.outcomes import heard_as
 from dsl.planning import Place, may_send, measured, moment_of, over
 from dsl.predicate import Predicate
 from dsl.step import (
@@ -255,8 +256,8 @@ class _Walker:
                 if later > moment:
                     return Postponed((later - moment).total_seconds(), held=True)
                 waits = yield from self._waits(asked.arrows, now, now)
-                sent, reason = self._send(state, asked.visit, now)
-                return Acted(sent, waits, reason)
+                sent, reasons = self._send(state, asked.visit, now)
+                return Acted(sent, waits, reasons)
             case None:
                 return None
 
@@ -295,11 +296,11 @@ class _Walker:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def _send(self, state: State, visit: int, now: int) -> tuple[bool, str]:
+    def _send(self, state: State, visit: int, now: int) -> tuple[bool, tuple[str, ...]]:
         """Send a box's messages as they were sent then, or find that they never were."""
         if self.of.arm == HELD_OUT:
-            return True, ""
-        sent, reason = False, ""
+            return True, ()
+        sent, reasons = False, list[str]()
         templates = (state.template, *(action.template for action in state.also))
         for (channel, _), template in zip(actions_of(state), templates, strict=True):
             then = self._then(state, channel, template)
@@ -310,12 +311,20 @@ class _Walker:
             else:
                 went, why = True, ""
                 for answer in then.answers:
-                    listens = self._listens(answer, own=True)
+                    listens = self._listens(self._as_heard(answer, state), own=True)
                     if listens:
                         heappush(self.coming, (now + max(0, answer.at - then.at), answer.seq, listens, visit))
             self.replay.sent[channel] += went
-            sent, reason = sent or went, reason or why
-        return sent, "" if sent else reason
+            reasons.append(why)
+            sent = sent or went
+        return sent, () if sent else tuple(reasons)
+
+    def _as_heard(self, answer: Happened, state: State) -> Happened:
+        """An answer as the edited journey hears it: a call that was busy is `not_reached`, unless an arrow waits for `busy`."""
+        if not answer.name.startswith("call."):
+            return answer
+        code = answer.payload.get("outcome", answer.name.removeprefix("call."))
+        return replace(answer, name=heard_as(f"call.{code}", self.replay.ir, state))
 
     def _then(self, state: State, channel: str, template: str | None) -> Sent | None:
         """The message of then that this one is: of the same template, the same box's first. Each is taken once."""

@@ -160,13 +160,13 @@ class Transitions:
             self.edges.append(known)
         return known
 
-    def acted(self, node: Node, sent: bool, reason: str, waits: tuple[tuple[int, int], ...]) -> Edge:
-        """The message went out, or didn't, for a reason; waits were measured: (arrow, milliseconds until it is over)."""
-        token = (sent, reason, waits) if waits or reason else sent
+    def acted(self, node: Node, sent: bool, reasons: tuple[str, ...], waits: tuple[tuple[int, int], ...]) -> Edge:
+        """The message went out, or didn't, each channel for its reason; waits were measured: (arrow, milliseconds until over)."""
+        token = (sent, reasons, waits) if waits or reasons else sent
         known = node.edges.get(token)
         if known is None:
             measured = tuple((arrow, node.now + after) for arrow, after in waits)
-            known = self._take(node, token, Acted(sent, measured, reason), 0, ())
+            known = self._take(node, token, Acted(sent, measured, reasons), 0, ())
         return known
 
     def held(self, node: Node, seconds: float) -> Edge:

@@ -1,6 +1,7 @@
 """A text message that came in: STOP and START at once, HELP answered, anything else a reply to what was sent.
 
-Each counts once, by the gateway's id: a webhook that is played again neither withdraws nor grants.
+A STOP from a number that is nobody's suppresses the number, for who may have it one day, until it sends START. Each counts
+once, by the gateway's id: a webhook that is played again neither withdraws nor grants.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from dsl.replies import first_word
-from engine import consent, customers, events
+from engine import consent, customers, events, suppressions
 from engine.db import table
 from engine.errors import Invalid
 from engine.events import OWN, Answered, Incoming
@@ -20,6 +21,7 @@ from engine.tables import Customer, Message
 
 __all__ = ["Text", "take"]
 
+_STOPPED = "stopped"
 _SENT = ("reserved", "sending", "sent", "delivered", "unknown")
 
 
@@ -58,8 +60,19 @@ def take(conn: Connection, came: Text, now: datetime, name: str, language: str) 
     if events.accept(conn, [kept], now) and wish is not None:
         key = sent.key if sent is not None else None
         words = [consent.Word(person, "sms", wish == "start", message_key=key) for person in people]
-        consent.record(conn, words, f"sms {first_word(came.text)}", now)
+        said = f"sms {first_word(came.text)}"
+        consent.record(conn, words, said, now)
+        if wish == "start":
+            _lift(conn, phone, said, now)
+        elif not people and phone.startswith("+"):
+            consent.suppress(conn, "sms", phone, _STOPPED, said, now)
     return ""
+
+
+def _lift(conn: Connection, phone: str, said: str, now: datetime) -> None:
+    """Take back what a STOP of this number did; not that it is a landline."""
+    if any(each.reason == _STOPPED for each in suppressions.listed(conn, channel="sms", address=phone)):
+        suppressions.lift(conn, "sms", phone, "who has the number", said, now)
 
 
 def _number(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Twilio's signature of webhooks, made by our gateway stand-in and verified by the API; and its words for dead numbers."""
+"""Twilio's signature of webhooks, made by our gateway stand-in and verified by the API; and its words for dead numbers and for STOP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha1
 
-__all__ = ["DEAD", "sign_twilio", "verify_twilio"]
+__all__ = ["DEAD", "UNSUBSCRIBED", "sign_twilio", "verify_twilio"]
 
 # https://www.twilio.com/docs/api/errors
 DEAD = {
@@ -18,6 +18,8 @@ DEAD = {
     "21614": "not a mobile number",
 }
 """Errors that say a number is no good for anybody."""
+UNSUBSCRIBED = "21610"
+"""The error that says that she has sent STOP, which Twilio or the carrier took for itself."""
 
 
 def sign_twilio(url: str, params: Mapping[str, str | Sequence[str]], token: str) -> str:

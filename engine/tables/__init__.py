@@ -19,7 +19,7 @@ from engine.tables.journeys import (
 )
 from engine.tables.letters import Letter, PrintRun
 from engine.tables.mail import Bounce, MailTally, StrayMail, WebhookToken
-from engine.tables.messages import Event, LateAnswer, Message, MessageEvent
+from engine.tables.messages import Event, LateAnswer, Message, MessageEvent, RejectedEvent
 from engine.tables.running import ApiKey, ImportRun, Lease, Pace
 from engine.tables.webhooks import Webhook, WebhookDelivery, WebhookTry
 
@@ -61,6 +61,7 @@ __all__ = [
     "PrintRun",
     "Purchase",
     "QueuedEntry",
+    "RejectedEvent",
     "SegmentFeed",
     "SegmentItem",
     "SegmentToken",

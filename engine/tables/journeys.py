@@ -75,6 +75,10 @@ class TemplateVersion(Kept, table=True):
     channel: str
     language: str
     source: str
+    ending: str | None = None
+    """Its file's, where it isn't the channel's usual one: a mail in plain HTML."""
+    plain: str | None = None
+    """A mail's text part in the author's own words."""
     at: datetime = moment_column()
 
 

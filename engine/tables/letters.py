@@ -73,3 +73,5 @@ class PrintRun(Kept, table=True):
     pages: int = 0
     files: list[dict[str, Any]] | None = json_column(null=True)
     """`[{"name", "letters", "pages", "sha256"}]`, and the manifest."""
+    made_of: dict[str, Any] | None = json_column(null=True)
+    """What its bytes hang on besides its letters' rows: `author`, `home`, `setter`, and the `files` that they name, with their sha256."""

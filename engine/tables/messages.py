@@ -8,7 +8,7 @@ from sqlmodel import Field
 
 from engine.tables.columns import BIG, Kept, json_column, moment_column
 
-__all__ = ["Event", "LateAnswer", "Message", "MessageEvent"]
+__all__ = ["Event", "LateAnswer", "Message", "MessageEvent", "RejectedEvent"]
 
 
 class Message(Kept, table=True):
@@ -119,3 +119,20 @@ class LateAnswer(Kept, table=True):
     """`ended`, `not awaited here`, `earlier send`, `too old`, `condition not met`, `limit reached`,
     `late arrow` (she took the arrow for late answers), `several enrolments` (it names none of them)."""
     at: datetime = moment_column()
+
+
+class RejectedEvent(Kept, table=True):
+    """A message of a batch that came in and can't be read: kept with the reason, for a person to look at."""
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    sha256: str = Field(unique=True)
+    """Of the sender and the message: the same one again is no second."""
+    at: datetime = moment_column(index=True)
+    """Wall-clock time."""
+    sender: str
+    """The name of the key that it came with."""
+    customer_id: str | None = None
+    message_id: str | None = None
+    reason: str
+    body: str
+    """The message as JSON, its beginning if it is long."""

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
-from engine.db import insert_new
 from engine.settings import Settings
-from engine.tables import TemplateVersion
 from engine.templating.context import Brand, suggest
+from engine.templating.versions import store
 
 __all__ = ["EXTENSIONS", "Template", "TemplateError", "TemplateMissing", "Templates"]
 
@@ -26,7 +26,6 @@ _SHARED = files("engine") / "layouts"
 _INCLUDE = re.compile(r"\s*<mj-include\s+path\s*=\s*([\"'])(?P<path>.*?)\1\s*(?:/>|>\s*</mj-include>)\s*")
 _REF = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")
-_TEXT_BEGINS = "\n<!-- text/plain -->\n"
 _LAYOUT_ENDS = "// --- the author's text ---"
 
 Stamp = tuple[Path, int, int]
@@ -78,6 +77,12 @@ class Template:
     """A mail's text part in the author's own words: the `.txt` beside it."""
     origins: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
     """File and line that each line of the source came from."""
+
+    @classmethod
+    def kept(cls, row: Row[Any]) -> Template:
+        """A version that was stored, by its row, as it was then."""
+        plain = None if row.plain is None else cls(row.name, row.channel, row.language, row.plain, "", "txt")
+        return cls(row.name, row.channel, row.language, row.source, row.hash, row.ending or "", plain)
 
     def at(self, line: int) -> tuple[str, int]:
         """The file and the line that a line of the source came from."""
@@ -157,21 +162,7 @@ class Templates:
     def keep(self, conn: Connection, hashes: Iterable[str]) -> None:
         """Store the versions that messages were made from (behaviour S4): an edited file rewrites no history."""
         versions = [self._versions[each] for each in sorted(set(hashes)) if each in self._versions]
-        insert_new(
-            conn,
-            TemplateVersion,
-            [
-                {
-                    "hash": v.hash,
-                    "name": v.ref,
-                    "channel": v.channel,
-                    "language": v.language,
-                    "source": v.source if v.plain is None else f"{v.source}{_TEXT_BEGINS}{v.plain.source}",
-                    "at": self.now(),
-                }
-                for v in versions
-            ],
-        )
+        store(conn, versions, self.now())
 
     def languages(self, ref: str, channel: str) -> list[str]:
         """The languages that a reference is there in, sorted."""

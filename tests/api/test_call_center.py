@@ -16,7 +16,7 @@ from sqlalchemy import select
 from engine import consent, keys
 from engine.calls import tasks as call_tasks
 from engine.db import Database, insert_new, table
-from engine.tables import Customer, Event, Message, Suppression
+from engine.tables import Customer, Event, Exposure, Message, Suppression
 
 
 @pytest.fixture
@@ -83,6 +83,22 @@ async def test_a_task_carries_all_that_an_agent_needs(
     again = (await client.get("/v1/call-tasks/1-1-0")).json()
     assert again["contacts"] == found["contacts"]
     assert "lease_token" not in again
+    elsewhere = {"customer_id": "c1", "campaign": "Spring letter", "channel": "letter", "cost": 0, "source": "import"}
+    with sqlite.write() as conn:
+        ages = {"x1": 1, "x2": 20}  # hours: after the newest message of the journey, and before the oldest
+        insert_new(conn, Exposure, [elsewhere | {"id": x, "at": before - timedelta(hours=h)} for x, h in ages.items()])
+    contacts = (await client.get("/v1/call-tasks/1-1-0")).json()["contacts"]
+    assert len(contacts) == 10
+    first = contacts[0]
+    assert (first["channel"], first["status"], first["campaign"], first["journey"]) == (
+        "letter", "elsewhere", "Spring letter", "",
+    )  # fmt: skip
+    assert [each["campaign"] for each in contacts[1:]] == [None] * 9
+    hers = (await client.get("/v1/customers/c1/contacts")).json()
+    assert (len(hers), hers[0]["channel"], hers[-1]["campaign"]) == (16, "call", "Spring letter")
+    assert hers[1:11] == contacts
+    assert (await client.get("/v1/customers/nobody/contacts")).status_code == 404
+    assert (await client.get("/v1/customers/c1/contacts", params={"limit": 3})).json() == hers[:3]
 
 
 async def test_a_queue_is_declared_and_shows_its_slots(client: httpx.AsyncClient, three: Database) -> None:

@@ -13,14 +13,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from api.app import create_app
 from api.intake import MAX_BODY, MAX_INFLATED
 from api.segment import event_name
-from engine import customers
+from engine import customers, keys, rejected
 from engine.db import Database, table
 from engine.events import StoredEvent
-from engine.tables import Purchase
+from engine.settings import Settings
+from engine.tables import Purchase, RejectedEvent
 
 Events = Callable[[], list[StoredEvent]]
 
@@ -227,16 +229,59 @@ async def test_an_anonymous_visitors_event_is_kept_without_a_customer(
         ({"properties": {"products": [3]}}, "batch[1].properties.products[0]: it must be an object"),
     ],
 )
-async def test_a_malformed_message_is_named_and_nothing_of_the_batch_is_kept(
-    client: httpx.AsyncClient, events: Events, sqlite: Database, changes: dict[str, Any], says: str
+async def test_a_malformed_message_is_set_aside_and_costs_the_others_nothing(
+    client: httpx.AsyncClient, events: Events, changes: dict[str, Any], says: str
 ) -> None:
+    """Clients drop the whole of a batch that is refused."""
     batch = [track(), track(**changes), track()]
     response = await client.post("/v1/batch", json={"batch": batch})
-    assert response.status_code == 400
-    assert response.json()["code"] == "malformed_event"
-    assert says in response.json()["message"]
-    assert events() == []
-    assert purchases(sqlite) == []
+    assert response.status_code == 200
+    (told,) = response.json()["rejected"]
+    assert (told["index"], response.json()["success"]) == (1, True)
+    assert says.removeprefix("batch[1].") in told["reason"]
+    assert (await client.post("/v1/batch", json={"batch": batch})).json() == response.json(), "and it is no second"
+    assert [event.id for event in events()] == [batch[0]["messageId"], batch[2]["messageId"]]
+    (seen,) = (await client.get("/v1/events/rejected")).json()
+    assert (seen["reason"], seen["sender"], json.loads(seen["body"])) == (told["reason"], "tests", batch[1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ('{"userId": "a\\u0000b"}', "userId holds a NUL character"),
+        ('{"userId": "\\ud800"}', "userId holds half of a surrogate pair"),
+        ('{"a": {"\\udfff": 1}}', "a (a name) holds half of a surrogate pair"),
+        ('{"userId": "1", "properties": {"total": NaN}}', "properties.total holds a number that is none"),
+        ('{"userId": "1", "properties": {"total": 1e999}}', "properties.total holds a number that is none"),
+        ('{"userId": "1", "properties": {"total": -Infinity}}', "properties.total holds a number that is none"),
+        ("null", "message: it must be an object (got None)"),
+        ('"\\u0000"', "the message holds a NUL character"),
+    ],
+)
+async def test_what_no_database_can_hold_is_set_aside_too(
+    db: Database, settings: Settings, wrong: str, says: str
+) -> None:
+    """Python's clients send NaN, which JSON does not know."""
+    key = keys.create(db, "shop", ["ingest", "read"])
+    transport = httpx.ASGITransport(create_app(settings, db))
+    async with httpx.AsyncClient(transport=transport, base_url="http://x", auth=(key, "")) as shop:
+        body = f'{{"batch": [{wrong}, {json.dumps(track("Note Written", properties={}))}]}}'
+        response = await shop.post("/v1/batch", content=body)
+        assert response.status_code == 200, response.text
+        (told,) = response.json()["rejected"]
+        assert told["reason"].startswith(says)
+        assert [event["name"] for event in (await shop.get("/v1/events")).json()["events"]] == ["note.written"]
+        (seen,) = (await shop.get("/v1/events/rejected")).json()
+        assert (seen["reason"], seen["message_id"]) == (told["reason"], None)
+        assert (await shop.get("/v1/events/rejected", params={"before": seen["id"]})).json() == []
+
+
+def test_what_was_set_aside_is_forgotten_in_time(sqlite: Database) -> None:
+    with sqlite.write() as conn:
+        rejected.keep(conn, [rejected.Rejected({"userId": "1"}, "wrong")], "shop", 90)
+        conn.execute(update(table(RejectedEvent)).values(at=datetime.now(UTC) - timedelta(days=91)))
+        rejected.keep(conn, [rejected.Rejected({"userId": "2"}, "wrong")], "shop", 90)
+        assert [each.customer_id for each in rejected.listed(conn)] == ["2"]
 
 
 async def test_a_wrong_trait_costs_neither_the_others_nor_the_batch(
@@ -266,12 +311,7 @@ async def test_a_wrong_trait_costs_neither_the_others_nor_the_batch(
         (b"{}", "malformed_batch"),
         (b'{"batch": {}}', "malformed_batch"),
         (b'"text"', "malformed_batch"),
-        (b'{"batch": [{"userId": "a\\u0000b"}]}', "bad_text"),
-        (b'{"batch": [{"userId": "\\ud800"}]}', "bad_text"),
-        (b'{"batch": [{"a": {"\\udfff": 1}}]}', "bad_text"),
-        (b'{"batch": [{"properties": {"total": NaN}}]}', "bad_text"),
-        (b'{"batch": [{"properties": {"total": 1e999}}]}', "bad_text"),
-        (b'{"batch": [{"properties": {"total": -Infinity}}]}', "bad_text"),
+        (b"\x00", "bad_json"),
     ],
 )
 async def test_a_body_that_is_no_batch(client: httpx.AsyncClient, events: Events, content: bytes, code: str) -> None:
@@ -317,7 +357,7 @@ async def test_a_devices_wrong_clock_is_set_right_by_when_it_sent(
     (event,) = events()
     assert event.received_at - event.at == timedelta(hours=2)
     wrong = {**track(timestamp=None, originalTimestamp="yesterday"), "sentAt": "today"}
-    assert (await client.post("/v1/batch", json={"batch": [wrong]})).status_code == 400
+    assert (await client.post("/v1/batch", json={"batch": [wrong]})).json()["rejected"][0]["index"] == 0
 
 
 async def test_gzip_is_inflated_within_bounds(client: httpx.AsyncClient, events: Events) -> None:

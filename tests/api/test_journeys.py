@@ -214,3 +214,10 @@ async def test_S4_what_she_got_is_made_again_from_what_was_kept(
     refused = (await client.get("/v1/messages/2-1-0")).json()
     assert (refused["status"], refused["reason"], refused["content"]) == ("not_sent", "no consent", None)
     assert (await client.get("/v1/messages/9-9-9")).json()["code"] == "message_not_found"
+
+
+async def test_the_journeys_of_nobody_are_a_404(client: httpx.AsyncClient) -> None:
+    nobody = await client.get("/v1/customers/nobody/journeys")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "customer_not_found")
+    assert (await client.put("/v1/customers/somebody", json={})).status_code == 201
+    assert (await client.get("/v1/customers/somebody/journeys")).json() == []

@@ -85,7 +85,7 @@ def handed_over(settings: Settings, sqlite: Database) -> None:
         printed = printer.run(RUN, letters, templates_of(conn, letters), run.cut_off_at)
         conn.execute(table(print_runs.PrintRun).update().values(status="closed"))
         post.hand_over(conn, RUN, printed.placed, 100, now)
-        print_runs.finish(conn, RUN, printed.listed(), len(letters), printed.pages, now)
+        print_runs.finish(conn, RUN, printed.listed(), len(letters), printed.pages, now, printed.made_of)
 
 
 async def test_a_run_is_looked_at_and_a_letter_withdrawn_until_it_is_closed(

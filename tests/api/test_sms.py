@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from dsl.replies import first_word
-from engine import consent, customers
+from engine import consent, customers, messages
 from engine.db import Database, table
 from engine.events import StoredEvent
+from engine.outgoing import Receipt
 from engine.settings import Settings
 from engine.sms.keywords import asked
 from engine.sms.twilio import sign_twilio
@@ -239,6 +240,47 @@ async def test_S5_a_dead_number_is_suppressed(
     assert (await told(http, settings, "undelivered", ErrorCode="30005")).status_code == 204
     assert suppressed() == [("sms", ZOE, "unknown number")]
     assert [(event.name, event.payload) for event in events()] == [("sms.undelivered", {"detail": "error 30005"})]
+
+
+@pytest.mark.parametrize("faster", [False, True])
+async def test_who_unsubscribed_at_the_carrier_has_withdrawn(
+    http: httpx.AsyncClient, settings: Settings, sent: Sent, events: Events, sqlite: Database, faster: bool
+) -> None:
+    """Twilio says so in its answer to the call, or, of a messaging service, in the callback."""
+    sent("1-1-0", "sms", provider_id=None if faster else "SM9", status="sending" if faster else "sent")
+    if faster:
+        receipt = Receipt("rejected", detail="400 21610", unsubscribed=True)
+        with sqlite.write() as conn:
+            messages.settle(conn, [("1-1-0", receipt)], NOW)
+    else:
+        assert (await told(http, settings, "failed", ErrorCode="21610")).status_code == 204
+    assert granted(sqlite, "c1") == {"sms": False}
+    found = [(event.name, event.payload.get("channel")) for event in events() if event.name.startswith("consent")]
+    assert found == [("consent.withdrawn", "sms")]
+
+
+async def test_STOP_of_a_number_that_is_nobodys_suppresses_it_until_START(
+    http: httpx.AsyncClient, settings: Settings, suppressed: Callable[[], list[tuple[str, str, str]]], sqlite: Database
+) -> None:
+    await say(http, settings, "STOP", "SM1")
+    await say(http, settings, "STOP", "SM2", sender="36105")  # a short code has no phone
+    assert suppressed() == [("sms", ZOE, "stopped")]
+    with sqlite.write() as conn:
+        customers.put(conn, "c2", {"phone": ZOE}, NOW)
+    await say(http, settings, "START", "SM3")
+    assert (suppressed(), granted(sqlite, "c2")) == ([], {"sms": True})
+    await say(http, settings, "STOP", "SM1")
+    assert suppressed() == [], "played again"
+
+
+async def test_START_makes_no_dead_number_alive(
+    http: httpx.AsyncClient, settings: Settings, suppressed: Callable[[], list[tuple[str, str, str]]], sqlite: Database
+) -> None:
+    with sqlite.write() as conn:
+        consent.suppress(conn, "sms", ZOE, "landline", "provider", NOW)
+    await say(http, settings, "STOP", "SM1")
+    await say(http, settings, "START", "SM2")
+    assert suppressed() == [("sms", ZOE, "landline")]
 
 
 async def test_a_receipt_faster_than_our_own_record_is_found_by_key(

@@ -85,6 +85,15 @@ async def test_receipts(
     assert suppressed() == [("sms", ZOE, "unknown number")]
 
 
+async def test_who_unsubscribed_at_the_gateway_has_withdrawn(
+    http: httpx.AsyncClient, settings: Settings, sent: Sent, sqlite: Database
+) -> None:
+    sent("1-1-0", "sms", provider_id="g1")
+    assert (await post(http, settings, "status", id="g1", status="failed", code="unsubscribed")).status_code == 204
+    with sqlite.read() as conn:
+        assert [(word.channel, word.granted) for word in consent.of(conn, "c1")] == [("sms", False)]
+
+
 async def test_what_is_not_the_gateways_is_refused(http: httpx.AsyncClient, settings: Settings, events: Events) -> None:
     now = datetime.now(UTC)
     body = json.dumps(text("STOP"))

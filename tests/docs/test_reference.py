@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 import dsl
 from api.command import app
-from engine.calls.outcomes import OUTCOMES
+from dsl.outcomes import OUTCOMES
 from engine.keys import SCOPES
 from engine.settings import Settings
 

@@ -473,10 +473,10 @@ class Refusable(Journey):
 
 def test_S3_a_refusal_that_no_arrow_takes_goes_on_as_the_box_would() -> None:
     m = Stepped(Refusable)
-    m.tell(Acted(sent=False, reason="capped"), 1000)
-    m.tell(Acted(sent=False, reason="capped"), 2000)
+    m.tell(Acted(sent=False, reasons=("capped",)), 1000)
+    m.tell(Acted(sent=False, reasons=("capped",)), 2000)
     assert m.snapshot.phase == ACTING
-    m.tell(Acted(sent=False, reason="capped"), 3000)
+    m.tell(Acted(sent=False, reasons=("capped",)), 3000)
     assert isinstance(m.effects[-1], Decide)
     m.tell(Decided((False,)), 4000)
     assert (m.at, m.causes) == ("done", ["then"])
@@ -504,7 +504,7 @@ class Because(Journey):
 )
 def test_S3_a_refusal_takes_the_arrow_for_its_reason_or_waits(reason: str, to: str) -> None:
     m = Stepped(Because)
-    m.tell(Acted(sent=False, reason=reason), 1000)
+    m.tell(Acted(sent=False, reasons=(reason,)), 1000)
     if to == "done":
         assert (m.at, m.snapshot.phase) == ("mail", WAITING)
         m.tell(Due(), 3 * DAY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from engine.db import Database, insert_new, table
 from engine.errors import NotFound
 from engine.events import Incoming, accept
 from engine.tables import Enrolment, EntryRefusal, LateAnswer, Message, MessageEvent, Step, TemplateVersion
+from engine.templating.templates import Template
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 PURCHASED = Answer("shop.purchased", "customer")
@@ -34,13 +35,7 @@ def journey(days: int = 3, **changes: Any) -> IR:
     return replace(made, **changes)
 
 
-@dataclass(frozen=True)
-class Source:
-    ref: str = "win_back/mail"
-    channel: str = "email"
-    language: str = "en"
-    source: str = "<mjml/>"
-    hash: str = "t1"
+MAIL = Template("win_back/mail", "email", "en", "<mjml/>", "t1")
 
 
 def enrolment(number: int, ir: IR, **changes: Any) -> dict[str, Any]:
@@ -65,8 +60,8 @@ def enrolment(number: int, ir: IR, **changes: Any) -> dict[str, Any]:
 def test_publishing_the_same_behaviour_again_is_one_version(db: Database) -> None:
     first, other = journey(), journey(days=5)
     with db.write() as conn:
-        one = journeys.publish(conn, first, "ada", NOW, [Source()])
-        again = journeys.publish(conn, replace(first, doc="Reworded."), "bob", NOW + timedelta(days=1), [Source()])
+        one = journeys.publish(conn, first, "ada", NOW, [MAIL])
+        again = journeys.publish(conn, replace(first, doc="Reworded."), "bob", NOW + timedelta(days=1), [MAIL])
         two = journeys.publish(conn, other, "bob", NOW + timedelta(days=2))
     assert (one.version, again.version, two.version) == (1, 1, 2)
     assert again.published_by == "ada"

@@ -171,22 +171,23 @@ class Recorder:
                     (a, facts.measure(conn, [e], [customer], self.now)[customer][0] if e else None) for a, e in waits
                 ]
                 ends = over(self.chart, values, self.now, self.now, Place(zone_of("Europe/Paris")))
-                sent, reason = self._send(conn, customer, asked) if isinstance(asked, Send) else (True, "")
-                answer = Acted(sent, ends, reason)
+                sent, reasons = self._send(conn, customer, asked) if isinstance(asked, Send) else (True, ())
+                answer = Acted(sent, ends, reasons)
             case None:
                 pass
         if answer is not None:
             self._step(conn, customer, answer)
 
-    def _send(self, conn: Connection, customer: str, asked: Send) -> tuple[bool, str]:
+    def _send(self, conn: Connection, customer: str, asked: Send) -> tuple[bool, tuple[str, ...]]:
         member, state = self.members[customer], self.ir.states[asked.state]
         held_out = self.people[member.id].arm == "held_out"
         actions = [(state.kind, state.template), *((action.kind, action.template) for action in state.also)]
-        went, why = False, ""
+        went, whys = False, list[str]()
         for number, (channel, template) in enumerate(actions):
             reason = self.refused.get((customer, channel))
             status = "held_out" if held_out else "not_sent" if reason else "sent"
-            went, why = went or status != "not_sent", why or reason or ""
+            went = went or status != "not_sent"
+            whys.append(reason or "")
             insert_new(
                 conn,
                 tables.Message,
@@ -201,4 +202,4 @@ class Recorder:
                     }
                 ],
             )  # fmt: skip
-        return went, "" if went else why
+        return went, () if went else tuple(whys)

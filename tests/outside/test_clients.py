@@ -14,7 +14,7 @@ from kit.serving import Served, serving
 from sqlalchemy import select
 
 from api.app import create_app
-from engine import customers, keys
+from engine import customers, keys, rejected
 from engine.db import Database, table
 from engine.events import StoredEvent, since
 from engine.settings import Settings
@@ -116,22 +116,22 @@ def test_R4_what_we_could_not_keep_is_sent_again_and_kept_once(
     assert [event.id for event in kept(sqlite)] == ["m0", "m1", "m2"]
 
 
-def test_what_is_malformed_is_told_to_the_client_at_once(make: Make, served: Served, sqlite: Database) -> None:
-    """Both read `code` and `message`, and neither sends a 400 again."""
-    told: list[tuple[Any, list[Any]]] = []
+def test_a_malformed_message_costs_the_clients_batch_nothing(make: Make, served: Served, sqlite: Database) -> None:
+    """Both drop the whole of a batch that is refused, and read nothing of an answer of 200."""
+    told: list[Any] = []
 
     def failed(error: Any, batch: list[Any]) -> None:
         told.append((error, batch))
 
     client = make(on_error=failed)
-    client.track("1", "email.clicked")
+    client.track("1", "email.clicked", message_id="m0")
+    client.track("1", "Tea Tasted", {"grams": float("nan")}, message_id="m1")
+    client.track("1", "Tea Tasted", {"grams": 3.5}, message_id="m2")
     client.flush()
-    ((error, batch),) = told
-    assert (error.status, error.code) == (400, "malformed_event")
-    assert "names that begin with email are Parcours' own" in error.message
-    assert len(batch) == 1
-    assert served.answers == [("/v1/batch", 400)]
-    assert kept(sqlite) == []
+    assert (set(served.answers), told) == ({("/v1/batch", 200)}, [])
+    assert [event.id for event in kept(sqlite)] == ["m2"]
+    with sqlite.read() as conn:
+        assert {each.message_id for each in rejected.listed(conn)} == {"m0", "m1"}
 
 
 def test_a_wrong_key_is_told_to_the_client_at_once(make: Make, served: Served) -> None:

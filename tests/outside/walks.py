@@ -221,11 +221,14 @@ class _Walker:
         waits = dict(self._measured(effect.arrows, self.now))
         in_ms = tuple((arrow, due * 1000) for arrow, due in waits.items())
         if what < 0.2:
-            reason = self.chance.choice(REASONS)
-            wheres = ((index, answer.where) for index, answer in enumerate(self.ir.listens) if _is_refusal(answer))
-            told = {f"answer_{n}": _holds(where, {"reason": reason}) for n, where in wheres if where is not None}
+            reasons = {channel: self.chance.choice(REASONS) for channel in self.ir.states[effect.state].channels}
+            told = {
+                f"answer_{index}": _holds(answer.where, {"reason": reasons.get(answer.event.partition(".")[0], "")})
+                for index, answer in enumerate(self.ir.listens)
+                if _is_refusal(answer) and answer.where is not None
+            }
             self._tell("parcours.not_sent", **told, **self._delays(waits))
-            return Acted(sent=False, waits=in_ms, reason=reason)
+            return Acted(sent=False, waits=in_ms, reasons=tuple(reasons.values()))
         self.sent[effect.visit] = self.tried[effect.visit]
         self._tell("parcours.sent", **self._delays(waits))
         return Acted(waits=in_ms)

@@ -116,7 +116,7 @@ async def test_a_message_has_the_newest_posts_of_a_source_and_can_be_made_again(
     links = Links(settings.public_url, settings.signing_key())
     with desk.database.read() as conn:
         for row in desk.engine.messages("ann"):
-            again = made_again(conn, Templates.of(settings), links, Message(**row._mapping), settings.letter_sender)
+            again = made_again(conn, Templates.of(settings), links, Message(**row._mapping))
             assert again is not None
             assert again.exact, row.channel
 

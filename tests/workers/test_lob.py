@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -107,6 +108,29 @@ async def test_S1_each_letter_is_taken_once_whatever_breaks(desk: Desk, flaky: t
     assert await desk.print() == 0
     assert made.calls == 6
     assert not (desk.settings.data / "outbox").exists()
+
+
+async def test_an_address_goes_in_its_parts_at_home_and_abroad(desk: Desk, flaky: tuple[Flaky, str]) -> None:
+    made, _ = flaky
+    desk.engine.customers("ann")
+    abroad: dict[str, Any] = {"country": "US", "city": "Austin", "postcode": "78701", "attributes": {"region": "Texas"}}
+    desk.engine.customers("ben", **abroad, address="Floor 2\n100 Congress Ave")
+    desk.engine.customers("cat", country="GB", city="London", postcode="sw1a 1aa", address="10 Downing Street")
+    await desk.send("ann", "ben", "cat")
+    await desk.print()
+    sent = {letter["key"]: {n[3:-1]: v for n, v in letter["to"].items()} for letter in made.office.letters}
+    assert {customer: sent[desk.letter(customer).key] for customer in ("ann", "ben", "cat")} == {
+        "ann": {"name": "Zoé Lefèvre", "address_line1": "3 rue des Lilas", "address_city": "Lyon", "address_zip": "69003",
+                "address_country": "FR"},
+        "ben": {"name": "Zoé Lefèvre", "address_line1": "Floor 2", "address_line2": "100 Congress Ave", "address_city": "Austin",
+                "address_state": "TX", "address_zip": "78701", "address_country": "US"},
+        "cat": {"name": "Zoé Lefèvre", "address_line1": "10 Downing Street", "address_city": "London",
+                "address_zip": "SW1A 1AA", "address_country": "GB"},
+    }  # fmt: skip
+    assert {name: value for name, value in made.office.letters[0]["from"].items() if "address" in name} == {
+        "from[address_line1]": "1 rue du Parcours", "from[address_city]": "Paris", "from[address_zip]": "75001",
+        "from[address_country]": "FR",
+    }  # fmt: skip
 
 
 async def test_a_letter_that_the_provider_refuses_fails_alone(desk: Desk, flaky: tuple[Flaky, str]) -> None:

@@ -12,83 +12,44 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.engine import Engine
+from kit.bench import Bench, Plain, Sorry
 from kit.mail import Taker, mail_server
 from kit.rude_mail import Manners, rude_server
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from dsl import Api, Arrows, Email, Final, Journey, after, marketing
+from dsl import Api, Arrows, Email, Final, Journey, Sms, after, marketing
 from dsl.step import Late, Row, chart
 from engine import consent
 from engine.db import Database, table
 from engine.settings import Settings
 from engine.steps import Moved, record
 from engine.steps import people as people_of
-from engine.tables import Enrolment, Message, Suppression, TemplateVersion
+from engine.tables import Bounce, Customer, Message, Suppression, TemplateVersion
 from workers.batch import Batch, Item, Outcome
-from workers.channels import channels
-from workers.perform import Performer
-from workers.registry import Registry
 from workers.server import free_port
-
-
-class Plain(Journey):
-    """One mail and a wait."""
-
-    enters = Api()
-    purpose = marketing
-    done = Final()
-
-    @Email("t/mail")
-    def mail(self) -> Arrows:
-        yield after(days=900) >> self.done
 
 
 class Other(Plain):
     """Another journey."""
 
 
-class Sorry(Journey):
-    """A mail, and a way for whom it can't be handed to."""
+class Two(Journey):
+    """A mail and a text; each has its own reason not to go out."""
 
     enters = Api()
     purpose = marketing
     done = Final()
-    lost = Final()
+    said_no = Final()
+    unknown = Final()
 
     @Email("t/mail")
-    def mail(self) -> Arrows:
-        yield Email.not_sent.because("failed") >> self.lost
+    @Sms("t/sms")
+    def both(self) -> Arrows:
+        yield Sms.not_sent.because("no consent") >> self.said_no
+        yield Email.not_sent.because("address missing") >> self.unknown
         yield after(days=900) >> self.done
-
-
-class Bench:
-    """The performer on a database, without Temporal: a batch in, an outcome out."""
-
-    def __init__(self, settings: Settings, database: Database, client: Any = None) -> None:
-        self.settings = settings
-        self.engine = Engine(settings, database, client)
-        self.registry = Registry()
-        self.performer = Performer(settings, database, self.registry, channels(settings))
-
-    def enter(self, *customers: str, journey: type[Journey] = Plain) -> None:
-        self.ir = self.engine.publish(journey)
-        self.registry.add(chart(self.ir))
-        self.engine.customers(*customers)
-        assert set(self.engine.enter(self.ir, *customers)) == {"entered"}
-
-    def batch(self, *customers: str) -> Batch:
-        now = self.settings.clock.now_ms()
-        found = {row.customer_id: row.id for row in self.engine.rows(Enrolment, journey=self.ir.name)}
-        numbers = [found[customer] for customer in customers]
-        items = tuple(Item(number, 1, (Row(1, 0, "entry", None, now),)) for number in numbers)
-        return Batch(self.ir.hash, "send", 0, (), items, now)
-
-    async def perform(self, batch: Batch) -> Outcome:
-        wire = json.loads(json.dumps(batch.to_wire()))
-        return Outcome.from_wire(await ActivityEnvironment().run(self.performer.perform, wire))
 
 
 @pytest.fixture
@@ -202,6 +163,36 @@ async def test_S5_a_mailbox_that_is_not_there_is_never_written_to_again(bench: C
     assert (channel, address, reason) == ("email", "ben@example.com", "bounced")
 
 
+async def test_S5_a_mailbox_that_is_full_again_and_again_is_suppressed(bench: Callable[..., Bench]) -> None:
+    """Refused at the door, for good or for now: each message counts once, and none that the server takes later."""
+    manners = Manners()
+
+    def says(reply: str) -> None:
+        manners.replies = lambda line, _: reply or None if line.startswith("RCPT") else None
+
+    journeys = [Plain, Sorry, *(type(f"Full{number}", (Plain,), {}) for number in range(3))]
+    full = ("552 5.2.2 mailbox full", "452 4.2.2 mailbox full", "452 4.2.2 mailbox full", "552 over quota", "")
+    found: list[Any] = []
+    async with rude_server(manners) as port:
+        made = bench(port, soft_bounces=3)
+        for reply, journey in zip(full, journeys, strict=True):
+            says(reply)
+            made.enter("ann", journey=journey)
+            batch = made.batch("ann")
+            await made.perform(batch)
+            await made.perform(batch)
+            if journey is Sorry:  # it takes this one after all
+                says("")
+                await made.perform(batch)
+            found.append(made.engine.messages("ann", journey=made.ir.name)[0])
+    assert [(row.status, row.reason) for row in found] == [
+        ("failed", "failed"), ("sent", None), ("deferred", "deferred"), ("failed", "failed"), ("not_sent", "suppressed"),
+    ]  # fmt: skip
+    ((address, reason),) = [(row.address, row.reason) for row in made.engine.rows(Suppression)]
+    assert (address, reason) == ("ann@example.com", "soft bounces")
+    assert sorted(row.code or "" for row in made.engine.rows(Bounce)) == ["", "4.2.2", "4.2.2", "5.2.2"]
+
+
 async def test_what_the_provider_refuses_has_failed_for_the_arrows_whatever_its_words(
     bench: Callable[..., Bench],
 ) -> None:
@@ -212,7 +203,24 @@ async def test_what_the_provider_refuses_has_failed_for_the_arrows_whatever_its_
         made = bench(port)
         made.enter("ann", "ben", journey=Sorry)
         outcome = await made.perform(made.batch("ann", "ben"))
-    assert (outcome.not_sent, outcome.reasons) == ((1,), ("failed",))
+    assert (outcome.not_sent, outcome.reasons) == ((1,), (("failed",),))
+
+
+async def test_S3_a_refusal_has_the_reason_of_each_channel(bench: Callable[..., Bench]) -> None:
+    """Ann has no address and took her word back for texts; Ben the other way round; Cat gets her text."""
+    with mail_server(Taker()) as port:
+        made = bench(port)
+        made.enter("ann", "ben", "cat", journey=Two)
+        with made.engine.database.write() as conn:
+            rows = table(Customer)
+            conn.execute(update(rows).where(rows.c.id.in_(["ann", "cat"])).values(email=None))
+            conn.execute(update(rows).where(rows.c.id == "ben").values(phone=None))
+            consent.withdraw(conn, "ann", "sms", "marketing", "test", made.engine.now())
+            consent.withdraw(conn, "ben", "email", "marketing", "test", made.engine.now())
+        batch = made.batch("ann", "ben", "cat")
+        outcome = await made.perform(batch)
+    assert outcome.not_sent == (0, 1)
+    assert outcome.reasons == (("address missing", "consent withdrawn"), ("consent withdrawn", "address missing"))
 
 
 async def test_greylisted_mails_are_put_off_for_as_long_as_the_server_says(bench: Callable[..., Bench]) -> None:
@@ -357,7 +365,12 @@ def test_a_batch_survives_its_wire() -> None:
     )
     assert Batch.from_wire(json.loads(json.dumps(measure.to_wire()))) == measure
     outcome = Outcome(
-        (1,), ((0, 2.5, False), (2, 60.0, True)), ((True, False),), (((3, 4000), (5, -1)), ()), ("address missing",)
+        (1,),
+        ((0, 2.5, False), (2, 60.0, True)),
+        ((True, False),),
+        (((3, 4000), (5, -1)), ()),
+        (("address missing", "no consent"),),
     )
     assert Outcome.from_wire(json.loads(json.dumps(outcome.to_wire()))) == outcome
     assert Outcome.from_wire({}) == Outcome()
+    assert Outcome.from_wire({"n": [1], "y": ["no consent"]}).reasons == (("no consent",),)  # as it was written before

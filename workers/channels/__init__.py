@@ -30,7 +30,7 @@ def channels(
     links = links or Links(settings.public_url, settings.signing_key())
     made: tuple[Channel, ...] = (
         EmailChannel(settings, templates, links, database),
-        SmsChannel(settings, templates, links),
+        SmsChannel(settings, templates, links, database),
         FeedChannel(templates, links),
         CallChannel(settings, templates, links),
         LetterChannel(settings, templates, links),

@@ -14,6 +14,7 @@ from engine.db import Database
 from engine.letters import post
 from engine.letters import runs as print_runs
 from engine.letters.post import Placed
+from engine.letters.postal import town_of
 from engine.letters.printing import Printer
 from engine.settings import Settings
 from engine.tables import Letter, PrintRun
@@ -75,8 +76,8 @@ class Lob:
     async def _post(self, client: httpx.AsyncClient, letter: Letter, pdf: bytes) -> _Reply:
         form = {
             "description": f"{letter.run} {letter.key}",
-            **_address("to", letter.lines, letter.country),
-            **_address("from", self._settings.letter_sender.splitlines(), self._settings.country.upper()),
+            **_to(letter),
+            **_from(self._settings.letter_sender.splitlines(), self._settings.country.upper()),
             "color": "true",
             "double_sided": "false",
             "address_placement": "top_first_page",
@@ -135,16 +136,42 @@ def _seconds(reply: httpx.Response) -> float:
     return _RETRY if wait is None else min(max(wait, 0.1), _LONGEST)
 
 
-def _address(prefix: str, lines: Sequence[str], country: str) -> dict[str, str]:
-    """Lines as the API has fields for them; the PDF's own window is what is printed."""
-    name, *rest = [line for line in lines if line.strip()] or [""]
-    last = rest[-1] if rest else ""
-    fields = {
-        "name": name,
-        "address_line1": rest[0] if rest else "",
-        "address_line2": ", ".join(rest[1:-1]),
-        "address_city": last,
-    }
-    return {f"{prefix}[{field}]": value for field, value in fields.items() if value} | {
-        f"{prefix}[address_country]": country
-    }
+def _to(letter: Letter) -> dict[str, str]:
+    """Whom it goes to, as the API has fields for it; the PDF's own window is what is printed."""
+    to: Mapping[str, Any] = letter.data["to"]
+    street = [*to["street"], ""]
+    return _fields(
+        "to",
+        {
+            "name": to["name"],
+            "address_line1": street[0],
+            "address_line2": ", ".join(street[1:-1]),
+            "address_city": to["city"],
+            "address_state": to["region"],
+            "address_zip": to["postcode"],
+            "address_country": letter.country,
+        },
+    )
+
+
+def _from(lines: Sequence[str], country: str) -> dict[str, str]:
+    """The sender, who is known by his lines alone: the last is his town, and the postcode stands in it, or behind it."""
+    name, *street = [line.strip() for line in lines if line.strip()] or [""]
+    town, region, postcode = town_of(street.pop(), country) if len(street) > 1 else ("", "", "")
+    street = [*street, ""]
+    return _fields(
+        "from",
+        {
+            "name": name,
+            "address_line1": street[0],
+            "address_line2": ", ".join(street[1:-1]),
+            "address_city": town,
+            "address_state": region,
+            "address_zip": postcode,
+            "address_country": country,
+        },
+    )
+
+
+def _fields(prefix: str, values: Mapping[str, str]) -> dict[str, str]:
+    return {f"{prefix}[{field}]": value for field, value in values.items() if value}

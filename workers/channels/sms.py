@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from engine.db import Database
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Recipient, Send
+from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.sms.text import Tariff, finished, picture_address
 from engine.templating.rendering import Renderer
@@ -20,6 +21,7 @@ from workers.channels.sms_apprise import ByApprise
 from workers.channels.sms_generic import Generic
 from workers.channels.sms_provider import Provider
 from workers.channels.sms_twilio import Twilio
+from workers.pacing import Pacing
 
 __all__ = ["SmsChannel"]
 
@@ -32,7 +34,10 @@ class SmsChannel:
     repeats = False
     at_once = 10
 
-    def __init__(self, settings: Settings, templates: Templates, links: Links) -> None:
+    def __init__(
+        self, settings: Settings, templates: Templates, links: Links, database: Database | None = None
+    ) -> None:
+        self.pacing = Pacing(database, "sms", settings.sms_rate)
         self._settings = settings
         self._links = links
         self._templates = templates
@@ -62,10 +67,10 @@ class SmsChannel:
 
     @asynccontextmanager
     async def batch(self, run: str) -> AsyncGenerator[Send]:
-        """One provider with its connections."""
+        """One provider with its connections, at the rate that all batches of all workers share."""
         del run
         async with self.provider() as provider:
-            yield provider.send
+            yield _Texts(provider, self.pacing)
 
     @asynccontextmanager
     async def provider(self) -> AsyncGenerator[Provider]:
@@ -81,3 +86,20 @@ class SmsChannel:
                     yield generic
             case _:
                 yield ByApprise(self._settings)
+
+
+class _Texts:
+    """The messages of one batch, each called for when its turn has come (behaviour S6)."""
+
+    def __init__(self, provider: Provider, pacing: Pacing) -> None:
+        self._provider = provider
+        self._pacing = pacing
+
+    async def __call__(self, message: Outgoing) -> Receipt:
+        async with self.turn(planned=False) as send:
+            return await send(message)
+
+    @asynccontextmanager
+    async def turn(self, *, planned: bool) -> AsyncGenerator[Send]:
+        await self._pacing.turn(planned=planned)
+        yield self._provider.send

@@ -10,7 +10,7 @@ import httpx
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
 from engine.signed_json import sign
-from engine.sms.generic import DEAD
+from engine.sms.generic import DEAD, UNSUBSCRIBED
 from engine.sms.text import segments
 from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said
 from workers.web import trust
@@ -70,4 +70,4 @@ def _read(reply: httpx.Response, message: Outgoing) -> Receipt:
     detail = f"{reply.status_code} {code} {answer.get('message', '')}".strip()[:300]
     if reply.status_code in {401, 403, 404, 405}:
         return Receipt("deferred", detail=f"{detail}: check PARCOURS_SMS_URL and _TOKEN", retry_after=RETRY)
-    return Receipt("rejected", detail=detail, dead=DEAD.get(code))
+    return Receipt("rejected", detail=detail, dead=DEAD.get(code), unsubscribed=code == UNSUBSCRIBED)

@@ -102,6 +102,6 @@ def said(reply: httpx.Response) -> Mapping[str, Any]:
 
 
 def _seconds(reply: httpx.Response) -> float:
-    """When to ask again: a minute where it says nothing that can be read."""
+    """When to ask again: a minute where it says nothing that can be read, and a day at most."""
     wait = asked_wait(reply)
-    return RETRY if wait is None else max(1.0, wait)
+    return RETRY if wait is None else min(max(1.0, wait), 86_400.0)

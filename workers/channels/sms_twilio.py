@@ -12,7 +12,7 @@ import httpx
 
 from engine.outgoing import Outgoing, Receipt
 from engine.settings import Settings
-from engine.sms.twilio import DEAD
+from engine.sms.twilio import DEAD, UNSUBSCRIBED
 from workers.channels.sms_provider import RETRY, TIMEOUT, Asked, Found, called, said
 from workers.web import trust
 
@@ -89,4 +89,4 @@ def _read(reply: httpx.Response, message: Outgoing) -> Receipt:
         return Receipt("deferred", detail=detail, retry_after=RETRY)
     if code in _OURS or reply.status_code in {401, 403, 404}:
         return Receipt("deferred", detail=f"{detail}: check PARCOURS_SMS_ACCOUNT, _TOKEN and _FROM", retry_after=RETRY)
-    return Receipt("rejected", detail=detail, dead=DEAD.get(code))
+    return Receipt("rejected", detail=detail, dead=DEAD.get(code), unsubscribed=code == UNSUBSCRIBED)

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
 
-from engine.mail.codes import kind_of
+from engine.mail.codes import enhanced, kind_of
 from engine.outgoing import Receipt
 from engine.settings import Settings
 
@@ -21,6 +21,8 @@ __all__ = ["SmtpLine", "said"]
 _RETRY = 60.0  # seconds until another try, where the server names none
 _RETRY_OURS = 900.0  # it dislikes our login or our own address: somebody has to look at it
 _TRANSIENT, _PERMANENT, _GO_ON, _CLOSING = 400, 500, 354, 421
+_NO_STORAGE = 452
+_FULL_CODES = {"4.2.2", "5.2.2"}
 _OURS = {530, 534, 535, 538}  # our login is not what it wants: that says nothing of her address
 _PATIENCE = 10  # RFC 5321, 4.5.3.2: the reply to the whole text may take far longer than the others
 _LONGEST_REPLY = 65_536
@@ -248,13 +250,22 @@ _UNIT = {"s": 1, "m": 60, "h": 3600}
 
 
 def _judged(command: str, reply: _Reply) -> Receipt:
-    """What a refusal means: come again, or never; and whether it is the mailbox that isn't there."""
+    """What a refusal means: come again, or never; and whether it is the mailbox that isn't there, or has no room."""
+    full = _is_full(command, reply)
     ours = reply.code in _OURS or (command == "MAIL" and reply.code not in {552, 554})
     if reply.code >= _PERMANENT and not ours:
         nobody = command == "RCPT" and kind_of(None, str(reply)) == "hard"  # not "your address is on our black list"
-        return Receipt("rejected", detail=str(reply), dead="bounced" if nobody else None)
+        return Receipt("rejected", detail=str(reply), dead="bounced" if nobody else None, full=full)
     wait = _RETRY_OURS if reply.code >= _PERMANENT else _asked(reply.text)
-    return Receipt("deferred", detail=str(reply), retry_after=wait)
+    return Receipt("deferred", detail=str(reply), retry_after=wait, full=full)
+
+
+def _is_full(command: str, reply: _Reply) -> bool:
+    """Whether a mailbox has no room, by its code; what a server says at the recipient is about the mailbox even without one."""
+    if enhanced(str(reply)) in _FULL_CODES:
+        return command in {"RCPT", "DATA"}
+    soft = command == "RCPT" and kind_of(None, str(reply)) == "soft"
+    return soft and (reply.code >= _PERMANENT or reply.code == _NO_STORAGE)
 
 
 def _asked(text: str) -> float:

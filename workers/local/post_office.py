@@ -94,6 +94,7 @@ class PostOffice:
                     "id": f"ltr_{sha256(f'{key}{len(self._letters)}'.encode()).hexdigest()[:16]}",
                     "object": "letter",
                     "to": {name: value for name, value in given.items() if name.startswith("to[")},
+                    "from": {name: value for name, value in given.items() if name.startswith("from[")},
                     "metadata": {"letter_id": given.get("metadata[letter_id]", "")},
                     "date_created": datetime.now(UTC).isoformat(),
                     "sha256": sha256(pdf).hexdigest(),

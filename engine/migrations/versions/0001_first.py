@@ -523,6 +523,7 @@ def upgrade() -> None:
         sa.Column("letters", sa.Integer(), nullable=False),
         sa.Column("pages", sa.Integer(), nullable=False),
         sa.Column("files", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("made_of", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
     with op.batch_alter_table("print_run", schema=None) as batch_op:
@@ -712,6 +713,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_step_event_seq"), ["event_seq"], unique=False)
 
     op.create_table(
+        "rejected_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("sender", sa.String(), nullable=False),
+        sa.Column("customer_id", sa.String(), nullable=True),
+        sa.Column("message_id", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sha256"),
+    )
+    with op.batch_alter_table("rejected_event", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rejected_event_at"), ["at"], unique=False)
+
+    op.create_table(
         "stray_mail",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
@@ -760,6 +777,8 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("language", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
+        sa.Column("ending", sa.String(), nullable=True),
+        sa.Column("plain", sa.String(), nullable=True),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("hash"),
     )
@@ -818,6 +837,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_stray_mail_at"))
 
     op.drop_table("stray_mail")
+    with op.batch_alter_table("rejected_event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rejected_event_at"))
+
+    op.drop_table("rejected_event")
     with op.batch_alter_table("step", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_step_event_seq"))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kit.naughty import NAUGHTY
 
-from engine.letters.postal import LINES, WIDTH, Undeliverable, postal
+from engine.letters.postal import LINES, WIDTH, Undeliverable, postal, town_of
 from engine.templating.checking import SAMPLE
 
 
@@ -28,6 +28,14 @@ from engine.templating.checking import SAMPLE
         (
             {"country": "US", "city": "Austin", "postcode": "78701", "attributes": {"region": "TX"}},
             ("Camille Martin", "12 avenue de la République", "AUSTIN, TX 78701", "UNITED STATES"),
+        ),
+        (
+            {"country": "US", "city": "San José", "postcode": "95112", "attributes": {"region": "california"}},
+            ("Camille Martin", "12 avenue de la République", "SAN JOSÉ, CA 95112", "UNITED STATES"),
+        ),
+        (
+            {"country": "AU", "city": "Sydney", "postcode": "2000", "attributes": {"region": "New South Wales"}},
+            ("Camille Martin", "12 avenue de la République", "SYDNEY NSW 2000", "AUSTRALIA"),
         ),
         (
             {"country": "us", "city": "Austin", "postcode": "78701"},
@@ -57,6 +65,24 @@ from engine.templating.checking import SAMPLE
 )
 def test_a_country_has_its_own_form(change: dict[str, Any], lines: tuple[str, ...]) -> None:
     assert postal(replace(SAMPLE, **change), "FR").lines == lines
+
+
+@pytest.mark.parametrize(
+    ("line", "country", "parts"),
+    [
+        ("75001 Paris", "FR", ("Paris", "", "75001")),
+        ("Austin, TX 78701", "US", ("Austin", "TX", "78701")),
+        ("London SW1A 1AA", "gb", ("London", "", "SW1A 1AA")),
+        ("CH-8001 Zürich", "CH", ("Zürich", "", "8001")),
+        ("1012 AB Amsterdam", "NL", ("Amsterdam", "", "1012 AB")),
+        ("Hong Kong", "HK", ("Hong Kong", "", "")),
+        ("75001", "FR", ("75001", "", "")),
+        ("", "FR", ("", "", "")),
+        ("75001 Paris", "XX", ("75001 Paris", "", "")),
+    ],
+)
+def test_a_line_has_town_region_and_postcode(line: str, country: str, parts: tuple[str, str, str]) -> None:
+    assert town_of(line, country) == parts
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,7 @@ class ByHand:
                 if comes:
                     at = self.now + int(rate.delay.at(self.random.random()) * 1000)
                     heappush(self.coming, (at, self.number(), self.listens(kind), visit))
-        self.tell(Acted(goes, reason="" if goes else "no consent"))
+        self.tell(Acted(goes, reasons=() if goes else ("no consent",)))
 
 
 @pytest.mark.parametrize("name", ["win_back", "welcome", "Stages", "Widened"])

@@ -17,7 +17,7 @@ from engine.templating.checking import SAMPLE, SAMPLE_FACTS, Use, check_template
 from engine.templating.context import Brand
 from engine.templating.files import read_file
 from engine.templating.rendering import Renderer
-from engine.templating.templates import TemplateError, Templates
+from engine.templating.templates import Template, TemplateError, Templates
 
 LINKS = Links("https://journeys.example", b"a key")
 PIXEL = (
@@ -124,8 +124,10 @@ def test_an_authors_own_text_is_the_text_of_html_and_of_mjml(
     assert after.template_hash != before.template_hash
     with sqlite.write() as conn:
         templates.keep(conn, [after.template_hash])
-        kept = conn.execute(select(table(TemplateVersion).c.source)).scalar_one()
-    assert "<!-- text/plain -->\n{{ customer.first_name }}" in kept
+        kept = Template.kept(conn.execute(select(table(TemplateVersion))).one())
+    assert kept == templates.find("win/mail", "email", "en")
+    assert kept.plain is not None
+    assert kept.plain.source.startswith("{{ customer.first_name }}")
     write(
         "win/mail.en.mjml",
         "<mjml><mj-head><mj-title>M</mj-title></mj-head><mj-body><mj-section><mj-column><mj-text>M</mj-text>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -19,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from engine.db import Database
 from engine.links import Links
-from engine.outgoing import Outgoing, Receipt
+from engine.outgoing import Outgoing, Paced, Receipt
 from engine.settings import Settings
 from engine.signed_json import signed_by
 from engine.sms.text import segments, wide
@@ -352,19 +354,20 @@ async def test_S1_an_equal_text_of_last_year_is_not_the_one_whose_call_broke_off
 
 
 @pytest.mark.parametrize(
-    ("code", "status", "dead"),
+    ("code", "status", "dead", "unsubscribed"),
     [
-        (21211, "rejected", "not a number"),
-        (21614, "rejected", "not a mobile number"),
-        (21610, "rejected", None),
-        (21408, "deferred", None),
-        (21606, "deferred", None),
-        (30001, "deferred", None),
+        (21211, "rejected", "not a number", False),
+        (21614, "rejected", "not a mobile number", False),
+        (21610, "rejected", None, True),
+        (21408, "deferred", None, False),
+        (21606, "deferred", None, False),
+        (30001, "deferred", None, False),
     ],
 )
 async def test_twilios_codes_have_their_outcomes(
-    settings: Settings, templates: Templates, links: Links, compose: Compose, code: int, status: str, dead: str | None
-) -> None:
+    settings: Settings, templates: Templates, links: Links, compose: Compose,
+    code: int, status: str, dead: str | None, unsubscribed: bool,
+) -> None:  # fmt: skip
     async def app(scope: object, receive: object, respond: Callable[..., object]) -> None:
         del scope, receive
         body = json.dumps({"code": code, "message": "no", "status": 400}).encode()
@@ -374,7 +377,38 @@ async def test_twilios_codes_have_their_outcomes(
     with serving(app) as url:
         channel = SmsChannel(_at(settings, url), templates, links)
         (receipt,) = await send(channel, compose(channel, "win/text"))
-    assert (receipt.status, receipt.dead) == (status, dead)
+    assert (receipt.status, receipt.dead, receipt.unsubscribed) == (status, dead, unsubscribed)
+
+
+# --- the rate ----------------------------------------------------------------------------------------------------------
+
+
+async def test_S6_workers_share_a_rate_and_who_is_triggered_passes_a_mass_send(
+    settings: Settings, templates: Templates, links: Links, url: str, compose: Compose, sqlite: Database
+) -> None:
+    paced = _at(settings.model_copy(update={"sms_rate": 40.0}), url)
+    one, two = (SmsChannel(paced, templates, links, sqlite) for _ in range(2))
+    at: dict[bool, list[float]] = {True: [], False: []}
+
+    async def through(channel: SmsChannel, count: int, first: int, *, planned: bool) -> None:
+        async def one(paced: Paced, number: int) -> None:
+            async with paced.turn(planned=planned) as call:
+                at[planned].append(time.monotonic())
+                assert (await call(compose(channel, "win/text", key=f"{number}-1-0"))).status == "sent"
+
+        async with channel.batch("run") as batch:
+            assert isinstance(batch, Paced)
+            await asyncio.gather(*(one(batch, number) for number in range(first, first + count)))
+
+    begun = time.monotonic()
+    mass = [asyncio.create_task(through(each, 16, 100 * n, planned=True)) for n, each in enumerate((one, two))]
+    while not at[True]:  # noqa: ASYNC110  # as they come
+        await asyncio.sleep(0.005)
+    await through(two, 2, 900, planned=False)
+    assert len(at[True]) < 32, "it waited behind the mass"
+    await asyncio.gather(*mass)
+    assert len(at[True]) == 32
+    assert max(at[True]) - begun >= 31 / 40, "two workers are no faster than one"
 
 
 # --- a gateway of signed JSON -------------------------------------------------------------------------------------------

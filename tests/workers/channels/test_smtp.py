@@ -94,7 +94,14 @@ REPLIES = [
     (".", "550 5.7.1 spam", "rejected", False, None),
     (".", "451 4.3.0 no space", "deferred", False, 60.0),
     (".", "421 4.3.2 closing", "deferred", False, 60.0),
+    ("RCPT", "552 mailbox full", "rejected", False, None),
+    (".", "552 5.2.2 over quota", "rejected", False, None),
+    (".", "552 message exceeds fixed maximum size", "rejected", False, None),
 ]
+
+
+FULL = {"552 5.2.2 mailbox full", "452 4.2.2 mailbox full", "552 mailbox full", "552 5.2.2 over quota"}
+"""Which of these say that the mailbox has no room: not greylisting, nor a mail that is too large."""
 
 
 @pytest.mark.parametrize(("command", "reply", "status", "bounced", "wait"), REPLIES)
@@ -109,6 +116,7 @@ async def test_what_a_reply_means(command: str, reply: str, status: str, bounced
         await line.close()
     assert (receipt.status, receipt.dead is not None, receipt.retry_after) == (status, bounced, wait)
     assert receipt.detail == reply
+    assert receipt.full is (reply in FULL)
     assert after.status == "sent"
     assert len(manners.taken) == 1
 
