@@ -8,7 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dsl.draw.signs import GLYPHS
-from dsl.ir import ENDS
+from dsl.draw.words import clock_words
+from dsl.ir import ENDS, Clock
+from engine.simulation.responses import Week
 from engine.simulation.results import Load, Result, number
 
 __all__ = ["show"]
@@ -108,12 +110,21 @@ def _channels(result: Result) -> Table:
 def _load(load: Load) -> str:
     what = f"Calls of queue {load.queue!r}" if load.channel == "call" else "Letters"
     said = f"{what}: {load.total}, on the fullest day {load.peak}"
-    if load.capacity is None:
+    if load.week is None:
         return said + ("; no capacity is given" if load.channel == "call" else "")
     assert load.over is not None and load.left is not None, load.queue  # noqa: S101, PT018  # they come with a capacity
-    return (
-        f"{said}; the centre makes {load.capacity:g} a day: too few on {load.over:1} days, up to {load.left} left over"
-    )
+    return f"{said}; the centre makes {_made(load.week)}: too few on {load.over:1} days, up to {load.left} left over"
+
+
+def _made(week: Week) -> str:
+    """How many calls are made: `60 a day`, or `60 on Mon–Fri, none on Sat, Sun`."""
+    if len(set(week)) == 1:
+        return f"{week[0]:g} a day"
+    days: dict[float, list[int]] = {}
+    for day, many in enumerate(week):
+        days.setdefault(many, []).append(day)
+    said = ((clock_words(Clock(weekdays=tuple(on))), many) for many, on in days.items())
+    return ", ".join(f"{many:g} on {on}" if many else f"none on {on}" for on, many in said)
 
 
 def _days(result: Result) -> Table:

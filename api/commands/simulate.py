@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,10 +104,13 @@ def _known(
         from engine.simulation.model_file import read
 
         rates, source = read(model, ir), f"the rates of {model}"
-    if not learned and not from_customers:
+    if not learned and not from_customers and database is None:
         return rates, (), None, source
     people: Sequence[Person] = ()
     with reading(database) as (settings, conn):
+        from engine.simulation.centre import declared
+        from engine.simulation.model_text import model_queues
+
         now = settings.clock.now()
         first = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000
         if learned:
@@ -118,7 +122,10 @@ def _known(
 
             people = sample(conn, ir, now, settings.zone)
             source = f"{len(people):,} real customers' facts; {source}"
-    return rates, people, first, source
+        shifts = declared(conn, model_queues(ir), now)
+    if any(queue not in rates.capacity for queue in shifts):
+        source += "; the queues' shifts"
+    return replace(rates, shifts=shifts), people, first if learned or from_customers else None, source
 
 
 def _print_json(result: Result, rates: ResponseModel, source: str) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near, plain_crossings
+from dsl.draw.graph import Edge
 from dsl.draw.placed import Placed, Route, headless
 
-__all__ = ["Board", "Troubles"]
+__all__ = ["Board", "Troubles", "no_worse"]
 
 Troubles = tuple[int, int, int]
 """To how many things a route comes nearer than each of three distances: touching, close, and without air."""
@@ -41,10 +42,9 @@ class Board:
         """The drawing as it is now."""
         return replace(self._placed, boxes=self.boxes, routes=self.routes, heads=self.heads)
 
-    def troubles(
-        self, name: str, ends: tuple[str, str], route: Route, moved: Mapping[str, Rect] | None = None
-    ) -> Troubles:
-        """What an arrow between two boxes would touch if it ran there, perhaps with a box that was `moved` with it."""
+    def troubles(self, edge: Edge, route: Route, moved: Mapping[str, Rect] | None = None) -> Troubles:
+        """What an arrow would touch if it ran there, perhaps with a box that was `moved` with it."""
+        name, ends = edge.id, (edge.source, edge.target)
         line, label = route.line, route.label
         left, top, right, bottom = _reach(route)
         region = (left - _FAR, top - _FAR, right + _FAR, bottom + _FAR)
@@ -97,6 +97,11 @@ class Board:
         for frame in self.frames.values():
             found += frame.hugged_by(line, air + _ASIDE) + (label is not None and frame.straddled_by(label, air))
         return found
+
+
+def no_worse(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether the one is as good as the other at each distance."""
+    return all(now <= before for now, before in zip(one, other, strict=True))
 
 
 def _between(line: Line, label: Rect | None, other: Route, air: float) -> int:

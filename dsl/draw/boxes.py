@@ -8,24 +8,43 @@ from dataclasses import replace
 from dsl.draw.graph import LINE, SUBTITLE, TITLE, Box, Edge, Mark, Words
 from dsl.draw.typeface import clean, fit, width
 from dsl.draw.words import clock_words, spaced
-from dsl.ir import CHANNELS, ENDS, IR, State
+from dsl.ir import CHANNELS, ENDS, IR, Action, State
 
-__all__ = ["box_of", "place_of", "roomy", "rows_of"]
+__all__ = ["box_of", "fields_of", "place_of", "roomy", "rows_of"]
 
 _NAME_SIGN = 21.0
 _NAME_ROOM = 210.0
 
 
 def rows_of(state: State) -> Iterator[Words]:
-    """What stands below a box's name: what it sends, each with its channel's sign if there are several, when, and offers."""
+    """What stands below a box's name, in the picture as in the text."""
+    return (words for _, words in fields_of(state))
+
+
+def fields_of(state: State) -> Iterator[tuple[str, Words]]:
+    """The same by what each row is about: what the box sends, each with its channel's sign if there are several; then terms."""
     if state.template is not None:
-        yield Words(clean(state.template), state.kind if state.also else "")
-    for action in state.also:
-        yield Words(clean(action.template), action.kind)
+        yield "template", Words(clean(state.template), state.kind if state.also else "")
+    yield from _agent("", state)
+    for number, action in enumerate(state.also):
+        yield f"also {number}", Words(clean(action.template), action.kind)
+        yield from _agent(f"also {number} ", action)
+    if state.purpose is not None:
+        yield "purpose", Words(state.purpose, "purpose")
     if state.hours is not None:
-        yield Words(clock_words(state.hours), "wait")
+        yield "hours", Words(clock_words(state.hours), "wait")
     if state.offers:
-        yield Words("best offer" if state.offers == 1 else f"{state.offers} best offers", "offer")
+        yield "offers", Words("best offer" if state.offers == 1 else f"{state.offers} best offers", "offer")
+
+
+def _agent(about: str, calls: State | Action) -> Iterator[tuple[str, Words]]:
+    """Who takes the calls: the queue and the priority there, and what an agent must know."""
+    said = [f"queue {clean(calls.queue)}"] if calls.queue is not None else []
+    said += [f"priority {calls.priority}"] if calls.priority is not None else []
+    if said:
+        yield f"{about}queue", Words(", ".join(said))
+    if calls.skills:
+        yield f"{about}skills", Words(f"skills {clean(', '.join(calls.skills))}")
 
 
 def box_of(ir: IR, state: State, name: str, rows: Sequence[Words], mark: Mark = "") -> Box:

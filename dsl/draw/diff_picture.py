@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from dsl.diff import ArrowChange, Change, Detail, Diff, Owner
-from dsl.draw.boxes import rows_of
+from dsl.draw.boxes import fields_of
 from dsl.draw.captions import anywhere_caption, captions_of
 from dsl.draw.diff_text import setting_name
 from dsl.draw.graph import Caption, Mark, Words
@@ -20,8 +20,8 @@ from dsl.pairing import merged
 
 __all__ = ["diff_svg"]
 
-_IN_ROWS = frozenset({"template", "also", "hours", "offers"})
-"""Fields of a box that stand in its rows."""
+_IN_ROWS = ("template", "queue", "priority", "skills", "also", "purpose", "hours", "offers")
+"""Fields of a box that stand in its rows, in their order."""
 
 
 def diff_svg(diff: Diff, names: tuple[str, str] = ("", ""), *, theme: str = "auto") -> str:
@@ -153,10 +153,14 @@ class _Both:
 
 
 def _rows(old: State, new: State, change: Change) -> Iterator[Words]:
-    """The rows of a box that was changed: what is gone, what came, and what else differs."""
-    before, after = list(rows_of(old)), list(rows_of(new))
-    yield from (replace(row, mark="removed") for row in before if row not in after)
-    yield from (row if row in before else replace(row, mark="added") for row in after)
+    """The rows of a box that was changed: what is gone, before what came instead of it, and what else differs."""
+    before, after = dict(fields_of(old)), dict(fields_of(new))
+    for name in sorted({*before, *after}, key=lambda name: (_IN_ROWS.index(name.partition(" ")[0]), name)):
+        gone, came = before.get(name), after.get(name)
+        if gone is not None and gone != came:
+            yield replace(gone, mark="removed")
+        if came is not None:
+            yield came if came == gone else replace(came, mark="added")
     if change.was is not None:
         yield Words(f"was {spaced(change.was)}", mark="changed")
     for detail in change.details:

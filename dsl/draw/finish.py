@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from math import sqrt
 
-from dsl.draw.board import Board, Troubles
+from dsl.draw.board import Board, no_worse
 from dsl.draw.geometry import Point, Rect, tidy
 from dsl.draw.graph import START, Edge, Graph
-from dsl.draw.placed import DIAMONDS, HEAD, Placed, Route, headless
+from dsl.draw.placed import DIAMONDS, Placed, Route
+from dsl.draw.sides import short_ends, side_entries, side_exits
 from dsl.ir import ENDS
 
 __all__ = ["finished", "joined", "lettered"]
 
 _CORNER = 10.0
-_LOOP = 24.0
+_LOOP, _EAR = 24.0, 10.0
+"""How far a loop reaches beside its box; and, below it, how far from the middle of its words it goes down and up."""
 _AIR, _APART = 9.0, 35.0
 """How near an end may be moved to a line, and to another box."""
 _NUDGES = tuple(sign * by for by in (6.0, 12.0, 18.0, 26.0, 36.0, 48.0) for sign in (1, -1))
@@ -31,8 +33,8 @@ _PORT = 16.0
 def finished(graph: Graph, placed: Placed, *, tightly: bool = True) -> Placed:
     """The drawing as the engine gave it, made fit to be seen; not `tightly`: with its lines left where they are."""
     board = Board(placed)
-    tight = (_side_exits, _straightened, _under_their_arrows, _raised, _stretched) if tightly else ()
-    for step in (_eased, *tight, _side_entries, _looped, _headed, _outlined):
+    tight = (side_exits, _straightened, _under_their_arrows, _raised, _stretched, side_entries) if tightly else ()
+    for step in (_eased, *tight, short_ends, _looped, _headed, _outlined):
         step(graph, board)
     return board.placed()
 
@@ -44,9 +46,12 @@ def joined(first: list[Point], second: list[Point], label: Rect) -> list[Point]:
 
 
 def lettered(first: list[Point], second: list[Point], label: Rect) -> Route:
-    """A loop below its box: down to its label, along behind it, and up again."""
+    """A loop below its box: down to its label, along behind it, and up again, if it can on both sides of the label's middle."""
     left, right = sorted((first, second), key=lambda piece: piece[-1][0])
-    middle = label.centre[1]
+    across, middle = label.centre
+    for piece, x in ((left, across - _EAR), (right, across + _EAR)):
+        if len(piece) > 2 and piece[-2][0] == piece[-1][0]:
+            piece[-2:] = [(x, piece[-2][1]), (x, piece[-1][1])]
     return Route(tidy([*left, (left[-1][0], middle), (right[-1][0], middle), *right[::-1]]), label)
 
 
@@ -55,20 +60,7 @@ def _looped(graph: Graph, board: Board) -> None:
     for edge in graph.edges:
         if edge.id not in board.routes:
             options = [_loop(edge, board.boxes[edge.source], side) for side in (1, -1)]
-            board.place(edge.id, min(options, key=lambda route: _troubles(edge, route, board)))
-
-
-def _side_exits(graph: Graph, board: Board) -> None:
-    """Let lines leave a diamond at its left or right corner, where the way is free."""
-    kinds = {box.id: box.kind for box in graph.boxes}
-    for edge in graph.edges:
-        route = board.routes.get(edge.id)
-        if route is None or kinds[edge.source] not in DIAMONDS or edge.source == edge.target:
-            continue
-        aside = _from_the_side(route, board.boxes[edge.source], board.boxes[edge.target])
-        better = next((other for other in aside if not any(_troubles(edge, other, board))), None)
-        if better is not None:
-            board.place(edge.id, better)
+            board.place(edge.id, min(options, key=lambda route: board.troubles(edge, route)))
 
 
 def _eased(graph: Graph, board: Board) -> None:
@@ -76,9 +68,9 @@ def _eased(graph: Graph, board: Board) -> None:
     for edge in graph.edges:
         route = board.routes.get(edge.id)
         while route is not None and edge.source != edge.target:
-            now = _troubles(edge, route, board)
+            now = board.troubles(edge, route)
             touches = now[0] > board.crossed(edge.id, route)
-            options = [(_troubles(edge, option, board), option) for option in _aside(route)] if touches else []
+            options = [(board.troubles(edge, option), option) for option in _aside(route)] if touches else []
             least, option = min(options, key=lambda each: each[0], default=(now, route))
             if least[0] >= now[0]:
                 break
@@ -109,8 +101,8 @@ def _straightened(graph: Graph, board: Board) -> None:
         while route is not None:
             source, target = board.boxes[edge.source], board.boxes[edge.target]
             options = sorted(_in_line(route, source, target), key=lambda option: len(option.line))
-            now = _troubles(edge, route, board) if options else ()
-            route = next((option for option in options if _no_worse(_troubles(edge, option, board), now)), None)
+            now = board.troubles(edge, route) if options else ()
+            route = next((option for option in options if no_worse(board.troubles(edge, option), now)), None)
             if route is not None:
                 board.place(edge.id, route)
 
@@ -127,8 +119,8 @@ def _under_their_arrows(graph: Graph, board: Board) -> None:
         for option in _ending(route):
             moved = replace(end, x=round(option.line[-1][0] - end.width / 2, 1))
             free = moved == end or (entered[edge.target] == 1 and not _crowded(edge, moved, board))
-            now = _troubles(edge, route, board) if free else ()
-            if free and _no_worse(_troubles(edge, option, board, {edge.target: moved}), now):
+            now = board.troubles(edge, route) if free else ()
+            if free and no_worse(board.troubles(edge, option, {edge.target: moved}), now):
                 board.boxes[edge.target] = moved
                 board.place(edge.id, option)
                 break
@@ -149,8 +141,8 @@ def _raised(graph: Graph, board: Board) -> None:
         if x != tip or bottom < top or moved.y > end.y - _LAST or _crowded(edge, moved, board):
             continue
         option = replace(route, line=(*route.line[:-1], (x, moved.y)))
-        now = _troubles(edge, route, board)
-        if _no_worse(_troubles(edge, option, board, {edge.target: moved}), now):  # pragma: no branch  # seldom it stays
+        now = board.troubles(edge, route)
+        if no_worse(board.troubles(edge, option, {edge.target: moved}), now):  # pragma: no branch  # seldom it stays
             board.boxes[edge.target] = moved
             board.place(edge.id, option)
 
@@ -201,38 +193,11 @@ def _stretched(graph: Graph, board: Board) -> None:
         if route is None or len(route.line) < 4:  # a line that turns twice before it ends
             continue
         options = list(_longer_ends(route))
-        now = _troubles(edge, route, board) if options else ()
+        now = board.troubles(edge, route) if options else ()
         for option in options:
-            if _no_worse(_troubles(edge, option, board), now):
+            if no_worse(board.troubles(edge, option), now):
                 board.place(edge.id, option)
                 break
-
-
-def _side_entries(graph: Graph, board: Board) -> None:
-    """Let lines that have no room for their heads end at a side of their box, where they come from there."""
-    for edge in graph.edges:
-        route = board.routes.get(edge.id)
-        if route is None or len(route.line) < 4 or not headless(route.line):
-            continue
-        now = _troubles(edge, route, board)
-        for option in _into_the_side(route, board.boxes[edge.target]):
-            met = _troubles(edge, option, board)
-            if _no_worse(met, now) and met[0] < now[0]:
-                board.place(edge.id, option)
-                break
-
-
-def _into_the_side(route: Route, box: Rect) -> Iterator[Route]:
-    """The route with its last three pieces, up or down, along and on, as two: up or down, and into the side."""
-    x, start = route.line[-4]
-    side = box.x if x < box.x else box.right
-    if route.line[-3][0] != x or box.x - HEAD < x < box.right + HEAD:
-        return
-    label = route.label
-    for y in (box.centre[1], box.centre[1] + _CORNER, box.centre[1] - _CORNER):
-        line = (*route.line[:-3], (x, y), (side, y))
-        if abs(y - start) > _LAST and (label is None or label.crossed_by(line)):
-            yield replace(route, line=line)
 
 
 def _longer_ends(route: Route) -> Iterator[Route]:
@@ -246,10 +211,6 @@ def _longer_ends(route: Route) -> Iterator[Route]:
         beyond = (moved - before) * (along - before) <= 0 or abs(moved - before) < _AIR
         if wanted > long and not beyond and (label is None or not label.crossed_by(((x, moved), (tip_x, moved)), 4)):
             yield replace(route, line=(*route.line[:-3], (x, moved), (tip_x, moved), route.line[-1]))
-
-
-def _no_worse(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return all(now <= before for now, before in zip(one, other, strict=True))
 
 
 def _outlined(graph: Graph, board: Board) -> None:
@@ -288,10 +249,6 @@ def _moved_piece(route: Route, at: int, x: float) -> Route:
     return Route(tidy(points), label)
 
 
-def _troubles(edge: Edge, route: Route, board: Board, moved: Mapping[str, Rect] | None = None) -> Troubles:
-    return board.troubles(edge.id, (edge.source, edge.target), route, moved)
-
-
 def _loop(edge: Edge, box: Rect, side: int) -> Route:
     """A loop at the right (1) or left (-1) side of its box, with its words beyond it."""
     edge_x = box.right if side > 0 else box.x
@@ -302,20 +259,6 @@ def _loop(edge: Edge, box: Rect, side: int) -> Route:
         return Route(line)
     wide, high = edge.size
     return Route(line, Rect(out + 3 if side > 0 else out - 3 - wide, middle + 4.5 - high / 2, wide, high))
-
-
-def _from_the_side(route: Route, diamond: Rect, target: Rect) -> Iterator[Route]:
-    """The route from the diamond's left or right corner, if it turns away beyond that: straight on, or as it ran."""
-    if len(route.line) < 4 or route.label is None:  # out, along, and on: less has no turn to spare
-        return
-    middle_x, middle_y = diamond.centre
-    for x in dict.fromkeys((route.line[-1][0], route.line[2][0], target.centre[0])):
-        if abs(x - middle_x) < diamond.width / 2 + 14:
-            continue
-        corner = (diamond.right if x > middle_x else diamond.x, middle_y)
-        rest = route.line[3:] if x == route.line[2][0] else ((x, route.line[-1][1]),)
-        line = tidy([corner, (x, middle_y), *rest])
-        yield Route(line, replace(route.label, x=x - route.label.width / 2))
 
 
 def _on_outline(point: Point, rect: Rect, kind: str) -> Point:

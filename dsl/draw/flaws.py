@@ -14,18 +14,21 @@ from dsl.ir import CHANNELS
 __all__ = ["flaws", "score"]
 
 _AIR, _CLOSE = 3.0, 6.0
+_LOW = 8
+"""For how many bends a loop below its box counts: it reads better beside it."""
 _WITHIN = -4.0
 """How far a line may reach into its own box, as it does at a round corner."""
 
 
 def score(graph: Graph, placed: Placed) -> tuple[float, ...]:
-    """How bad a drawing is: things that touch, lines that cross, bends (those of the main way count more) and size."""
+    """How bad a drawing is: things that touch, lines that cross, bends (of the main way count more), low loops, and size."""
     found = sum(1 for _ in flaws(graph, placed))
     lines = [route.line for route in placed.routes.values()]
     crossed = crossings(lines)
     bends = sum((len(placed.routes[e.id].line) - 2) * (4 if e.main else 1) for e in graph.edges)
     close = crossings(lines, _CLOSE) - crossed
-    return (found, crossed, round(bends + 3 * close + placed.height / 60 + placed.width / 40, 2))
+    low = sum(e.source == e.target and (line := placed.routes[e.id].line)[0][1] != line[1][1] for e in graph.edges)
+    return (found, crossed, round(bends + 3 * close + _LOW * low + placed.height / 60 + placed.width / 40, 2))
 
 
 def flaws(graph: Graph, placed: Placed) -> Iterator[str]:

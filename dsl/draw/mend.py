@@ -65,16 +65,15 @@ def _spots(line: Line, label: Rect) -> Iterator[Rect]:
 
 def _run_around(edge: Edge, board: Board, kinds: dict[str, str]) -> None:
     """Move pieces of an arrow's line away from what they touch."""
-    ends = (edge.source, edge.target)
     while True:
         route = board.routes[edge.id]
-        now = board.troubles(edge.id, ends, route)
+        now = board.troubles(edge, route)
         touches = now[0] - board.crossed(edge.id, route)
         if touches <= 0:
             return
         best: tuple[tuple[int, ...], Route] | None = None
         for option in _around(edge, route, board, kinds):
-            met = board.troubles(edge.id, ends, option)
+            met = board.troubles(edge, option)
             worth = (met[0] - board.crossed(edge.id, option), *met)
             if worth[0] < touches and (best is None or worth < best[0]):
                 best = (worth, option)

@@ -8,6 +8,7 @@ from dsl.draw.graph import ANYWHERE, FROM_WITHIN, START, Box, Edge, Graph
 from dsl.draw.palette import THEMES
 from dsl.draw.plan import graph_of
 from dsl.draw.signs import GLYPHS
+from dsl.draw.text import glyphed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def _lines(graph: Graph) -> Iterator[str]:
     yield from (f"    {_box(box)}" for box in graph.boxes if box.stage not in framed)
     for frame in graph.frames:
         said = [_escaped(frame.title), *([f"<small>{FROM_WITHIN}</small>"] if frame.words else [])]
-        said += [f"<small>{_escaped(words.text)}</small>" for words in frame.words]
+        said += [f"<small>{_escaped(glyphed(words))}</small>" for words in frame.words]
         title = "<br/>".join(said)
         yield f'    subgraph {_name(frame.id)} ["{title}"]'
         yield from (f"        {_box(box)}" for box in graph.boxes if box.stage == frame.stage)
@@ -66,14 +67,13 @@ def _shaped(box: Box) -> str:
     sign = "" if box.kind in {"choice", "split", "final", START, ANYWHERE} else f"{GLYPHS[box.kind]} "
     said = sign + _escaped(box.title or " ")
     for row in box.rows:
-        glyph = f"{GLYPHS[row.sign]} " if row.sign in GLYPHS else ""
-        said += f"<br/><small>{glyph}{_escaped(row.text)}</small>"
+        said += f"<br/><small>{_escaped(glyphed(row))}</small>"
     return f'{opening}"{said}"{closing}'
 
 
 def _arrow(edge: Edge) -> str:
     line = "-.->" if edge.dashed else "-->"
-    said = "<br/>".join(_escaped(words.text) for words in edge.words)
+    said = "<br/>".join(_escaped(glyphed(words)) for words in edge.words)
     words = f'|"{said}"|' if said else ""
     return f"{_name(edge.source)} {line}{words} {_name(edge.target)}"
 

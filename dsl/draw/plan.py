@@ -17,7 +17,7 @@ __all__ = ["Figure", "Marks", "graph_of"]
 
 _ENTRY = "start-here"
 """The box where everyone enters; with a hyphen, so that no state has its name."""
-_LABEL_ROOM, _LOOP_ROOM, _FRAME_ROOM = 176.0, 128.0, 300.0
+_LABEL_ROOM, _LOOP_ROOM, _FRAME_ROOM = 176.0, 140.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def _by_target(arrows: Iterable[Arrow]) -> dict[str, list[int]]:
 
 def _wrapped(words: Words, wide: float, *, lines: int) -> Iterator[Words]:
     room = wide - words.text_width(LABEL) + width(words.text, LABEL)
-    found = wrap(words.text, LABEL, room, lines=lines) or (("",) if words.number else ())
+    found = wrap(words.text, LABEL, room, lines=lines, balanced=True) or (("",) if words.number else ())
     for index, line in enumerate(found):
         number = words.number if index == len(found) - 1 else ""
         yield replace(words, text=line, sign="" if index else words.sign, follows=index > 0, number=number)

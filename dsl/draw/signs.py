@@ -35,12 +35,13 @@ SIGNS: dict[str, str] = {
         '<circle class="sign" cx="6.7" cy="11" r="2.1"/>'
     ),
     "late": ('<path class="sign" d="M4.2 1.9h7.6M4.2 14.1h7.6M5 2v2.4L8 8l3-3.6V2M5 14v-2.4L8 8l3 3.6V14"/>'),
+    "purpose": '<path class="sign" d="M8 1.7l5.2 1.9v4.1c0 3.2-2.2 5.4-5.2 6.6-3-1.2-5.2-3.4-5.2-6.6V3.6zM5.6 7.7l1.8 1.8 3.2-3.4"/>',
     "offer": (
         '<path class="sign" d="M8.4 1.8h5.8v5.8L7.8 14a1 1 0 0 1-1.4 0L2 9.6a1 1 0 0 1 0-1.4z"/>'
         '<path class="sign" d="M11.2 4.8h.01"/>'
     ),
 }
-"""The path of each kind of box that has a sign, and of what can be tuned, comes late, or asks for an offer."""
+"""The path of each kind of box that has a sign, and of what can be tuned, comes late, asks for an offer, or has a purpose of its own."""
 
 GLYPHS: dict[str, str] = {
     "email": "✉",
@@ -53,5 +54,7 @@ GLYPHS: dict[str, str] = {
     "split": "◇",
     "goal": "★",
     "final": "◉",
+    "knob": "⚙",
+    "purpose": "§",
 }
 """The same as characters, where the reader brings the font: the terminal and Mermaid."""

@@ -186,7 +186,7 @@ class _Drawing:
                 f'<rect class="{"within" if within else "paper"}" x="{px(label.x)}" y="{px(top - 1)}" '
                 f'width="{px(label.width)}" height="{px(high + 2)}"/>'
             )
-            aside = edge.source == edge.target and label.x > route.line[1][0]
+            aside = edge.source == edge.target and route.line[0][1] == route.line[1][1] and label.x > route.line[1][0]
             for index, words in enumerate(edge.words):
                 left = label.x + 3 if aside else x - words.width(LABEL) / 2
                 yield from _words(words, "words", left, top + LINE * (index + 0.76), LABEL)

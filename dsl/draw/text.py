@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from dsl.draw.boxes import rows_of
+from dsl.draw.graph import Words
 from dsl.draw.plan import graph_of
 from dsl.draw.signs import GLYPHS
 from dsl.draw.typeface import clean
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from dsl.ir import IR, State
 
-__all__ = ["text"]
+__all__ = ["glyphed", "text"]
 
 _LEGEND = {
     "email": "e-mail",
@@ -38,6 +41,11 @@ def text(ir: IR) -> str:
     return "\n".join(line.rstrip() for line in _lines(ir)) + "\n"
 
 
+def glyphed(words: Words) -> str:
+    """A line of words with its sign as a character, if it has one."""
+    return f"{GLYPHS[words.sign]} {words.text}" if words.sign in GLYPHS else words.text
+
+
 def _lines(ir: IR) -> Iterator[str]:
     graph = graph_of(ir)
     yield f"{graph.title} · {graph.hash[:12]}"
@@ -50,40 +58,42 @@ def _lines(ir: IR) -> Iterator[str]:
         yield f"{caption.about.ljust(wide)}  {caption.text}"
     yield ""
     kinds = dict.fromkeys(_LEGEND[state.kind] for state in ir.states)
-    signs = {_LEGEND[kind]: sign for kind, sign in GLYPHS.items()}
-    around = ["▭ from anywhere within"] if ir.stages else []
-    yield "  ".join([*(f"{signs[kind]} {kind}" for kind in kinds), *around, f"{_DASHED} time-out"])
+    signs = {said: GLYPHS[kind] for kind, said in _LEGEND.items()}
+    more = ["▭ from anywhere within"] if ir.stages else []
+    more += [f"{GLYPHS['purpose']} purpose of its own"] if any(state.purpose is not None for state in ir.states) else []
+    more += [f"{GLYPHS['knob']} tunable"] if ir.knobs else []
+    yield "  ".join([*(f"{signs[kind]} {kind}" for kind in kinds), *more, f"{_DASHED} time-out"])
     yield ""
     yield from _aligned(list(_rows(ir)))
 
 
 def _rows(ir: IR) -> Iterator[tuple[str, ...]]:
-    yield ("state", "template", "when", "", "to")
+    tuned = {(owner, place) for knob in ir.knobs for owner, place, _ in knob.uses}
+    yield ("state", "what", "when", "", "to")
     for state in ir.states:
-        name = f"{GLYPHS[state.kind]} {clean(spaced(state.name))}"
-        template = clean(state.template or "")
-        if state.queue is not None:
-            template += f" ({clean(state.queue)})"
-        if not state.arrows and state.kind not in ENDS:
-            yield (name, template, "", "", "")
-        for arrow in state.arrows:
-            yield (name, template, *_row(ir, arrow, state))
-            name = template = ""
+        if state.kind in ENDS:
+            continue
+        named = [f"{GLYPHS[state.kind]} {clean(spaced(state.name))}"]
+        what = [glyphed(row) for row in rows_of(state)]
+        arrows = [_row(ir, arrow, state, tuned=(state.name, at) in tuned) for at, arrow in enumerate(state.arrows)]
+        for name, row, cells in zip_longest(named, what, arrows):
+            yield (name or "", row or "", *(cells or ("", "", "")))
     for stage in ir.stages:
         name = f"▭ {clean(spaced(stage.name))}"
         within = ", ".join(clean(spaced(state.name)) for state in ir.states if state.stage == stage.name)
-        for arrow in stage.arrows:
-            yield (name, within, *_row(ir, arrow, None))
+        for at, arrow in enumerate(stage.arrows):
+            yield (name, within, *_row(ir, arrow, None, tuned=(stage.name, at) in tuned))
             name = within = ""
-    for arrow in ir.anywhere:
-        yield ("from anywhere", "", *_row(ir, arrow, None))
+    for at, arrow in enumerate(ir.anywhere):
+        yield ("from anywhere", "", *_row(ir, arrow, None, tuned=("", at) in tuned))
 
 
-def _row(ir: IR, arrow: Arrow, state: State | None) -> tuple[str, str, str]:
+def _row(ir: IR, arrow: Arrow, state: State | None, *, tuned: bool) -> tuple[str, str, str]:
     to = ir.by_name.get(arrow.to)
     sign = f"{GLYPHS[to.kind]} " if to is not None else ""
     line = _DASHED if isinstance(arrow.on, After | Until) else _SOLID
-    return (clean(arrow_words(arrow, state)) or "then", line, sign + clean(spaced(arrow.to)))
+    words = Words(clean(arrow_words(arrow, state)) or "then", "knob" if tuned else "")
+    return (glyphed(words), line, sign + clean(spaced(arrow.to)))
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -6,19 +6,20 @@ towards the invented default, as if twenty messages more had been seen that held
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from math import exp, log
 from statistics import median, quantiles
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from dsl.ir import IR, After, State, Until
 from dsl.predicate import Facts
+from dsl.triggers import Reason
 from engine.db import table
 from engine.errors import NotFound
 from engine.holdout import TREATED
@@ -49,6 +50,7 @@ _PRIOR_MONTHS: Final = 5.0
 """Customer-months that an expected number of events counts for."""
 _WENT_OUT: Final = ("sent", "delivered", "unknown")
 _REFUSED: Final = ("not_sent", "failed")
+_REASONS: Final = frozenset(get_args(Reason))
 _NOT_HERS: Final = ("journey off", "moved on")
 """Reasons for which nothing was sent that say nothing of whom a channel reaches."""
 _CENTS: Final = 100_000
@@ -60,7 +62,8 @@ class _Seen:
     """What was seen of a box's messages by one channel."""
 
     out: int = 0
-    refused: int = 0
+    refused: Counter[str] = field(default_factory=Counter[str])
+    """Messages that reached nobody, by why not."""
     cost: int = 0
     over: int = 0
     """Messages that went out, of customers who have gone on since: what was to come has come."""
@@ -160,7 +163,7 @@ def _messages(conn: Connection, ir: IR) -> dict[tuple[str, str], _Seen]:
             seen.over += row.many if row.over else 0
             seen.cost += int(row.cost or 0)
         elif row.status in _REFUSED and row.reason not in _NOT_HERS:
-            seen.refused += row.many
+            seen.refused["failed" if row.status == "failed" or row.reason not in _REASONS else row.reason] += row.many
     return found
 
 
@@ -277,7 +280,9 @@ def _first(ir: IR, seen: Mapping[tuple[str, str], _Seen]) -> Iterator[tuple[tupl
 def _channel(given: ChannelModel, channel: str, seen: Mapping[tuple[str, str], _Seen]) -> ChannelModel:
     """A channel by all its boxes together."""
     boxes = [of for (_, name), of in seen.items() if name == channel]
-    out, refused, cost = (sum(getattr(of, name) for of in boxes) for name in ("out", "refused", "cost"))
+    out, cost = (sum(getattr(of, name) for of in boxes) for name in ("out", "cost"))
+    reasons = sum((of.refused for of in boxes), Counter[str]())
+    refused, usually = reasons.total(), given.unsent or DEFAULTS[channel].unsent
     kinds = dict.fromkeys(kind for of in boxes for kind in of.delays)
     learned: dict[str, Rate] = {}
     for kind in kinds:
@@ -289,6 +294,10 @@ def _channel(given: ChannelModel, channel: str, seen: Mapping[tuple[str, str], _
         _share(given.reach, out, out + refused),
         cost / out / _CENTS if cost else given.cost,
         {**DEFAULTS[channel].answers, **given.answers, **learned},
+        {
+            reason: _share(usually.get(reason, 0.0), reasons[reason], refused)
+            for reason in dict.fromkeys((*usually, *reasons))
+        },
     )
 
 
@@ -310,7 +319,7 @@ def _share(usual: float, many: int, of: int) -> float:
 
 
 def _reach(usual: float, seen: _Seen) -> float:
-    return _share(usual, seen.out, seen.out + seen.refused)
+    return _share(usual, seen.out, seen.out + seen.refused.total())
 
 
 def _per_month(usual: float, many: int, months: float) -> float:

@@ -8,9 +8,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, cast, get_args
 
 from dsl.ir import CHANNELS, IR, State
+from dsl.triggers import Reason
 from engine.errors import EngineError
 from engine.simulation.model_text import SECTIONS, UNITS, answer_name, answers_by, model_boxes, model_queues
 from engine.simulation.responses import (
@@ -29,6 +30,8 @@ from engine.simulation.responses import (
 __all__ = ["ModelError", "parse", "read"]
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|s)\b\s*")
+_ROUNDED: Final = 0.002
+"""How far from 1 shares may come that are written with four digits."""
 _RATE: Final = ("rate", "median", "p90")
 
 
@@ -93,12 +96,13 @@ def _channels(tables: _Table, ir: IR) -> dict[str, ChannelModel]:
     for channel in tables.values:
         table, usual = tables.table(channel), DEFAULTS[channel]
         kinds = {kind.name.removeprefix(f"{channel}."): kind for kind in answers_by(ir, channel)}
-        table.only(["reach", "cost", *kinds], "answer")
+        table.only(["reach", "cost", "unsent", *kinds], "answer")
         rates = {name: table.rate(name) for name in kinds if name in table.values}
         found[channel] = ChannelModel(
             table.share("reach") if "reach" in table.values else usual.reach,
             table.number("cost") if "cost" in table.values else usual.cost,
             {**usual.answers, **rates},
+            table.table("unsent").parts(get_args(Reason)) if "unsent" in table.values else usual.unsent,
         )
     return found
 
@@ -171,6 +175,17 @@ class _Table:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             self._refuse(name, value, "give a share from 0 to 1: 0.05 is five in a hundred")
         return float(value)
+
+    def parts(self, known: Iterable[str]) -> dict[str, float]:
+        """Shares that come to a whole."""
+        self.only(known, "reason")
+        found = {name: self.share(name) for name in self.values}
+        if abs(sum(found.values()) - 1) > _ROUNDED:
+            raise ModelError(
+                f"{self._file}: [{self._name}] the shares come to {sum(found.values()):g}; of all messages that reach nobody "
+                "each has one reason: they come to 1"
+            )
+        return found
 
     def span(self, name: str) -> float:
         value = self.values.get(name)

@@ -42,12 +42,14 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 SECTIONS: Final = {
     "channels": "`reach` is the share of customers to whom a message can go (address, consent), `cost` what one costs in\n"
-    "# currency units. Then the answers: `rate` of the messages get one, half of these within `median`, nine in ten within `p90`.",
+    "# currency units. Then the answers: `rate` of the messages get one, half of these within `median`, nine in ten within `p90`.\n"
+    "# `unsent` says why the others get none: shares of those, together 1.",
     "boxes": "Where a box differs from its channel.",
     "events": "How many of these a customer has in 30 days, whatever she is sent. In a [boxes.…] table: while she waits there.",
     "guards": "The share of customers for whom a condition holds. With --from-customers their own facts decide.",
     "waits": "How long a wait is that is measured for each customer: half wait up to `median`, nine in ten up to `p90`.",
-    "capacity": "How many calls the centre makes in a day, by queue.",
+    "capacity": "How many calls the centre makes in a day, by queue. Without it the declared queues' shifts count, where there is a\n"
+    '# database. Who finds no place goes where an arrow says so: `Call.not_sent.because("no capacity")`.',
 }
 """The tables of a model, and what stands above each."""
 
@@ -116,7 +118,7 @@ def _channel(model: ResponseModel, ir: IR, channel: str) -> Document:
     bare = replace(model, boxes={})
     for kind in answers_by(ir, channel):
         found[kind.name.removeprefix(f"{channel}.")] = _rate(bare.rate("", kind))
-    return found
+    return found | {"unsent": {reason: _number(share) for reason, share in model.why_unsent(channel).items()}}
 
 
 def _box(model: ResponseModel, ir: IR, state: State) -> Document:

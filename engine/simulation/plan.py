@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -10,21 +10,25 @@ from random import Random
 from typing import Final
 
 from dsl.chart import Chart, chart
-from dsl.ir import IR, Learned, Share, State, Until
+from dsl.ir import IR, Answer, Learned, Share, State, Until
 from dsl.localtime import zone_of
 from dsl.planning import Place as Spot
 from dsl.planning import may_send, moment_of, over
 from dsl.values import Scalar
 from engine.simulation.responses import (
     MONTH,
+    NO_CAPACITY,
     Kind,
     ResponseModel,
+    Week,
     actions_of,
     arrows_of,
     events_in,
     guards_in,
     heard_in,
+    hears,
     kinds_of,
+    refusals_in,
     waits_in,
 )
 
@@ -33,6 +37,8 @@ __all__ = ["Action", "Chance", "Hazard", "Lot", "Person", "Place", "Plan"]
 Waits = tuple[tuple[int, int], ...]
 """(arrow, milliseconds) pairs."""
 
+_UNSAID: Final = "no consent"
+"""Why nothing is sent where a model gives no reason."""
 _EXCLUSIVE: Final = frozenset({"call"})
 """Channels of which a message has one answer at most: a call has one outcome."""
 
@@ -59,6 +65,14 @@ class Action:
     exclusive: bool
     counted: tuple[str, str] | None
     """(channel, queue) if it is counted by days: calls, for they are work, and letters."""
+    unsent: tuple[tuple[float, str], ...] = ()
+    """(upper bound of the draw, why nothing is sent), from `reach` on."""
+    places: Week | None = None
+    """How many calls its queue takes on each day of the week, if there is an arrow for those that find no place."""
+
+    def why(self, luck: float) -> str:
+        """Why nothing is sent, by the draw that was not within reach."""
+        return next((reason for bound, reason in self.unsent if luck < bound), self.unsent[-1][1])
 
     def went(self, draw: Callable[[], float]) -> list[tuple[int, tuple[int, ...]]]:
         """That it went out: of what is sent, and of what only would be, since she is held out."""
@@ -198,28 +212,32 @@ class Plan:
 
     def _place(self, number: int) -> Place:
         state = self.ir.states[number]
-        heard = heard_in(self.ir, state)
-        actions = tuple(
-            Action(
-                (channel, state.purpose or self.ir.purpose),
-                self.model.reached(state.name, channel),
-                next((self._chance_of(state, kind) for kind in heard if kind.event == f"{channel}.sent"), None),
-                tuple(
-                    self._chance_of(state, kind)
-                    for kind in heard
-                    if kind.channel == channel and kind.event != f"{channel}.sent"
-                ),
-                channel in _EXCLUSIVE,
-                (channel, queue or "") if channel in {"call", "letter"} else None,
-            )
-            for channel, queue in actions_of(state)
-        )
+        actions = tuple(self._action(state, channel, queue) for channel, queue in actions_of(state))
         waited = set(kinds_of(arrows_of(self.ir, state)))
         remembered = {kind for kind in events_in(self.ir) if self._looks_back(kind)}
         kinds = [kind for kind in events_in(self.ir) if kind in waited | remembered]
         marketing = (state.purpose or self.ir.purpose) == "marketing"
         hours = bool(actions) and (state.hours is not None or (marketing and self.ir.quiet is not None))
         return Place(actions, self._hazard(kinds, state.name), self._hazard(kinds, None), hours)
+
+    def _action(self, state: State, channel: str, queue: str | None) -> Action:
+        heard = [kind for kind in heard_in(self.ir, state) if kind.channel == channel]
+        asked = refusals_in(self.ir, state, channel)
+        week = self.model.week(queue or "") if channel == "call" else None
+        places = week if any(on.where is not None and hears(on, NO_CAPACITY) for on in asked) else None
+        reach, unsent = self.model.reached(state.name, channel), dict(self.model.why_unsent(channel))
+        if places is not None:  # who finds no place is counted, not drawn
+            reach += (1 - reach) * unsent.pop(NO_CAPACITY, 0.0) / (sum(self.model.why_unsent(channel).values()) or 1)
+        return Action(
+            (channel, state.purpose or self.ir.purpose),
+            reach,
+            next((self._chance_of(state, kind) for kind in heard if kind.event == f"{channel}.sent"), None),
+            tuple(self._chance_of(state, kind) for kind in heard if kind.event != f"{channel}.sent"),
+            channel in _EXCLUSIVE,
+            (channel, queue or "") if channel in {"call", "letter"} else None,
+            tuple(_bounds(reach, unsent, asked)),
+            places,
+        )
 
     def _looks_back(self, kind: Kind) -> bool:
         return any(kind.answers(answer) and answer.look_back is not None for answer in self.ir.listens)
@@ -252,3 +270,16 @@ class Plan:
             rest = 1 - sum(found[number].share for number in numbers if number in found and found[number].split)
             found |= {number: Lot(rest / len(learned), split=True) for number in learned}
         return found
+
+
+def _bounds(reach: float, unsent: Mapping[str, float], asked: Sequence[Answer]) -> Iterator[tuple[float, str]]:
+    """Why nothing is sent, as bounds of the draw. Reasons that no arrow tells apart are one: each asked for costs a way to go on."""
+    alike: dict[tuple[bool, ...], tuple[str, float]] = {}
+    for reason, share in (unsent or {_UNSAID: 1.0}).items():
+        heard = tuple(hears(on, reason) for on in asked)
+        first, so_far = alike.get(heard, (reason, 0.0))
+        alike[heard] = (first, so_far + share)
+    total, bound = sum(share for _, share in alike.values()) or 1.0, reach
+    for reason, share in alike.values():
+        bound += (1 - reach) * share / total
+        yield bound, reason

@@ -14,17 +14,19 @@ from random import Random
 from typing import Final
 
 from dsl.ir import IR
-from engine.simulation.plan import Hazard, Person, Place, Plan
-from engine.simulation.responses import GRID
+from engine.simulation.plan import Action, Hazard, Person, Place, Plan
+from engine.simulation.responses import GRID, NO_CAPACITY
 from engine.simulation.transitions import DECIDES, ENDS, MEASURES, WAITS, Edge, Node, Transitions
 
-__all__ = ["Tally", "play"]
+__all__ = ["Tally", "play", "weekday"]
 
 _DAY: Final = 86_400_000
 _HORIZON: Final = 3 * 366 * _DAY
 """Nobody is followed longer than three years: a box may wait for ever."""
+_THURSDAY: Final = 3
+"""1 January 1970 was one."""
 _NO_CONSENT: Final = "no consent"
-"""Why nothing is sent to virtual customers who can't be reached: a model doesn't say it."""
+"""Why nothing is sent to a customer of whom a channel isn't known."""
 
 Coming = tuple[int, int, tuple[int, ...]]
 """An answer on its way: when it comes, the visit that it answers, and what it is heard as."""
@@ -74,6 +76,11 @@ class Tally:
             if edge.source >= 0:
                 self.spent[edge.source] += edge.spent
             edge.taken = edge.spent = 0
+
+
+def weekday(day: int) -> int:
+    """Which day of the week a day since 1970 is, Monday's 0."""
+    return (day + _THURSDAY) % 7
 
 
 def play(plan: Plan, steps: Transitions, crowd: Iterable[tuple[int, Person]], random: Random) -> Tally:
@@ -176,13 +183,14 @@ class _Player:
         tally, draw, known = self._tally, self._random.random, person.reach
         sent, reasons = 0, ()
         for index, action in enumerate(place.actions):
-            no = (
-                known.get(action.route, _NO_CONSENT)
-                if known is not None
-                else _NO_CONSENT
-                if draw() >= action.reach
-                else ""
-            )
+            if known is not None:
+                no = known.get(action.route, _NO_CONSENT)
+            else:
+                luck = draw()
+                no = action.why(luck) if luck >= action.reach else ""
+            day = now // _DAY
+            if not no and action.places is not None and self._made(action, day) >= action.places[weekday(day)]:
+                no = NO_CAPACITY
             if no:
                 tally.not_sent[node.state] += 1
                 reasons = (*reasons, no)
@@ -191,11 +199,14 @@ class _Player:
             tally.sent[node.state][index] += 1
             if action.counted is not None:
                 days = tally.days.setdefault(action.counted, {})
-                day = now // _DAY
                 days[day] = days.get(day, 0) + 1
             for delay, listens in action.answers(draw):
                 insort(coming, (now + delay, node.visit, listens))
         return sent, () if sent else reasons
+
+    def _made(self, action: Action, day: int) -> int:
+        """How many calls the queue of an action makes on a day so far. Customers go one after another, so chance tells whose."""
+        return self._tally.days.get(action.counted or ("", ""), {}).get(day, 0)
 
     def _waits(self, node: Node, now: int, person: Person) -> tuple[tuple[int, int], ...]:
         return self._plan.over(node.arrows, now + node.since, now, person, self._random)

@@ -371,8 +371,9 @@ class _Walker:
             return True, ""
         actions = plan.places[self.replay.ir.states.index(state)].actions
         action = next(each for each in actions if each.route[0] == channel)
-        if self.random.random() >= action.reach:
-            return False, "no consent"
+        luck = self.random.random()
+        if luck >= action.reach:
+            return False, action.why(luck)
         for delay, listens in action.drawn(self.random.random):
             self.drawn += 1
             heappush(self.coming, (now + delay, self.drawn, listens, visit))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 from math import exp, log
 from statistics import NormalDist
 from typing import Final
 
 from dsl.chart import chart
+from dsl.expression import Facts
 from dsl.ir import CHANGED, IR, After, Answer, Arrow, Stage, State
 from dsl.planning import measured
 from dsl.predicate import Predicate
@@ -23,17 +25,21 @@ __all__ = [
     "DEFAULTS",
     "GRID",
     "MONTH",
+    "NO_CAPACITY",
     "ChannelModel",
     "Delay",
     "Kind",
     "Rate",
     "ResponseModel",
+    "Week",
     "actions_of",
     "arrows_of",
     "events_in",
     "guards_in",
     "heard_in",
+    "hears",
     "kinds_of",
+    "refusals_in",
     "waits_in",
 ]
 
@@ -43,9 +49,16 @@ DAY: Final = 86_400
 MONTH: Final = 30 * DAY
 """Seconds. Rates of events are for thirty days."""
 _HOUR: Final = 3_600
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TABLE: Final = 256
 """How many equally likely delays stand for a distribution."""
 _AT_90: Final = NormalDist().inv_cdf(0.9)
+
+
+NO_CAPACITY: Final = "no capacity"
+"""Why a call isn't made for which there is no place on its day."""
+Week = tuple[float, ...]
+"""A number for each day of the week, Monday's first; infinite where there is no limit."""
 
 
 # --- what can happen --------------------------------------------------------------------------------------------------
@@ -100,6 +113,17 @@ def heard_in(ir: IR, state: State) -> tuple[Kind, ...]:
     widened = (a for a in ir.arrows if isinstance(a.on, Answer) and a.on.scope == "any_send")
     found = kinds_of((*arrows_of(ir, state), *widened))
     return tuple(kind for kind in found if kind.channel in state.channels)
+
+
+def refusals_in(ir: IR, state: State, channel: str) -> tuple[Answer, ...]:
+    """What a box's arrows ask of a message of this channel that isn't sent."""
+    asked = (arrow.on for arrow in arrows_of(ir, state) if isinstance(arrow.on, Answer))
+    return tuple(on for on in asked if on.event == f"{channel}.not_sent")
+
+
+def hears(on: Answer, reason: str) -> bool:
+    """Whether an arrow that waits for what isn't sent takes this reason."""
+    return on.where is None or on.where.evaluate(Facts(payload={"reason": reason}), _EPOCH)
 
 
 def events_in(ir: IR) -> tuple[Kind, ...]:
@@ -168,6 +192,8 @@ class ChannelModel:
     cost: float
     answers: Mapping[str, Rate] = field(default_factory=dict[str, Rate])
     """By the event's name without the channel: `clicked`."""
+    unsent: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Of the messages that reach nobody, the share of each reason; together 1. Empty: the default's."""
 
 
 def _rate(share: float, median_hours: float, p90_hours: float) -> Rate:
@@ -190,6 +216,7 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "bounced": _rate(0.01, 0.2, 2),
             "complained": _rate(0.001, 8, 48),
         },
+        {"no consent": 0.6, "address missing": 0.2, "suppressed": 0.15, "capped": 0.05},
     ),
     "sms": ChannelModel(
         0.85,
@@ -201,8 +228,14 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "clicked": _rate(0.08, 1, 12),
             "replied": _rate(0.03, 1, 8),
         },
+        {"no consent": 0.6, "address missing": 0.3, "suppressed": 0.05, "capped": 0.05},
     ),
-    "feed": ChannelModel(0.95, 0.0, {"sent": _AT_ONCE, "opened": _rate(0.15, 24, 96), "clicked": _rate(0.05, 24, 96)}),
+    "feed": ChannelModel(
+        0.95,
+        0.0,
+        {"sent": _AT_ONCE, "opened": _rate(0.15, 24, 96), "clicked": _rate(0.05, 24, 96)},
+        {"no consent": 1.0},
+    ),
     "call": ChannelModel(
         0.75,
         4.0,
@@ -214,6 +247,7 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "wrong_number": _rate(0.02, 16, 48),
             "do_not_call": _rate(0.02, 20, 60),
         },
+        {"no consent": 0.5, "address missing": 0.4, "suppressed": 0.1},
     ),
     "letter": ChannelModel(
         0.92,
@@ -225,6 +259,7 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "answered": _rate(0.05, 120, 288),
             "returned": _rate(0.02, 168, 336),
         },
+        {"address missing": 0.6, "no consent": 0.3, "suppressed": 0.1},
     ),
 }
 """Invented, all of it: an order of magnitude to begin with, and nothing that anybody measured."""
@@ -255,6 +290,8 @@ class ResponseModel:
     """By the wait's name (`waits_in`)."""
     capacity: Mapping[str, float] = field(default_factory=dict[str, float])
     """By queue: how many calls the centre makes in a day."""
+    shifts: Mapping[str, Week] = field(default_factory=dict[str, "Week"])
+    """By queue: the same by the day of the week, as the queue's shifts say it, where `capacity` says nothing."""
     seen: Mapping[str, int] = field(default_factory=dict[str, int])
     """Of learned guards, waits and events: how many observations each rests on."""
 
@@ -274,6 +311,14 @@ class ResponseModel:
     def reached(self, state: str, channel: str) -> float:
         """The share of customers to whom a box's message goes out."""
         return self.reach.get(state, self.channel(channel).reach)
+
+    def why_unsent(self, channel: str) -> Mapping[str, float]:
+        """Of a channel's messages that reach nobody, the share of each reason."""
+        return self.channel(channel).unsent or DEFAULTS[channel].unsent
+
+    def week(self, queue: str) -> Week | None:
+        """How many calls the centre makes on each day of the week; None where nothing is said of it."""
+        return (self.capacity[queue],) * 7 if queue in self.capacity else self.shifts.get(queue)
 
     def monthly(self, kind: Kind, state: str | None = None) -> float:
         """How many of a business event are expected in thirty days; in a box, if `state` is given."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from dsl.ir import IR, Arrow
+from engine.simulation.responses import Week
 
 __all__ = ["Box", "Channel", "Estimate", "Flow", "Load", "Result", "number"]
 
@@ -72,7 +74,8 @@ class Load:
 
     channel: str
     queue: str
-    capacity: float | None
+    week: Week | None
+    """How many calls the centre makes on each day of the week; None: nothing is said of it."""
     total: Estimate
     days: tuple[Estimate, ...]
     peak: Estimate
@@ -81,6 +84,11 @@ class Load:
     """Days with more than the capacity."""
     left: Estimate | None
     """The most that was left over at the end of a day, if no more than the capacity is done."""
+
+    @property
+    def capacity(self) -> float | None:
+        """How many calls the centre makes in a day, if that is the same on each."""
+        return None if self.week is None or len(set(self.week)) > 1 else _finite(self.week[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,7 @@ class Result:
                     "channel": load.channel,
                     "queue": load.queue or None,
                     "capacity": load.capacity,
+                    "capacity_by_weekday": None if load.week is None else [_finite(many) for many in load.week],
                     "total": load.total.to_json(),
                     "peak": load.peak.to_json(),
                     "days_over": None if load.over is None else load.over.to_json(),
@@ -176,6 +185,10 @@ class Result:
 def number(value: float, digits: int = 0) -> str:
     """A number as it is read: `2,508`."""
     return f"{value:,.{digits}f}"
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _short(value: float) -> float:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import sqrt
+from operator import gt
 from random import Random
 from statistics import fmean, stdev
 from typing import Final
 
 from dsl.ir import IR
 from engine.simulation.plan import Person, Plan
-from engine.simulation.playing import Tally, play
+from engine.simulation.playing import Tally, play, weekday
 from engine.simulation.responses import GRID, ResponseModel, actions_of
 from engine.simulation.results import Box, Channel, Estimate, Flow, Load, Result
 from engine.simulation.transitions import Transitions, by_lot
@@ -156,16 +157,17 @@ def _loads(ir: IR, model: ResponseModel, tallies: Sequence[Tally], first: int) -
         each = [_by_day(tally.days.get((channel, queue), {}), first // _DAY) for tally in tallies]
         last = max(map(len, each))
         days = [[*one, *([0] * (last - len(one)))] for one in each]
-        capacity = model.capacity.get(queue) if channel == "call" else None
+        week = model.week(queue) if channel == "call" else None
+        capacity = [] if week is None else [week[weekday(first // _DAY + day)] for day in range(last)]
         yield Load(
             channel,
             queue,
-            capacity,
+            week,
             _estimate([sum(one) for one in days]),
             tuple(_estimate([one[day] for one in days]) for day in range(last)),
             _estimate([max(one, default=0) for one in days]),
-            None if capacity is None else _estimate([sum(many > capacity for many in one) for one in days]),
-            None if capacity is None else _estimate([_left_over(one, capacity) for one in days]),
+            None if week is None else _estimate([sum(map(gt, one, capacity)) for one in days]),
+            None if week is None else _estimate([_left_over(one, capacity) for one in days]),
         )
 
 
@@ -173,11 +175,11 @@ def _by_day(days: Mapping[int, int], first: int) -> list[int]:
     return [days.get(first + number, 0) for number in range(max(days, default=first - 1) - first + 1)]
 
 
-def _left_over(days: Iterable[int], capacity: float) -> float:
+def _left_over(days: Iterable[int], capacity: Iterable[float]) -> float:
     """The longest queue at the end of a day."""
     left = most = 0.0
-    for many in days:
-        left = max(0.0, left + many - capacity)
+    for many, made in zip(days, capacity, strict=True):
+        left = max(0.0, left + many - made)
         most = max(most, left)
     return most
 

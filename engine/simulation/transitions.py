@@ -30,7 +30,6 @@ from dsl.step import (
     Send,
     Snapshot,
 )
-from engine.simulation.arrows import Arrows
 
 __all__ = ["DECIDES", "ENDS", "MEASURES", "SENDS", "WAITS", "Edge", "Node", "Token", "Transitions", "by_lot"]
 
@@ -140,7 +139,6 @@ class Transitions:
         self._nodes: dict[object, Node] = {}
         self._starts: dict[int, Edge] = {}
         self._events = _NUMBERS
-        self._arrows = Arrows(ir)
 
     def crowded(self) -> bool:
         """Whether more is remembered than should be."""
@@ -244,18 +242,11 @@ class Transitions:
         listens: tuple[int, ...],
     ) -> Edge:
         rows = [effect for effect in effects if isinstance(effect, stepper.Row)]
-        arrows: list[int] = []
-        entered: list[int] = []
-        place = source
-        for row in rows:
-            rests = row is rows[-1] and snapshot.phase == RESTING
-            if place >= 0 and (arrow := self._arrows.taken(place, row.state, row.cause, listens, rests=rests)) >= 0:
-                arrows.append(arrow)
-            if not rests:
-                entered.append(row.state)
-            place, visit = row.state, row.seq
+        rests = snapshot.phase == RESTING
+        entered = tuple(row.state for row in rows if not (rests and row is rows[-1]))
+        visit = rows[-1].seq if rows else visit
         target = self._node(snapshot, now, asked_of(effects), visit, listens)
-        return Edge(source, target, tuple(arrows), tuple(entered))
+        return Edge(source, target, tuple(row.arrow for row in rows if row.arrow >= 0), entered)
 
     def _node(
         self, snapshot: Snapshot, now: int, asked: Send | Measure | Decide | None, visit: int, listens: tuple[int, ...]

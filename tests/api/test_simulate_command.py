@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from kit.command import as_text
 from kit.recording import Recorder
 
 from dsl.loading import load
+from engine.calls.centre import declare
+from engine.calls.hours import Shift
 from engine.db import Database
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +105,21 @@ def test_a_model_is_printed_edited_and_used(tmp_path: Path) -> None:
         parcours(tmp_path, "simulate", WIN_BACK, "-n", "500", "--runs", "2", "--model", "model.toml", "--json").stdout
     )
     assert next(box for box in told["boxes"] if box["box"] == "not_eligible")["entered"]["mean"] == 500
+
+
+def test_the_declared_queues_say_what_the_centre_makes(tmp_path: Path, sqlite: Database) -> None:
+    with sqlite.write() as conn:
+        office = Shift((0, 1, 2, 3, 4), "09:00", "17:00", 2)
+        declare(conn, "retention", datetime(2026, 3, 2, tzinfo=UTC), zone="UTC", country="", shifts=[office])
+    given = ("simulate", WIN_BACK, "-n", "300", "--runs", "2", "--database", sqlite.url)
+    run = parcours(tmp_path, *given, COLUMNS="300")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "; the queues' shifts. In brackets" in run.stdout
+    assert "the centre makes 96 on Mon–Fri, none on Sat, Sun: too few on" in run.stdout
+    (tmp_path / "model.toml").write_text("[capacity]\nretention = 60\n")
+    own = parcours(tmp_path, *given, "--model", "model.toml", COLUMNS="300")
+    assert "the centre makes 60 a day: too few on" in own.stdout
+    assert "the queues' shifts" not in own.stdout
 
 
 def test_rates_are_learned_and_customers_taken_from_a_database(tmp_path: Path, books: Recorder) -> None:

@@ -51,8 +51,10 @@ from dsl import (
 )
 from dsl.diff import diff
 from dsl.draw import mermaid, svg, text
+from dsl.draw.boxes import rows_of
 from dsl.draw.diff_picture import diff_svg
-from dsl.ir import IR, Clock, Entry, Every
+from dsl.draw.text import glyphed
+from dsl.ir import IR, Action, Clock, Entry, Every
 
 
 class Everything(Journey):
@@ -93,7 +95,7 @@ class Everything(Journey):
         yield Shop.signed_up.looking_back(days=2).moves("newest") >> self.won
         yield after(days=2, at="09:00", on=workdays, holidays=False) >> self.ring
 
-    @Call("all/ring", queue="first", stage=near, purpose=transactional)
+    @Call("all/ring", queue="first", stage=near, purpose=transactional, skills=["Deutsch", "wine"], priority=2)
     def ring(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_reached.up_to(self.tries, every=hours(20)) >> self.ring
@@ -126,7 +128,7 @@ def everything() -> IR:
 
 def said(document: str) -> str:
     """All that can be read in a picture."""
-    return " ".join(word.strip() for word in re.findall(r">([^<>]+)<", document))
+    return " ".join(" ".join(re.findall(r">([^<>]+)<", document)).split())
 
 
 def test_everything_is_said_and_nothing_touches() -> None:
@@ -140,6 +142,7 @@ def test_everything_is_said_and_nothing_touches() -> None:
         "learned share", "(heard first)", "late", "(up to 2 d before)", "moves the newest", "next 09:00 Mon–Fri, no", "holidays",
         "days between orders, at most", "if visits of ring ≥ 2", "14 d before created, 09:00, at", "once if past", "no created",
         "on the next created", "then within 09:00–18:00", "at 18:30 Tue, Fri", "purchased, total &gt; 50 → won",
+        "queue first, priority 2", "skills Deutsch, wine", "transactional",
     ):  # fmt: skip
         assert each in words, each
 
@@ -155,6 +158,43 @@ def test_a_box_s_tip_says_what_is_sent_and_when() -> None:
         "and feed: all/item",
     ):
         assert each in document, each
+
+
+def test_the_text_says_all_that_stands_in_the_picture_s_boxes() -> None:
+    drawn = text(everything())
+    rows = [re.split(r"  +", line.strip()) for line in drawn.splitlines()]
+    cells = {cell for row in rows for cell in row}
+    for state in everything().states:
+        for row in rows_of(state):
+            assert glyphed(row) in cells
+    assert {"◷ 08:00–20:00", "✉ all/offer", "≋ all/item", "best offer", "3 best offers", "§ transactional"} <= cells
+    assert {"queue first, priority 2", "skills Deutsch, wine", "⚙ after 3 d"} <= cells
+    assert "⚙ not reached (up to 2×, every 20 h)" in cells
+    assert {"§ purpose of its own", "⚙ tunable", "▭ from anywhere within"} <= cells
+    assert "§" not in text(compile_journey(Again))
+    assert "⚙" not in text(compile_journey(Again))
+
+
+def test_a_box_with_more_to_say_than_arrows_has_rows_for_all_of_it() -> None:
+    ir = everything()
+    ring = replace(ir.by_name["ring"], arrows=ir.by_name["ring"].arrows[:1])
+    whole = text(replace(ir, states=tuple(ring if state.name == "ring" else state for state in ir.states), knobs=()))
+    assert re.search(r"\n +skills Deutsch, wine\n +§ transactional\n", whole)
+
+
+def test_mermaid_marks_a_box_s_own_purpose_and_what_may_be_tuned() -> None:
+    drawn = mermaid(everything())
+    assert "<small>§ transactional</small>" in drawn
+    assert "<small>queue first, priority 2</small>" in drawn
+    assert "⚙ not reached" in drawn
+    assert "⚙ after 3 d" in drawn
+
+
+def test_a_second_call_has_a_queue_of_its_own() -> None:
+    ir = everything()
+    more = replace(ir.by_name["text"], also=(Action("call", "all/too", "third", ("wine",), 1),))
+    drawn = text(replace(ir, states=tuple(more if state.name == "text" else state for state in ir.states)))
+    assert re.search(r"☎ all/too .*\n +queue third, priority 1 .*\n +skills wine", drawn)
 
 
 def test_the_entrances_and_the_terms_have_words_of_their_own() -> None:
@@ -215,8 +255,8 @@ def test_what_can_differ_is_drawn_as_a_difference() -> None:
     document = diff_svg(diff(before, changed), ("before", "after"))
     assert list(flaws(read(document))) == []
     words = said(document)
-    assert "queue: first → second" in words
+    assert "− queue first, priority 2 + queue second, priority 2 skills Deutsch, wine" in words
     assert "best offer" in words
     assert "2 best offers" in words
     back = diff_svg(diff(changed, before), ("after", "before"))
-    assert "queue: second → first" in said(back)
+    assert "− queue second, priority 2 + queue first, priority 2" in said(back)

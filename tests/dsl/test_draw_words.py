@@ -156,6 +156,28 @@ def test_text_is_measured_shortened_and_wrapped() -> None:
     assert wrap("", 12, 100, lines=2) == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "room", "lines"),
+    [
+        ("not reached (up to 3×, every 20 h)", 140, ("not reached", "(up to 3×, every 20 h)")),
+        ("email clicked, link is shop (any send)", 176, ("email clicked, link is shop", "(any send)")),
+        (
+            "clicked, if visits of ring ≥ 2 and country is FR",
+            176,
+            ("clicked, if visits of ring ≥ 2", "and country is FR"),
+        ),
+        ("14 d before created, 09:00, at once if past", 176, ("14 d before created, 09:00,", "at once if past")),
+        ("after days between coffee orders, 5 d to 45 d", 200, ("after days between coffee orders,", "5 d to 45 d")),
+        ("no answer in 12 h 30 min", 100, ("no answer", "in 12 h 30 min")),
+        ("a (bracket that never ends", 80, ("a (bracket that", "never ends")),
+        ("one two three", 500, ("one two three",)),
+        ("aa bb", 2, ("…", "…")),
+    ],
+)
+def test_no_line_of_words_is_left_with_a_scrap(said: str, room: float, lines: tuple[str, ...]) -> None:
+    assert wrap(said, 12.5, room, lines=3, balanced=True) == lines
+
+
 def test_what_xml_forbids_is_left_out() -> None:
     assert clean("a\x00b\tc\n\ud800\ufffe d\u202e") == "a b c d"
 
@@ -218,10 +240,12 @@ def test_text_has_a_row_for_each_arrow_and_aligned_columns() -> None:
     drawn = text(win_back()).splitlines()
 
     rows = [line for line in drawn if "──▶" in line or "┄┄▶" in line][1:]
+    call = next(index for index, row in enumerate(rows) if row.startswith("☎ call"))
     ir = win_back()
     assert len(rows) == sum(len(state.arrows) for state in ir.states) + len(ir.anywhere)
     assert len({max(row.find("──▶"), row.find("┄┄▶")) for row in rows}) == 1
-    assert any(re.fullmatch(r"☎ call +win_back/warm \(retention\) +interested +──▶  ★ won", row) for row in rows)
+    assert re.fullmatch(r"☎ call +win_back/warm +interested +──▶  ★ won", rows[call])
+    assert re.fullmatch(r" +queue retention +refused +──▶  ◉ refused", rows[call + 1])
     assert any(re.fullmatch(r"from anywhere +consent withdrawn +──▶  ◉ unsubscribed", row) for row in rows)
     assert all(line == line.rstrip() for line in drawn)
 

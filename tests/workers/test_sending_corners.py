@@ -75,7 +75,7 @@ async def test_K3_a_substitute_that_may_not_be_open_to_her_is_none(
     outcome = await bench.perform(bench.batch("ann"))
     (row,) = bench.engine.messages("ann")
     if refused:
-        assert outcome == Outcome((0,), reasons=("no capacity",))
+        assert outcome == Outcome((0,), reasons=(("no capacity",),))
         assert (row.status, row.reason) == ("not_sent", "no capacity")
         assert set(tasks_of(db)) == {"91-1-0", "92-1-0"}
         return
