@@ -129,15 +129,10 @@ class Walker(Walk):
                 yield "missing"
             case "send":
                 yield None
-                if self._hears_refusals(question.of[0]):
-                    yield from self._reasons(question.of[0])
+                yield from self._reasons(question.of[0])
             case "share":
                 box = self.charted.boxes[question.of[0]]
                 yield from (*(arrow for _, arrow in box.shares), *box.learned)
-
-    def _hears_refusals(self, box: int) -> bool:
-        """Whether anything comes of it that a box sends nothing."""
-        return bool(self.charted.boxes[box].not_sent or sent_awaited(self.ir, self.ir.states[box]))
 
     def _reasons(self, box: int) -> Iterator[tuple[Reason, ...]]:
         """Of each channel the reasons that the box's arrows name, and one that they don't, while the others have that one."""
@@ -174,8 +169,7 @@ class Walker(Walk):
     def _send(self, effect: Send) -> Acted | Postponed:
         result = super()._send(effect)
         state = self.ir.states[effect.state]
-        own = {state.name, *(f"{state.name}.{channel}" for channel in state.channels)}
-        hangs = self._hears_refusals(effect.state) or not own.isdisjoint(self.unreachable)
+        hangs = self.charted.boxes[effect.state].not_sent or sent_awaited(self.ir, state)
         if isinstance(result, Acted) and hangs:
             self.asked.append(Question("send", (effect.state,), None if result.sent else result.reasons, self.now))
         return result

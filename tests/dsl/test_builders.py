@@ -27,6 +27,7 @@ from dsl import (
 )
 from dsl.testing import (
     NOON,
+    bounce,
     click,
     consent,
     customer,
@@ -131,3 +132,8 @@ def test_S3_a_box_can_be_refused_and_reached_again() -> None:
 def test_A3_what_is_no_event_can_t_be_told() -> None:
     with pytest.raises(TypeError, match="takes an answer or an event"):
         walk(Care).tell("clicked")  # pyright: ignore[reportArgumentType]  # the point of the test
+
+
+def test_a_bounce_says_how_bad_it_is() -> None:
+    assert bounce() == {"kind": "hard", "code": "5.1.1", "diagnostic": "550 5.1.1 no such user"}
+    assert bounce("soft", code="4.2.2")["kind"] == "soft"
