@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None, figures: Mapping[str, Figure] =
 
 def _shown(console: Console, figures: Mapping[str, Figure], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Print the table; returns what misses its bound."""
-    table = Table("figure", "what", "wanted", "measured")
+    table = Table("figure", "what", "wanted", "measured", caption=_busy())
     missed: list[str] = []
     for name, values in found.items():
         for bound in figures[name].bounds:
@@ -107,6 +108,16 @@ def _shown(console: Console, figures: Mapping[str, Figure], found: Mapping[str, 
             missed += [] if held else [f"{name} ({bound.key} is {value:,g}, wanted {bound.wanted})"]
     console.print(table)
     return missed
+
+
+def _busy() -> str | None:
+    """A word of warning where others keep the machine busy: it slows whoever has more processes down more."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    return (
+        f"the machine is busy (load {load:.1f} on {cores} cores): measure again when it isn't"
+        if load > 2 * cores
+        else None
+    )
 
 
 if __name__ == "__main__":
