@@ -52,6 +52,14 @@ class Counted:
         came = None if self.taken is None else self.taken.get(caption.arrow)
         return None if came is None else Count(came, f"{came:,} came from anywhere this way, of {count:,} in all")
 
+    def at_frame(self, state: str, arrow: int) -> Count | None:
+        """What stands behind a stage's arrow to an end: who took it, or all who came there by no other."""
+        came = None if self.taken is None else self.taken.get(arrow)
+        count = self.counts.get(state)
+        if came is None and count is not None and self._leading[state] == 1:
+            came = count
+        return None if count is None or came is None else Count(came)
+
     def name_of(self, place: int) -> str:
         """What a caption's count is called: after the state, if it stands nowhere else."""
         state = self.graph.captions[place].state
@@ -67,6 +75,14 @@ class Counted:
     @cached_property
     def _drawn(self) -> Counter[str]:
         return Counter(box.state for box in self.graph.boxes)
+
+    @cached_property
+    def _leading(self) -> Counter[str]:
+        """By state, how many arrows are drawn that lead there."""
+        ends = {box.id: box.state for box in self.graph.boxes}
+        drawn = [ends[edge.target] for edge in self.graph.edges for _ in edge.arrows]
+        frames = {arrow: to for f in self.graph.frames for to, arrow in zip(f.states, f.arrows, strict=True)}
+        return Counter([*drawn, *frames.values()]) + self._captions
 
     @cached_property
     def _captions(self) -> Counter[str]:

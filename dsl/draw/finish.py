@@ -203,8 +203,6 @@ def _stretched(graph: Graph, board: Board) -> None:
 def _longer_ends(route: Route) -> Iterator[Route]:
     (_, before), (x, along), (tip_x, _), (_, tip) = route.line[-4:]
     long = abs(tip - along)
-    if route.line[-2][0] != route.line[-1][0] or route.line[-4][0] != x:
-        return
     for wanted in (_LAST, (_LAST + long) / 2):
         moved = tip + (wanted if along > tip else -wanted)
         label = route.label

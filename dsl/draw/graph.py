@@ -60,6 +60,8 @@ class Words:
     """It goes on where the line above ended."""
     number: str = ""
     """How many, behind the words and plainer to see than they are."""
+    room: float = 0.0
+    """What is kept free behind it, for a number that is counted later."""
 
     @property
     def before(self) -> str:
@@ -68,7 +70,8 @@ class Words:
 
     def width(self, size: float) -> float:
         """How wide it is in pixels, at a font size in pixels."""
-        return self.text_width(size) + (GAP if self.number and self.text else 0) + width(self.number, size, bold=True)
+        number = (GAP if self.text else 0) + width(self.number, size, bold=True) if self.number else 0
+        return self.text_width(size) + number + self.room
 
     def text_width(self, size: float) -> float:
         """The same without the number."""
@@ -140,8 +143,9 @@ class Frame:
     stage: str
     title: str
     words: tuple[Words, ...]
-    """Its arrows, a line for each; `states` are where they lead."""
+    """Its arrows, a line or two for each; `states` are where they lead, `arrows` their numbers."""
     states: tuple[str, ...]
+    arrows: tuple[int, ...]
     tip: str
     mark: Mark = ""
 

@@ -18,6 +18,8 @@ __all__ = ["Figure", "Marks", "graph_of"]
 _ENTRY = "start-here"
 """The box where everyone enters; with a hyphen, so that no state has its name."""
 _LABEL_ROOM, _LOOP_ROOM, _FRAME_ROOM = 176.0, 140.0, 300.0
+_COUNT = 52.0
+"""The room of a number behind an arrow of a stage: six digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +134,23 @@ class _Plan:
         note = ir.notes.get(stage.name)
         words: list[Words] = []
         states: list[str] = []
+        arrows: list[int] = []
         for place, arrow in enumerate(stage.arrows):
             for said in self._said(stage.name, place, arrow):
                 whole = replace(said, text=f"{said.text} → {spaced(arrow.to)}")
                 lines = list(_wrapped(whole, _FRAME_ROOM, lines=2))
+                if ir.by_name[arrow.to].kind in ENDS and not (whole.number or whole.mark):
+                    lines[-1] = replace(lines[-1], room=_COUNT)
                 words += lines
+                arrows += [self._first[stage.name] + place] * len(lines)
                 states += [arrow.to] * len(lines)
         tip = [f"{spaced(stage.name)} (stage)", *([clean(note.doc)] if note is not None and note.doc else [])]
         tip += place_of(ir, stage.name)
         mark = self._marks.boxes.get(stage.name, "")
         title = clean(spaced(stage.name))
-        return Frame(f"stage-{stage.name}", stage.name, title, tuple(words), tuple(states), "\n".join(tip), mark)
+        return Frame(
+            f"stage-{stage.name}", stage.name, title, tuple(words), tuple(states), tuple(arrows), "\n".join(tip), mark
+        )
 
     def _edge(
         self, source: str, target: str, places: Sequence[int], *, owner: str | None = None, main: bool = False

@@ -17,6 +17,7 @@ from dsl.ir import ENDS
 __all__ = [
     "attribute",
     "count_badge",
+    "count_words",
     "head",
     "mark_badge",
     "outline",
@@ -60,9 +61,17 @@ def rectangle(style: str, rect: Rect, inset: float, radius: float, more: str = "
 
 def count_badge(name: str, count: Count, spot: Rect, *, leftward: bool = False) -> str:
     """A count in its room, at the end that is nearer to its box."""
-    badge = _badge(_sum(count.number) if count.whole else _count(count.number), "badge", spot, leftward=leftward)
+    badge = _badge(_sum(count.number) if count.whole else count_words(count.number), "badge", spot, leftward=leftward)
     told = f"<title>{escape(count.told)}</title>" if count.told else ""
     return f"<g id={attribute(f'count-{name}')}>{told}{badge}</g>"
+
+
+def count_words(count: int) -> str:
+    """The number, from a million on shortened, so that it never outgrows its room."""
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M")):
+        if abs(count) >= size:
+            return f"{count / size:.{1 if abs(count) < 100 * size else 0}f} {unit}"
+    return f"{count:,}"
 
 
 def mark_badge(name: str, mark: Mark, spot: Rect, *, leftward: bool = False) -> str:
@@ -135,16 +144,8 @@ def _badge(said: str, style: str, spot: Rect, *, leftward: bool) -> str:
     )
 
 
-def _count(count: int) -> str:
-    """The number, from a million on shortened, so that it never outgrows its room."""
-    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M")):
-        if abs(count) >= size:
-            return f"{count / size:.{1 if abs(count) < 100 * size else 0}f} {unit}"
-    return f"{count:,}"
-
-
 def _sum(count: int) -> str:
-    """As `_count`, with the sign of a sum, in the same room."""
+    """As `count_words`, with the sign of a sum, in the same room."""
     for least, size, unit in ((999_500_000, 1_000_000_000, "G"), (999_500, 1_000_000, "M"), (10_000, 1_000, "k")):
         if count >= least:
             return f"Σ {count / size:.0f} {unit}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from xml.sax.saxutils import escape
 
@@ -32,6 +33,7 @@ from dsl.draw.plan import graph_of
 from dsl.draw.shapes import (
     attribute,
     count_badge,
+    count_words,
     head,
     mark_badge,
     outline,
@@ -164,9 +166,11 @@ class _Drawing:
         yield text(frame.title, "stage", said.x + 2, y, long)
         if frame.words:
             yield text(FROM_WITHIN, "words about", said.x + 8 + long, y, width(FROM_WITHIN, LABEL))
-        for words in frame.words:
+        for words, to, arrow in zip(frame.words, frame.states, frame.arrows, strict=True):
             y += LINE
-            yield from _words(words, "words", said.x + 2, y + 3, LABEL)
+            count = self._counts.at_frame(to, arrow) if words.room else None
+            counted = words if count is None else replace(words, number=count_words(count.number))
+            yield from _words(counted, "words", said.x + 2, y + 3, LABEL)
         yield "</g>"
 
     def _arrow(self, edge: Edge, route: Route) -> Iterator[str]:

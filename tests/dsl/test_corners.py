@@ -302,5 +302,14 @@ def test_a_spoiled_drawing_is_found_to_be_so() -> None:
     assert list(flaws(graph, placed)) == []
     away = {**placed.routes, "arrow-sms-call": replace(placed.routes["arrow-sms-call"], label=Rect(-900, -900, 9, 9))}
     assert "the label of arrow-sms-call is away from its line" in set(flaws(graph, replace(placed, routes=away)))
+    line = placed.routes["arrow-sms-call"].line
+    middle = placed.boxes["call"].centre
+    for spoiled, said in (
+        ((*line[:-1], middle, line[-1]), "arrow-sms-call runs within its own box call"),
+        ((line[0], middle), "arrow-sms-call runs within its own box call"),
+        ((line[0], (line[0][0], line[0][1] + 5)), "arrow-sms-call has no room for its head"),
+    ):
+        within = {**placed.routes, "arrow-sms-call": replace(placed.routes["arrow-sms-call"], line=spoiled)}
+        assert said in set(flaws(graph, replace(placed, routes=within)))
     astray = {**placed.boxes, "call": Rect(-900, -900, 9, 9)}
     assert "call is on the wrong side of stage-near" in set(flaws(graph, replace(placed, boxes=astray)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +46,7 @@ from dsl.draw.diff_text import diff_text
 from dsl.draw.layout import layout
 from dsl.draw.plan import graph_of
 from dsl.export.scxml import scxml
-from dsl.ir import IR, After, Arrow
+from dsl.ir import IR, After, Arrow, State
 
 PICTURES = Path(__file__).parents[1] / "golden" / "pictures"
 
@@ -164,6 +165,23 @@ def test_a_frame_says_what_is_fired_from_within_and_its_tip_what_it_is() -> None
     picture = svg(compile_journey(Moving))
     assert ">purchased → welcome<" in picture
     assert "offers (stage)\nUntil she comes, for a month at most.\ntest_draw_stages.py:" in picture
+
+
+def test_a_frame_says_how_many_ended_by_its_arrows() -> None:
+    ir = moving()
+    to_silent = len(ir.arrows) - 2  # the stages' arrows come last: two of offers, one of care
+    assert ir.arrows[to_silent] is ir.stages[0].arrows[1]
+    taken = {number: 3 for number, arrow in enumerate(ir.arrows) if arrow.to == "silent"} | {to_silent: 12_345}
+    drawn = svg(ir, counts={"silent": 12_360}, taken=taken)
+    assert wrong(ir, read(drawn)) == []
+    assert re.search(r">after 30 d → silent<.*\n.*words number.*>12,345<", drawn)
+    assert "12,345" not in svg(ir, counts={"silent": 12_360})
+    assert "12,345" not in svg(ir, counts={}, taken=taken)
+    only = replace(ir, states=(*ir.states, State("gone", "final")))
+    only = replace(
+        only, stages=(replace(ir.stages[0], arrows=(*ir.stages[0].arrows, Arrow(After(60), "gone"))), ir.stages[1])
+    )
+    assert re.search(r">after 1 min → gone<.*\n.*words number.*>7<", svg(only, counts={"gone": 7}))
 
 
 def test_text_has_a_row_for_each_arrow_of_a_stage_and_names_its_boxes() -> None:
