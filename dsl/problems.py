@@ -30,7 +30,7 @@ CODES: Final = {
     "J125": "shares that don't add up to 100",
     "J126": "a choice without otherwise",
     "J127": "an answer of another channel",
-    "J128": "no outcome of the call is handled",
+    "J128": "an outcome of the call that nothing awaits",
     "J129": "a measured wait without its rule",
     "J130": "a trigger that this kind of box can't have",
     "J131": "an event that can't tell which of several enrolments it is for",

@@ -178,7 +178,7 @@ class Driver:
         return self
 
     def refuse(self, what: type[Sending] | State, reason: Reason = "address missing") -> Self:
-        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "capped")`."""
+        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "suppressed")`."""
         name = what.name if isinstance(what, State) else what.kind
         self.unreachable.add(name)
         self.refusals[name] = reason
