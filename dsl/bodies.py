@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -37,6 +37,8 @@ class Box:
     own: bool
     """Written in this class, not inherited."""
     arrows: list[Arrow] = field(default_factory=list[Arrow])
+    ignored: list[Arrow] = field(default_factory=list[Arrow])
+    """What it says that it ignores: these lead nowhere."""
     forever: Place | None = None
     """Where it says that it may wait without an end."""
     sound: bool = True
@@ -51,6 +53,7 @@ class Group:
     stage: Stage
     place: Place
     arrows: list[Arrow] = field(default_factory=list[Arrow])
+    ignored: list[Arrow] = field(default_factory=list[Arrow])
 
 
 @dataclass(slots=True)
@@ -63,6 +66,8 @@ class Draft:
     problems: list[JourneyError]
     stages: dict[str, Group] = field(default_factory=dict[str, "Group"])
     knobs: dict[str, Knob[Any]] = field(default_factory=dict[str, "Knob[Any]"])
+    ignored: list[Arrow] = field(default_factory=list[Arrow])
+    """What @Anywhere says that it ignores."""
     sound: bool = True
 
     @property
@@ -70,6 +75,11 @@ class Draft:
         """The journey's name in its class statement."""
         at = self.journey.__journey__.place
         return name_in_class(at, self.journey.__name__) if at is not None else Place("", 0)
+
+    @property
+    def channels(self) -> set[str]:
+        """By which its boxes send."""
+        return {channel for box in self.boxes.values() for channel in box.state.channels}
 
     def setting(self, name: str) -> Place:
         """Where a setting is assigned, else the journey's name."""
@@ -117,13 +127,13 @@ def _run_all(draft: Draft, anywhere: list[Anywhere]) -> None:
         return
     for box in draft.boxes.values():
         if box.state.body is not None:
-            _run(draft, self, box.state.body, box, box.arrows)
+            _run(draft, self, box.state.body, box, (box.arrows, box.ignored))
     for group in draft.stages.values():
         if group.stage.body is not None:
-            _run(draft, self, group.stage.body, None, group.arrows)
+            _run(draft, self, group.stage.body, None, (group.arrows, group.ignored))
     for exits in anywhere:
         if exits.body is not None:
-            _run(draft, self, exits.body, None, draft.anywhere)
+            _run(draft, self, exits.body, None, (draft.anywhere, draft.ignored))
     for box in draft.boxes.values():
         box.arrows += [way for arrow in box.arrows for way in _ways_out(arrow)]
 
@@ -173,8 +183,11 @@ def _place(value: object, name: str) -> Place:
     return value.place
 
 
-def _run(draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | None, found: list[Arrow]) -> None:
-    """Run one body, keep what it yields, and note what is wrong with it."""
+def _run(
+    draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | None, into: tuple[list[Arrow], list[Arrow]]
+) -> None:
+    """Run one body, keep what it yields (arrows, and what is ignored), and note what is wrong with it."""
+    found, ignored = into
     code: CodeType | None = getattr(body, "__code__", None)
     at = def_place(code) if code is not None else box.place if box is not None else draft.place
     problems: list[JourneyError] = []
@@ -186,6 +199,8 @@ def _run(draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | 
                 box.forever = place or at
             elif isinstance(item, Arrow) and item.target is not None:
                 found.append(item)
+            elif isinstance(item, Arrow) and item is not forever:
+                ignored.append(item)
             else:
                 problems.append(_no_arrow(item, place or at))
     except Exception as error:  # noqa: BLE001  # an author's body may raise anything
@@ -195,12 +210,8 @@ def _run(draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | 
             found.clear()
     finally:
         made.reset(token)
-    yielded = {id(arrow) for arrow in found}
-    for arrow in drawn:
-        if id(arrow) not in yielded:
-            text = "this arrow is made but not yielded, so nobody would ever take it"
-            problems.append(problem("J105", text, arrow.place, help="write `yield` in front of it"))
-    if not problems and not found and (box is None or box.forever is None):
+    problems += _dropped(drawn, (*found, *ignored))
+    if not problems and not found and not ignored and (box is None or box.forever is None):
         text = f"the body of `{code.co_name if code is not None else 'this box'}` yields no arrow"
         hint = "a body yields its arrows: `yield then >> self.next_box`; with a method of yours, `yield from`"
         problems.append(problem("J103", text, at, help=hint))
@@ -218,6 +229,15 @@ def _ways_out(arrow: Arrow) -> Iterator[Arrow]:
         for why, rule in rules:
             if isinstance(rule, State):
                 yield Arrow(NoDate(on, why), rule, arrow.place)
+
+
+def _dropped(drawn: list[Arrow], yielded: Iterable[Arrow]) -> Iterator[JourneyError]:
+    """The arrows that were made, and not yielded."""
+    kept = {id(arrow) for arrow in yielded}
+    for arrow in drawn:
+        if id(arrow) not in kept:
+            text = "this arrow is made but not yielded, so nobody would ever take it"
+            yield problem("J105", text, arrow.place, help="write `yield` in front of it")
 
 
 def _items(given: object) -> Iterator[tuple[object, Place | None]]:

@@ -167,9 +167,10 @@ class Feed(Sending):
 class Call(Sending):
     """`@Call("folder/template", queue="retention")`: a task for the call center, and its outcomes.
 
-    At least one of `interested`, `refused` and `not_reached` must have an arrow (J128). `skills=("wine",)` is what an agent must
-    know who takes the call, `priority=1` comes before 9. Where the queue has no room, the call waits for the next slot that has
-    some; with an arrow for `Call.not_sent.because("no capacity")` that one is taken instead.
+    `interested`, `refused` and `not_reached` each have an arrow that is sure to be there, or are `.ignored` (J128).
+    `skills=("wine",)` is what an agent must know who takes the call, `priority=1` comes before 9. Where the queue has no room,
+    the call waits for the next slot that has some; with an arrow for `Call.not_sent.because("no capacity")` that one is taken
+    instead.
     """
 
     kind = "call"

@@ -11,27 +11,17 @@ from dsl.fact_kinds import Anniversary
 from dsl.ir import CHANNELS
 from dsl.journey import SETTINGS, Unknown
 from dsl.pointing import problem
-from dsl.predicate import Expression, Predicate
+from dsl.predicate import Expression
 from dsl.problems import JourneyError
+from dsl.said import article, bound, free, said
+from dsl.shadows import check_shadows, check_stage_waits
 from dsl.source import left_of
-from dsl.spans import AT_ONCE
 from dsl.states import State
-from dsl.times import Duration, duration_text
-from dsl.triggers import Answered, Arrow, Conditional, Event, Learned, Limited, NoDate, Otherwise, Share, Then, When
+from dsl.times import Duration
+from dsl.triggers import Answered, Arrow, Event, Learned, NoDate, Otherwise, Share, Then, When
 from dsl.waits import After, Until, skip
 
 __all__ = ["check_boxes"]
-
-_OUTCOMES = {"call.interested", "call.refused", "call.not_reached"}
-_WORDS: dict[type, str] = {
-    Otherwise: "otherwise",
-    Then: "then",
-    When: "when(…)",
-    Share: "share(…)",
-    After: "after(…)",
-    Until: "until(…)",
-    Learned: "learned",
-}
 
 
 def check_boxes(draft: Draft) -> Iterator[JourneyError]:
@@ -40,19 +30,22 @@ def check_boxes(draft: Draft) -> Iterator[JourneyError]:
         yield from _name(box)
         for arrow in box.arrows:
             yield from _target(draft, arrow)
-            yield from _trigger(box, arrow)
+            yield from _trigger(draft, box, arrow)
         if box.sound:
-            yield from _shadows([arrow for arrow in box.arrows if isinstance(arrow.trigger, _fitting(box.state.kind))])
+            yield from check_shadows(
+                [arrow for arrow in box.arrows if isinstance(arrow.trigger, _fitting(box.state.kind))]
+            )
+            yield from check_stage_waits(draft, box)
             yield from _whole(box, draft)
     for arrow in draft.anywhere:
         yield from _target(draft, arrow)
-        yield from _around(arrow, "@Anywhere")
-    yield from _shadows([arrow for arrow in draft.anywhere if isinstance(arrow.trigger, Event)])
+        yield from _around(draft, arrow, "@Anywhere")
+    yield from check_shadows([arrow for arrow in draft.anywhere if isinstance(arrow.trigger, Event)])
     for group in draft.stages.values():
         for arrow in group.arrows:
             yield from _target(draft, arrow)
-            yield from _around(arrow, "@Stage")
-        yield from _shadows([arrow for arrow in group.arrows if isinstance(arrow.trigger, Event | After)])
+            yield from _around(draft, arrow, "@Stage")
+        yield from check_shadows([arrow for arrow in group.arrows if isinstance(arrow.trigger, Event | After)])
 
 
 def _name(box: Box) -> Iterator[JourneyError]:
@@ -82,21 +75,23 @@ def _fitting(kind: str) -> tuple[type, ...]:
     return {"choice": (When, Otherwise), "split": (Share, Learned)}.get(kind, (Event, After, Until, NoDate, Then))
 
 
-def _trigger(box: Box, arrow: Arrow) -> Iterator[JourneyError]:
+def _trigger(draft: Draft, box: Box, arrow: Arrow) -> Iterator[JourneyError]:
     """Whether a box of this kind can have this trigger."""
     kind, on = box.state.kind, arrow.trigger
     if not isinstance(on, _fitting(kind)):
         yield problem(
-            "J130", f"`{_said(on)}` can't stand in {_a(kind)} box", left_of(arrow.place), help=_instead(kind, on)
+            "J130", f"`{said(on)}` can't stand in {article(kind)} box", left_of(arrow.place), help=_instead(kind, on)
         )
     elif isinstance(on, Answered) and on.scope == "send" and on.name.split(".")[0] not in (kind, *box.state.channels):
         channel = on.name.split(".")[0].capitalize()
         sends = f"sends by {kind}" if kind in CHANNELS else "sends nothing"
-        text = f"`{_said(on)}` answers {_a(channel)} box, but `{box.name}` {sends}"
+        text = f"`{said(on)}` answers {article(channel)} box, but `{box.name}` {sends}"
         hint = "listen to this box's own channel, or to any send of the journey: `.any_send()`"
         if on.name.endswith(".not_sent"):
             hint = "listen to this box's own channel"
         yield problem("J127", text, left_of(arrow.place), help=hint)
+    elif isinstance(on, Answered) and on.scope == "any_send":
+        yield from _widened(draft, arrow, on)
     elif isinstance(on, Event) and not on.name:
         hint = "class Loyalty(Events): upgraded = event()"
         yield problem("J150", "this event has no name: it stands in no family", left_of(arrow.place), help=hint)
@@ -105,7 +100,17 @@ def _trigger(box: Box, arrow: Arrow) -> Iterator[JourneyError]:
         yield problem("J129", text, left_of(arrow.place), help="for example after(…, missing=days(30))")
 
 
-def _around(arrow: Arrow, where: str) -> Iterator[JourneyError]:
+def _widened(draft: Draft, arrow: Arrow, on: Answered) -> Iterator[JourneyError]:
+    """Whether the journey sends anything that an answer to any of its sends could be to."""
+    channel = on.name.split(".")[0]
+    if channel not in draft.channels:
+        text = f"`{said(on)}` answers {article(channel.capitalize())} box, but {draft.journey.__name__} has none"
+        yield problem(
+            "J127", text, left_of(arrow.place), help="delete the arrow: only what this journey sends is answered"
+        )
+
+
+def _around(draft: Draft, arrow: Arrow, where: str) -> Iterator[JourneyError]:
     """Whether an arrow can stand around boxes: in a stage, or anywhere."""
     on = arrow.trigger
     staged = on if where == "@Stage" and isinstance(on, After) else None
@@ -116,13 +121,15 @@ def _around(arrow: Arrow, where: str) -> Iterator[JourneyError]:
         hint = "only what happens to the customer can fire anywhere: an answer or an event"
         if where == "@Stage":
             hint = "a stage has answers, events and `after(…)`"
-        yield problem("J130", f"`{_said(on)}` can't stand in {where}", left_of(arrow.place), help=hint)
+        yield problem("J130", f"`{said(on)}` can't stand in {where}", left_of(arrow.place), help=hint)
     elif isinstance(on, Answered) and on.is_late:
         text = "an answer is late for the box that sent: here is no box"
         yield problem("J136", text, left_of(arrow.place), help="write it in the box, or `.any_send()` here")
     elif isinstance(on, Event) and on.name.endswith(".not_sent"):
-        text = f"`{_said(on)}` is one box's own outcome, it can't fire anywhere"
+        text = f"`{said(on)}` is one box's own outcome, it can't fire anywhere"
         yield problem("J130", text, left_of(arrow.place), help="write it in the box")
+    elif isinstance(on, Answered):
+        yield from _widened(draft, arrow, on)
     elif isinstance(on, Event) and not on.name:
         yield problem("J150", "this event has no name: it stands in no family", left_of(arrow.place))
 
@@ -146,99 +153,23 @@ def _whole(box: Box, draft: Draft) -> Iterator[JourneyError]:
         total = sum(trigger.percent for trigger in on if isinstance(trigger, Share))
         if abs(total - 100) > 1e-9:  # per cent
             yield problem("J125", f"the shares of `{box.name}` add up to {total:g}, not to 100", box.place)
-    stage = draft.stages.get(box.state.stage.name) if box.state.stage is not None else None
-    around = [arrow.trigger for arrow in (*draft.anywhere, *(stage.arrows if stage is not None else ()))]
-    heard = {trigger.name for trigger in (*on, *around) if isinstance(trigger, Answered)}
-    if "call" in box.state.channels and not heard & _OUTCOMES:
-        text = f"`{box.name}` is a call, but has no arrow for any outcome of it"
-        hint = "add arrows for Call.interested, Call.refused or Call.not_reached"
-        yield problem("J128", text, box.place, help=hint)
     if kind in (*CHANNELS, "wait"):
+        stage = draft.stages.get(box.state.stage.name) if box.state.stage is not None else None
         yield from _time_out(box, stage.arrows if stage is not None else [])
 
 
 def _time_out(box: Box, around: list[Arrow]) -> Iterator[JourneyError]:
     ways = [arrow for arrow in (*box.arrows, *around) if _times_out(arrow)]
-    sure = [arrow for arrow in ways if _free(arrow)]
-    if sure and box.forever is not None:
+    sure = [arrow for arrow in ways if free(arrow)]
+    own = next((arrow for arrow in sure if arrow in box.arrows), None)
+    if own is not None and box.forever is not None:  # its stage may end what the box itself doesn't
         text = f"`forever` contradicts the time-out of `{box.name}`"
-        yield problem("J124", text, box.forever, notes=[f"the time-out stands in line {sure[0].place.line}"])
+        yield problem("J124", text, box.forever, notes=[f"the time-out stands in line {own.place.line}"])
     elif not sure and box.forever is None:
-        notes = [f"the one in line {arrow.place.line} holds only {_bound(arrow)}" for arrow in ways]
+        notes = [f"the one in line {arrow.place.line} holds only {bound(arrow)}" for arrow in ways]
         hint = "add `yield after(days=…) >> self.…`; if it is meant to wait without an end, `yield forever`"
         text = f"`{box.name}` may wait for ever: it has no time-out"
         yield problem("J122", text, box.place, notes=notes, help=hint)
-
-
-def _shadows(arrows: list[Arrow]) -> Iterator[JourneyError]:
-    """Arrows that can't be taken, since one before them, or a shorter wait, always is."""
-    for index, late in enumerate(arrows):
-        early = next((arrow for arrow in arrows[:index] if _covers(arrow.trigger, late.trigger)), None)
-        if early is None and isinstance(late.trigger, After):
-            early = next((arrow for arrow in arrows[index + 1 :] if _overtakes(arrow.trigger, late.trigger)), None)
-        if early is not None:
-            text = f"this arrow is never taken: `{_said(early.trigger)}` in line {early.place.line} is taken before it"
-            hint = "delete one of them, or put a condition on the other: `.when(…)`, `.where(…)`, `.up_to(…)`"
-            if isinstance(early.trigger, Then | Otherwise):
-                hint = f"`{_said(early.trigger)}` stands alone, or last"
-            yield problem("J124", text, late.place, help=hint)
-
-
-def _covers(early: object, late: object) -> bool:  # noqa: PLR0911  # one line for each kind
-    """Whether `early`, standing first, is always taken where `late` could be."""
-    if isinstance(early, Limited) and early.limit is not None:
-        return False
-    if isinstance(early, NoDate) or isinstance(late, NoDate) or _is_late(early) != _is_late(late):
-        return False
-    match early, late:
-        case ((Otherwise() | Then()), _):
-            return True
-        case When(), When():
-            return _same(early.guard, late.guard)
-        case Event(), Event() if (early.look_back or 0) >= (late.look_back or 0):
-            wider = early.scope in (late.scope, "any_send") and early.key in (None, late.key)
-            wider = wider and early.among in (None, "all", late.among)
-            payload = early.payload is None or _same(early.payload, late.payload)
-            return early.name == late.name and wider and payload and _guard_covers(early, late)
-        case After(), After():
-            same = early.wait == late.wait and early.clock == late.clock
-            return _overtakes(early, late) or (same and _guard_covers(early, late))
-        case _:
-            return False
-
-
-def _overtakes(one: object, other: After) -> bool:
-    """Whether `one`, wherever it stands, always comes before the wait of `other`."""
-    if isinstance(one, Then):
-        return one.limit is None
-    if not isinstance(one, After) or one.limit is not None or one.guard is not None:
-        return False
-    longest = _between(one)[1]
-    return one.clock is None and longest is not None and longest < _between(other)[0]
-
-
-def _between(on: After) -> tuple[Duration, Duration | None]:
-    """The shortest and the longest that a wait may take; None: as long as may be. A clock makes it longer."""
-    if isinstance(on.wait, Duration):
-        return on.wait, on.wait
-    missing = on.missing or AT_ONCE  # what stands in isn't kept within the bounds
-    longest = max(missing, on.at_most) if on.at_most is not None else None
-    return min(missing, on.at_least or AT_ONCE), longest
-
-
-def _guard_covers(early: Conditional, late: Conditional) -> bool:
-    return early.guard is None or _same(early.guard, late.guard)
-
-
-def _same(one: Predicate | None, other: Predicate | None) -> bool:
-    return one is not None and other is not None and one.to_json() == other.to_json()
-
-
-def _free(arrow: Arrow) -> bool:
-    on = arrow.trigger
-    return not (isinstance(on, Limited) and on.limit is not None) and not (
-        isinstance(on, Conditional) and on.guard is not None
-    )
 
 
 def _times_out(arrow: Arrow) -> bool:
@@ -248,33 +179,6 @@ def _times_out(arrow: Arrow) -> bool:
         anniversary = isinstance(on.day, Anniversary)
         return on.missing is not skip and (anniversary or on.past is not skip)
     return isinstance(on, After | Then)
-
-
-def _is_late(trigger: object) -> bool:
-    return isinstance(trigger, Answered) and trigger.is_late
-
-
-def _bound(arrow: Arrow) -> str:
-    on = arrow.trigger
-    if isinstance(on, Limited) and on.limit is not None:
-        return f"{on.limit.times} times"
-    return "on a condition"
-
-
-def _said(trigger: object) -> str:
-    """A trigger in the author's words."""
-    if isinstance(trigger, Event):
-        family, _, name = trigger.name.partition(".")
-        return f"{''.join(part.capitalize() for part in family.split('_'))}.{name}"
-    if isinstance(trigger, After) and isinstance(trigger.wait, Duration):
-        return f"after {duration_text(trigger.wait.seconds)}"
-    if isinstance(trigger, After):
-        return "after(…)"
-    return _WORDS.get(type(trigger), type(trigger).__name__.lower())
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
 def _instead(kind: str, trigger: object) -> str:

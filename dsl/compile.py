@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from dsl import ir
 from dsl.bodies import Box, Draft, Group, read
+from dsl.call_outcomes import check_outcomes
 from dsl.checks import check_boxes
 from dsl.determinism import check_determinism
 from dsl.fact_kinds import Day
@@ -64,6 +65,7 @@ def compile_journey(journey: type[Journey]) -> ir.IR:
         *check_settings(draft),
         *check_boxes(draft),
         *check_wholes(draft),
+        *check_outcomes(draft),
         *check_forgotten(draft),
         *check_determinism(draft),
     ]

@@ -1,4 +1,4 @@
-"""Clock, chance and environment in a journey: refused, by reading its syntax and without running it.
+"""Clock, chance, environment and files in a journey: refused, by reading its syntax and without running it.
 
 A journey must compile to the same chart wherever and whenever it is loaded. What is read is the class statement with its bodies,
 and whatever of the author's own files they refer to: functions, and values that stand at the top level of a file. What is
@@ -19,7 +19,7 @@ from dsl.journey import Journey
 from dsl.pointing import problem
 from dsl.problems import JourneyError
 from dsl.source import authored, class_of, span, tree_of
-from dsl.unsteady import MISSING, Names, is_set, listed, module_of, resolved, unsteady, unwrapped
+from dsl.unsteady import MISSING, Names, is_set, listed, module_of, names_of, resolved, seen_by, unsteady, unwrapped
 
 __all__ = ["check_determinism"]
 
@@ -27,45 +27,27 @@ _LOTS = "the engine knows the time and draws the lots: after(…), daily(at=…)
 _HINTS: Final = {
     "the clock": _LOTS,
     "chance": _LOTS,
+    "the disk": "write the values into the journey's file, or into another Python file beside it",
+    "the network": "write the values into the journey's file: what is known of a customer is asked by Customer and by your own facts",
+    "another program": "write the values into the journey's file: it is read, not run",
     "the process that it runs in": "write the value into the file: a journey is the same wherever it is loaded",
 }
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def check_determinism(draft: Draft) -> Iterator[JourneyError]:
-    """J109, at each place that asks a clock, chance, or the process that the journey is loaded in."""
+    """J109, at each place that asks a clock, chance, the process that the journey is loaded in, a file or the network."""
     reader = _Reader()
     for cls in draft.journey.__mro__:
         if issubclass(cls, Journey) and cls.__journey__.place is not None:
             place = cls.__journey__.place
             node = class_of(place, cls.__name__)
             if node is not None and authored(place.file):
-                yield from reader.statement(node, place.file, _names_of(cls))
+                yield from reader.statement(node, place.file, names_of(cls))
         elif cls not in (object, Journey):
             lent: Mapping[str, object] = vars(cast("type", cls))
             for value in lent.values():
                 yield from reader.reference(value)
-
-
-def _names_of(cls: type) -> Names:
-    """The names that a class's bodies see."""
-    module = sys.modules.get(cls.__module__)
-    names: dict[str, object] = dict(vars(module)) if module is not None else {}
-    for value in vars(cls).values():
-        body = getattr(value, "body", value)
-        if isinstance(body, FunctionType):
-            names |= _seen_by(body)
-    return names
-
-
-def _seen_by(function: FunctionType) -> dict[str, object]:
-    names: dict[str, object] = dict(function.__globals__)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            names[name] = cell.cell_contents
-        except ValueError:  # it is not filled yet
-            continue
-    return names
 
 
 class _Reader:
@@ -102,7 +84,7 @@ class _Reader:
         if isinstance(value, FunctionType) and authored(value.__code__.co_filename):
             node = _definition(value.__code__)
             if node is not None:
-                file, names = value.__code__.co_filename, _seen_by(value)
+                file, names = value.__code__.co_filename, seen_by(value)
                 if self._first(node, file):
                     yield from self._function(node, file, names, names)
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from dsl import ir
 from dsl.clocks import Weekday, time_of_day, weekday
+from dsl.knobs import WHERE, Knob
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
 from dsl.states import Purpose
@@ -159,6 +160,8 @@ class Percent:
 
 def percent(value: float) -> Percent:
     """For `holdout`: so many in a hundred walk the chart and are sent nothing, which measures the difference."""
+    if isinstance(value, Knob):  # as above: one share of held out customers for each version compares nothing
+        raise LanguageError("percent(…) takes no knob: who is held out must not change while it is measured", WHERE)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 100:  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
         raise LanguageError(f"percent(…) takes a number from 0 to below 100, not {value!r}")
     return Percent(float(value))

@@ -12,7 +12,9 @@ from decimal import Decimal
 from typing import Any, ClassVar, NoReturn, Protocol, Self, cast, runtime_checkable
 
 from dsl.expression import Constant, Expression, Field, Since, Source, Times, Until
+from dsl.knobs import WHERE, Knob
 from dsl.predicate import Compare, Contains, IsIn, IsMissing, Matches, Operator, Predicate
+from dsl.problems import LanguageError
 from dsl.times import Duration
 from dsl.values import Kind
 
@@ -69,6 +71,8 @@ class Fact:
         """The other side of a comparison, as an expression of the same kind. Raises TypeError for another kind."""
         if isinstance(other, type(self)):
             return other.expression
+        if isinstance(other, Knob):
+            raise LanguageError("a condition takes no knob: tuning would not reach it", WHERE)
         if other is None:
             raise TypeError(f"compare with None? Say {self.expression.sentence()!r} is missing by .is_missing()")
         try:
@@ -220,22 +224,37 @@ class Elapsed(Fact):
 class Day:
     """A moment of the customer's, moved by some time: `Member.birthday - days(3)`; what `until` waits for."""
 
-    __slots__ = ("field", "offset", "recurs")
+    __slots__ = ("field", "knobs", "offset", "recurs")
 
-    def __init__(self, field: Field, offset: int = 0, *, recurs: bool = False) -> None:
+    def __init__(
+        self, field: Field, offset: int = 0, *, recurs: bool = False, knobs: tuple[tuple[str, Knob[Duration]], ...] = ()
+    ) -> None:
         self.field = field
         self.offset = offset
         self.recurs = recurs
+        self.knobs = knobs
+        """By what it is moved, and whether `earlier` or `later`, if that can be tuned."""
 
     def _moved(self, span: object, sign: int) -> Self:
+        if isinstance(span, Knob):
+            knob = cast("Knob[Duration]", span)
+            if self.offset or not isinstance(cast("object", knob.value), Duration):
+                raise LanguageError(
+                    f"a date is moved by one knob that is a duration, and by nothing else, not by {knob!r}",
+                    "count the rest into the knob",
+                )
+            way = "later" if sign > 0 else "earlier"
+            return type(self)(self.field, sign * knob.value.seconds, recurs=self.recurs, knobs=((way, knob),))
+        if self.knobs:
+            raise LanguageError("a date that a knob moves is moved by nothing else", "count it into the knob")
         if not isinstance(span, Duration):
             raise TypeError(f"a date is moved by a duration, for example days(3), not by {span!r}")
         return type(self)(self.field, self.offset + sign * span.seconds, recurs=self.recurs)
 
-    def __add__(self, span: Duration) -> Self:
+    def __add__(self, span: Duration | Knob[Duration]) -> Self:
         return self._moved(span, 1)
 
-    def __sub__(self, span: Duration) -> Self:
+    def __sub__(self, span: Duration | Knob[Duration]) -> Self:
         return self._moved(span, -1)
 
 
@@ -270,10 +289,10 @@ class Moment(Fact):
     def __ge__(self, other: datetime | Moment) -> Predicate:
         return self._compare("ge", other)
 
-    def __add__(self, span: Duration) -> Day:
+    def __add__(self, span: Duration | Knob[Duration]) -> Day:
         return Day(self._field()) + span
 
-    def __sub__(self, span: Duration) -> Day:
+    def __sub__(self, span: Duration | Knob[Duration]) -> Day:
         return Day(self._field()) - span
 
     def yearly(self) -> Anniversary:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from dsl.problems import LanguageError
 from dsl.times import Duration
 
-__all__ = ["Knob", "turned"]
+__all__ = ["WHERE", "Knob", "turned"]
 
 T = TypeVar("T", Duration, float, int)
 V = TypeVar("V", Duration, float, int)
+WHERE: Final = "a knob stands in after(…), in until(… - self.knob), in share(…) and in .up_to(…)"
+"""The way out for one that stands elsewhere, where it would be read once and no tuning would reach it."""
 
 
 class Knob(Generic[T]):

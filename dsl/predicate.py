@@ -11,7 +11,6 @@ Money is in cents and time in seconds within the tree; authors write currency un
 from __future__ import annotations
 
 import operator
-import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any, ClassVar, Literal, NoReturn, cast, get_args
 
 from dsl.expression import Aggregate, Constant, Expression, Facts, Field, Leaf, Resolve, Since, Source, Times, Until
 from dsl.nodes import Node, read_node
+from dsl.patterns import check_pattern, found
 from dsl.values import checked, one_of, shown
 
 __all__ = [
@@ -192,7 +192,10 @@ class Contains(Predicate):
 
 @dataclass(frozen=True, slots=True)
 class Matches(Predicate):
-    """Whether a regular expression is found in a payload's text, capitals or not. Python alone reads payloads, no database."""
+    """Whether a regular expression is found in the beginning of a payload's text, capitals or not (`dsl.patterns`).
+
+    Python alone reads payloads, no database.
+    """
 
     tag: ClassVar[str] = "matches"
     children: ClassVar[Mapping[str, str]] = {"left": "expression"}
@@ -205,17 +208,14 @@ class Matches(Predicate):
                 f"a pattern is looked for in a text of an event's payload, not in {self.left.sentence()!r}"
             )
         checked("text", self.pattern)
-        try:
-            re.compile(self.pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise ValueError(f"{self.pattern!r} is no regular expression: {error}") from None
+        check_pattern(self.pattern)
 
     def operands(self) -> Iterator[Expression]:
         return self.left.operands()
 
     def holds(self, resolve: Resolve) -> bool | None:
         left = cast("str | None", self.left.resolved(resolve))
-        return None if left is None else re.search(self.pattern, left, re.IGNORECASE) is not None
+        return None if left is None else found(self.pattern, left)
 
 
 @dataclass(frozen=True, slots=True)

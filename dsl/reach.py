@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dsl.bodies import Box, Draft
+from dsl.expression import Constant, Field
 from dsl.ir import CHANNELS, ENDS
 from dsl.pointing import problem
+from dsl.predicate import And, Compare, IsIn
 from dsl.problems import JourneyError
-from dsl.triggers import Answered, Arrow, Learned, Limited, NoDate, Otherwise, Share, Then, When
+from dsl.triggers import Answered, Arrow, Conditional, Learned, Limited, NoDate, Otherwise, Share, Then, When
 from dsl.waits import Until, now
 
 __all__ = ["check_chart", "reachable", "start_of"]
 
 _RESTS = (*CHANNELS, "wait")
+_UNREACHED = ("call.not_reached", "call.busy", "call.voicemail")
 
 
 def start_of(draft: Draft) -> Box | None:
@@ -91,9 +94,14 @@ def _spins(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
     quick: dict[str, dict[str, Arrow]] = {}
     for box in reached:
         quick[box.name] = {}
-        for arrow in box.arrows:
+        around = (*_own(draft, box), *draft.anywhere) if "call" in box.state.channels else box.arrows
+        for arrow in around:
             target = draft.box_of(arrow.target)
-            if target is not None and _at_once(arrow):
+            if (
+                target is not None
+                and (_at_once(arrow) or _rings_again(box, arrow))
+                and not _counted(arrow, box, target)
+            ):
                 quick[box.name].setdefault(target.name, arrow)
     done: set[str] = set()
     for box in reached:
@@ -101,9 +109,12 @@ def _spins(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
         if loop and not done & set(loop):
             done.update(loop)
             path = " → ".join(f"`{name}`" for name in (*loop, loop[0]))
-            hint = "let a box wait (`after(days=…)`), or bound an arrow: `.up_to(3)`"
-            place = quick[loop[-1]][loop[0]].place
-            yield problem("J123", f"this loop has neither a wait nor a bound: {path}", place, help=hint)
+            arrows = [quick[one][other] for one, other in zip(loop, (*loop[1:], loop[0]), strict=True)]
+            text, hint = "this loop has neither a wait nor a bound", "`.up_to(3)`"
+            if not all(_at_once(arrow) for arrow in arrows):
+                text, hint = "who can't be reached is called for ever", "`.up_to(3, every=hours(20))`"
+            way = f"let a box wait (`after(days=…)`), or bound an arrow: {hint}"
+            yield problem("J123", f"{text}: {path}", arrows[-1].place, help=way)
 
 
 def _at_once(arrow: Arrow) -> bool:
@@ -115,6 +126,27 @@ def _at_once(arrow: Arrow) -> bool:
     return isinstance(on, Then | When | Otherwise | Share | Learned | NoDate) or (
         isinstance(on, Answered) and on.scope == "send" and on.name.endswith((".not_sent", ".sent"))
     )
+
+
+def _rings_again(box: Box, arrow: Arrow) -> bool:
+    """Whether it is taken as often as nobody answers the telephone, which may be at once and always."""
+    on = arrow.trigger
+    rings = isinstance(on, Answered) and on.name in _UNREACHED and not on.is_late and on.limit is None
+    return rings and "call" in box.state.channels
+
+
+def _counted(arrow: Arrow, box: Box, target: Box) -> bool:
+    """Whether its condition bounds how often one of its two boxes is entered: `.when(self.call.visits < 3)`."""
+    guard = arrow.trigger.guard if isinstance(arrow.trigger, Conditional | When) else None
+    parts = guard.parts if isinstance(guard, And) else (guard,)
+    for part in parts:
+        if isinstance(part, IsIn) or (isinstance(part, Compare) and part.op in ("lt", "le", "eq")):
+            constant = isinstance(part, IsIn) or isinstance(part.right, Constant)
+            left = part.left
+            names = (f"visits.{box.name}", f"visits.{target.name}")
+            if constant and isinstance(left, Field) and left.source == "journey" and left.name in names:
+                return True
+    return False
 
 
 def _loop(quick: Mapping[str, Mapping[str, Arrow]], start: str) -> list[str]:

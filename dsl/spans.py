@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from dsl.knobs import Knob
+from dsl.knobs import WHERE, Knob
 from dsl.problems import LanguageError
 from dsl.times import Duration
 
@@ -23,7 +23,7 @@ def span_of(word: str, span: object, named: Duration) -> Duration:
     """The one length of time that was given, by position or by keywords."""
     if isinstance(span, Knob):
         if word != "after":  # it would be read once, and no change of it be heard
-            raise LanguageError(f"{word}(…) takes no knob: tuning would not reach it", f"for example {word}(days=3)")
+            raise LanguageError(f"{word}(…) takes no knob: tuning would not reach it", WHERE)
         span = cast("Knob[Duration]", span).value
     if span is not None and not isinstance(span, Duration):
         raise LanguageError(f"{word}(…) takes a length of time, not {span!r}", f"for example {word}(days=3)")

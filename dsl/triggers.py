@@ -19,6 +19,7 @@ from dsl.knobs import Knob, turned
 from dsl.place import Place
 from dsl.predicate import IsIn, Predicate
 from dsl.problems import LanguageError
+from dsl.replies import first_word
 from dsl.spans import AT_ONCE, is_duration, span_of
 from dsl.times import Duration, duration
 
@@ -56,7 +57,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrow:
-    """A trigger with the box that it leads to. Made by `>>`; a body yields it."""
+    """A trigger with the box that it leads to (None: to none, it is ignored). Made by `>>`; a body yields it."""
 
     trigger: Trigger
     target: State | None
@@ -70,7 +71,6 @@ Reason = Literal[
     "suppressed",
     "journey off",
     "template",
-    "capped",
     "no capacity",
     "failed",
 ]
@@ -89,11 +89,7 @@ class Trigger:
     __slots__ = ()
 
     def __rshift__(self, target: State) -> Arrow:
-        arrow = Arrow(self, target, Place.caller())
-        open_list = made.get()
-        if open_list is not None:
-            open_list.append(arrow)
-        return arrow
+        return _noted(Arrow(self, target, Place.caller()))
 
     def __bool__(self) -> NoReturn:
         raise LanguageError(
@@ -207,8 +203,13 @@ class Answered(Event):
         return self.where(Click.link == name)
 
     def keyword(self, word: str) -> Answered:
-        """Only if the reply's first word is this, in capitals: `Sms.replied.keyword("YES")`."""
-        return self.where(Reply.keyword == word.upper())
+        """Only if the reply's first word is this, in capitals or not: `Sms.replied.keyword("YES")`."""
+        if not isinstance(word, str) or not word or first_word(word) != word.upper():  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+            raise LanguageError(
+                f"keyword(…) takes one word, not {word!r}: it is compared with the first word of a reply",
+                'for more than one word, `.matching("yes please")`',
+            )
+        return self.where(Reply.keyword == first_word(word))
 
     def matching(self, pattern: str) -> Answered:
         """Only if the reply has the pattern somewhere in it: `Sms.replied.matching("oui|yes")`, capitals or not.
@@ -233,6 +234,11 @@ class Answered(Event):
             raise LanguageError(f"{self.name} is the box's own outcome, it can't answer another send")
         return replace(self, scope="any_send")
 
+    @property
+    def ignored(self) -> Arrow:
+        """Of a call's outcome, in place of an arrow: `yield Call.refused.ignored`. It moves nobody, and the box waits on."""
+        return _noted(Arrow(self, None, Place.caller()))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NotSent(Answered):
@@ -243,6 +249,11 @@ class NotSent(Answered):
         wrong = next((reason for reason in reasons if reason not in get_args(Reason)), None)
         if wrong is not None or not reasons:
             raise LanguageError(f"because(…) takes reasons, not {wrong!r}", f"there are {', '.join(get_args(Reason))}")
+        if "no capacity" in reasons and self.name != "call.not_sent":
+            raise LanguageError(
+                "only a call waits for capacity: what is sent by another channel has no such reason",
+                'write it of the call: Call.not_sent.because("no capacity")',
+            )
         texts = tuple(Constant("text", reason) for reason in reasons)
         return replace(self, payload=IsIn(Field("payload", "reason", "text"), texts))
 
@@ -374,6 +385,14 @@ def payload_field(word: str, field: object) -> str:
     if not isinstance(found, Field) or found.source != "payload":
         raise LanguageError(f"{word}(…) takes a field of a payload, not {field!r}", "for example Purchase.order_id")
     return found.name
+
+
+def _noted(arrow: Arrow) -> Arrow:
+    """The arrow, noted where a body is running: one that it doesn't yield is an error."""
+    open_list = made.get()
+    if open_list is not None:
+        open_list.append(arrow)
+    return arrow
 
 
 def _both(first: Predicate | None, second: Predicate) -> Predicate:

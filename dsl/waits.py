@@ -10,7 +10,7 @@ from dsl import ir
 from dsl.clocks import Weekday, clock
 from dsl.expression import Expression
 from dsl.fact_kinds import Anniversary, Day, Elapsed, Moment
-from dsl.knobs import Knob
+from dsl.knobs import Knob, turned
 from dsl.problems import LanguageError
 from dsl.spans import AT_ONCE, is_duration, span_of
 from dsl.times import Duration, duration
@@ -80,7 +80,12 @@ def after(
 ) -> After: ...
 @overload
 def after(
-    wait: Elapsed, /, *, missing: Duration, at_least: Duration | None = None, at_most: Duration | None = None
+    wait: Elapsed,
+    /,
+    *,
+    missing: Duration | Knob[Duration],
+    at_least: Duration | Knob[Duration] | None = None,
+    at_most: Duration | Knob[Duration] | None = None,
 ) -> After: ...
 def after(
     wait: Duration | Knob[Duration] | Elapsed | None = None,
@@ -90,9 +95,9 @@ def after(
     days: float = 0,
     hours: float = 0,
     minutes: float = 0,
-    missing: Duration | None = None,
-    at_least: Duration | None = None,
-    at_most: Duration | None = None,
+    missing: Duration | Knob[Duration] | None = None,
+    at_least: Duration | Knob[Duration] | None = None,
+    at_most: Duration | Knob[Duration] | None = None,
     at: str | None = None,
     on: Iterable[Weekday] | None = None,
     during: ir.Clock | None = None,
@@ -104,16 +109,18 @@ def after(
     into that window (`during=between("09:00", "18:00")`).
 
     A measured wait (`after(Orders.rhythm(), missing=days(30))`) must say what stands in where there is nothing to
-    measure; `at_least` and `at_most` keep it within bounds.
+    measure; `at_least` and `at_most` keep it within bounds. Each of the three may be a knob.
     """
     dial = _dial("after", at, on, during, holidays)
     if not isinstance(wait, Elapsed):
         if missing is not None or at_least is not None or at_most is not None:
             raise LanguageError("missing=, at_least= and at_most= belong to a measured wait, not to a fixed one")
         span = span_of("after", wait, duration(weeks=weeks, days=days, hours=hours, minutes=minutes))
-        return After(wait=span, clock=dial, knobs=_knobs(wait))
+        return After(wait=span, clock=dial, knobs=_knobs(seconds=wait))
     if weeks or days or hours or minutes:
         raise LanguageError("after(…) takes one wait: measured, or fixed")
+    knobs = _knobs(missing=missing, at_least=at_least, at_most=at_most)
+    missing, at_least, at_most = (turned(each) if each is not None else None for each in (missing, at_least, at_most))
     for word, value in (("missing", missing), ("at_least", at_least), ("at_most", at_most)):
         if value is not None:
             is_duration(word, value)
@@ -121,11 +128,12 @@ def after(
                 raise LanguageError(f"{word}={value} is no wait: it must be above zero", f"for example {word}=days(3)")
     if at_least is not None and at_most is not None and at_most < at_least:
         raise LanguageError(f"at_most={at_most} is shorter than at_least={at_least}")
-    return After(wait=wait.expression, at_least=at_least, at_most=at_most, missing=missing, clock=dial)
+    return After(wait=wait.expression, at_least=at_least, at_most=at_most, missing=missing, clock=dial, knobs=knobs)
 
 
-def _knobs(wait: object) -> tuple[tuple[str, Knob[Any]], ...]:
-    return (("seconds", cast("Knob[Any]", wait)),) if isinstance(wait, Knob) else ()
+def _knobs(**given: object) -> tuple[tuple[str, Knob[Any]], ...]:
+    """Of what was given the knobs, by the field of the IR that they set."""
+    return tuple((name, cast("Knob[Any]", each)) for name, each in given.items() if isinstance(each, Knob))
 
 
 def at(time: str, /, *, on: Iterable[Weekday] | None = None, holidays: bool = True) -> After:
@@ -186,7 +194,8 @@ def until(
     found = day if isinstance(day, Day) else day + AT_ONCE
     if isinstance(found, Anniversary) and past is not None:
         raise LanguageError("an anniversary comes round again: past= can't hold for it", "delete past=")
-    return Until(day=found, clock=_dial("until", at, on, during, holidays), past=past, missing=missing)
+    dial = _dial("until", at, on, during, holidays)
+    return Until(day=found, clock=dial, past=past, missing=missing, knobs=found.knobs)
 
 
 def _dial(

@@ -8,7 +8,7 @@ from typing import cast
 
 from dsl.bodies import Box, Draft
 from dsl.fact_kinds import Anniversary
-from dsl.ir import Clock
+from dsl.ir import ENDS, Clock
 from dsl.pointing import problem
 from dsl.predicate import And, Predicate
 from dsl.problems import JourneyError
@@ -57,6 +57,10 @@ def _count(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
     for name in sorted(_visited(guard) - draft.boxes.keys()):
         text = f"`{name}` is no box of {draft.journey.__name__}, so its visits can't be counted"
         yield problem("J132", text, left_of(arrow.place), help="count the visits of a box of this journey")
+    for name in sorted(_visited(guard) & draft.boxes.keys()):
+        if draft.boxes[name].state.kind in ENDS:
+            text = f"`{name}` is an end: whoever comes to a condition has not been there"
+            yield problem("J132", text, left_of(arrow.place), help="count the visits of a box that she may leave")
 
 
 def _visited(guard: Predicate) -> set[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import isclose, isfinite
 from typing import Final
 
-from dsl.ir import IR, After, Arrow, Knob, Limit, Share
+from dsl.ir import IR, After, Arrow, Knob, Limit, Share, Until
 from dsl.times import duration_words, read_duration
 from engine.errors import Invalid
 
@@ -100,6 +100,10 @@ def _arrow(arrow: Arrow, fields: Mapping[str, float]) -> Arrow:
                 if value < 1 and on.clock is None:
                     raise Invalid("value", value, "a wait of no time at all is none: one second at least")
                 on = replace(on, seconds=int(value))
+            case (("missing" | "at_least" | "at_most"), After(), _):
+                on = replace(on, **{field: int(value)})
+            case "later" | "earlier", Until(), _:
+                on = replace(on, offset=int(value) if field == "later" else -int(value))
             case "percent", Share(), _:
                 on = Share(value)
             case "times", _, Limit():
@@ -108,7 +112,19 @@ def _arrow(arrow: Arrow, fields: Mapping[str, float]) -> Arrow:
                 limit = replace(limit, every=int(value))
             case _:
                 raise AssertionError(f"no {field} can be set on {arrow!r}")
-    return replace(arrow, on=on, limit=limit)
+    return replace(arrow, on=_measured(on) if isinstance(on, After) else on, limit=limit)
+
+
+def _measured(on: After) -> After:
+    """A measured wait, if its bounds are such as it can have."""
+    if on.missing is not None and on.missing < 1:
+        raise Invalid("value", on.missing, "a wait of no time at all is none: one second at least")
+    if on.at_most is not None and on.at_most < max(on.at_least or 0, 1):
+        least = duration_words(max(on.at_least or 0, 1))
+        raise Invalid(
+            "value", duration_words(on.at_most), f"the wait is at least {least}, and can't be shorter at most"
+        )
+    return on
 
 
 def _balanced(ir: IR, owner: str, arrows: tuple[Arrow, ...], uses: Uses) -> tuple[Arrow, ...]:

@@ -185,7 +185,7 @@ class Driver:
         return self
 
     def refuse(self, what: type[Sending] | State, reason: Why = "address missing") -> Self:
-        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "capped")`.
+        """From now on nothing is sent by a channel, or by a box: `refuse(Email)`, `refuse(WinBack.sms, "suppressed")`.
 
         In a box of several channels each may have a reason of its own; one that isn't named goes out:
         `refuse(Renewal.offer, {Email: "no consent", Feed: "journey off"})`.

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from argparse import ArgumentTypeError
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Final
@@ -24,6 +26,7 @@ from dsl.testing.driver import taking
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from dsl.ir import IR
     from dsl.testing.goldens import Goldens
 
 __all__ = ["goldens", "pytest_addoption", "pytest_configure", "pytest_terminal_summary"]
@@ -42,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="count the journeys of this file or folder, walked or not, and no others; may be repeated",
     )  # fmt: skip
     group.addoption(
-        "--journey-coverage-fail-under", type=float, metavar="PERCENT", help="fail if fewer of the arrows are taken"
+        "--journey-coverage-fail-under", type=_per_cent, metavar="PERCENT", help="fail if fewer of the arrows are taken"
     )
     group.addoption("--renew-goldens", action="store_true", help="write the goldens anew instead of comparing them")
 
@@ -81,6 +84,8 @@ class _Recorder:
         self._folder = Path(os.environ.setdefault(_FOLDER, mkdtemp(prefix="journey-coverage-") if self._first else ""))
         self._coverage = Coverage(self._folder)
         self._counted: list[Covered] = []
+        self._broken = ""
+        """What is wrong with the journeys that were to be counted."""
         taking.append(self._coverage.note)
 
     @pytest.hookimpl(trylast=True)
@@ -95,8 +100,9 @@ class _Recorder:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._coverage.flush()
         if self._first:
-            self._counted = _counted(self._option.journey_coverage_of, read(self._folder))
-            if self._short() and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            self._counted, self._broken = _counted(self._option.journey_coverage_of, read(self._folder))
+            well = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+            if well and (self._short() or self._broken):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
@@ -104,8 +110,8 @@ class _Recorder:
             terminalreporter.write_sep("-", "journey coverage")
             for line in report(self._counted):
                 terminalreporter.write_line(line)
-            if self._short():
-                terminalreporter.write_line(self._short(), red=True)
+            for line in (*self._broken.splitlines(), *self._short().splitlines()):
+                terminalreporter.write_line(line, red=True)
 
     def pytest_unconfigure(self) -> None:
         taking.remove(self._coverage.note)
@@ -123,11 +129,27 @@ class _Recorder:
         return f"journey coverage: {percent(taken, every)} % of the arrows were taken, {wanted:g} % are asked for"
 
 
-def _counted(paths: list[str], walked: dict[str, Covered]) -> list[Covered]:
-    """What is to be covered: what the paths hold, or all that was walked."""
+def _counted(paths: list[str], walked: dict[str, Covered]) -> tuple[list[Covered], str]:
+    """What is to be covered: what the paths hold, or all that was walked; and what is wrong with what they hold."""
     if not paths:
-        return list(walked.values())
+        return list(walked.values()), ""
     from dsl.loading import load  # noqa: PLC0415  # only where it is asked for
+    from dsl.problems import Problems  # noqa: PLC0415  # as above
 
-    loaded = {found.ir.hash: found.ir for path in paths for found in load(path)}
-    return [walked.get(key, Covered(ir)) for key, ir in loaded.items()]
+    loaded: dict[str, IR] = {}
+    wrong: list[str] = []
+    for path in paths:
+        try:
+            sound = load(path)
+        except Problems as problems:
+            sound = problems.loaded
+            wrong.append(str(problems))
+        loaded |= {found.ir.hash: found.ir for found in sound}
+    return [walked.get(key, Covered(ir)) for key, ir in loaded.items()], "\n\n".join(wrong)
+
+
+def _per_cent(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= float(text) <= 100:
+            return float(text)
+    raise ArgumentTypeError(f"{text!r} is no per cent: it goes from 0 to 100")

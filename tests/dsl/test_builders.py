@@ -119,7 +119,7 @@ def test_A3_what_she_buys_is_among_her_orders_and_can_be_changed() -> None:
 
 
 def test_S3_a_box_can_be_refused_and_reached_again() -> None:
-    w = walk(Care, unreachable={Care.mail: "capped"})
+    w = walk(Care, unreachable={Care.mail: "suppressed"})
     assert w.sent == []
     assert walk(Care).refuse(Care.text, "no consent").wait(days=1).sent == [Care.mail]
     assert walk(Care).refuse(Sms).wait(days=1).sent == [Care.mail]

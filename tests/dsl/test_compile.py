@@ -303,6 +303,8 @@ def test_a_bounded_loop_is_fine() -> None:
         @Call("a/b")
         def phone(self) -> Arrows:
             yield Call.not_reached >> self.done
+            yield Call.interested.ignored
+            yield Call.refused.ignored
             yield after(days=1) >> self.done
 
     ir = compile_journey(Tries)

@@ -240,6 +240,8 @@ class Rhythm(Journey):
         yield Call.interested >> self.won
         yield Call.not_reached.when(self.ring.visits < 3) >> self.ring
         yield Call.refused.when(~self.ring.visits.is_missing()) >> self.over
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield forever
 
 

@@ -99,6 +99,8 @@ class Everything(Journey):
     def ring(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_reached.up_to(self.tries, every=hours(20)) >> self.ring
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(Orders.rhythm(), missing=days(3), at_most=days(9)) >> self.text
 
     @Sms("all/text", offers=3)

@@ -90,6 +90,7 @@ class Moving(Journey):
     def ring(self) -> Arrows:
         yield Call.interested >> self.welcome
         yield Call.refused >> self.silent
+        yield Call.not_reached.ignored
 
     @Email("moving/welcome", stage=care)
     def welcome(self) -> Arrows:

@@ -194,6 +194,8 @@ class Tardy(Journey):
     @Call("t/call", queue="q")
     def call(self) -> Arrows:
         yield Call.interested >> self.won
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=7) >> self.lapsed
 
 
@@ -473,10 +475,10 @@ class Refusable(Journey):
 
 def test_S3_a_refusal_that_no_arrow_takes_goes_on_as_the_box_would() -> None:
     m = Stepped(Refusable)
-    m.tell(Acted(sent=False, reasons=("capped",)), 1000)
-    m.tell(Acted(sent=False, reasons=("capped",)), 2000)
+    m.tell(Acted(sent=False, reasons=("suppressed",)), 1000)
+    m.tell(Acted(sent=False, reasons=("suppressed",)), 2000)
     assert m.snapshot.phase == ACTING
-    m.tell(Acted(sent=False, reasons=("capped",)), 3000)
+    m.tell(Acted(sent=False, reasons=("suppressed",)), 3000)
     assert isinstance(m.effects[-1], Decide)
     m.tell(Decided((False,)), 4000)
     assert (m.at, m.causes) == ("done", ["then"])
@@ -494,13 +496,19 @@ class Because(Journey):
     @Email("t/mail")
     def mail(self) -> Arrows:
         yield Email.not_sent.because("address missing", "suppressed") >> self.paper
-        yield Email.not_sent.because("capped") >> self.peace
+        yield Email.not_sent.because("journey off") >> self.peace
         yield after(days=1) >> self.done
 
 
 @pytest.mark.parametrize(
     ("reason", "to"),
-    [("address missing", "paper"), ("suppressed", "paper"), ("capped", "peace"), ("no consent", "done"), ("", "done")],
+    [
+        ("address missing", "paper"),
+        ("suppressed", "paper"),
+        ("journey off", "peace"),
+        ("no consent", "done"),
+        ("", "done"),
+    ],
 )
 def test_S3_a_refusal_takes_the_arrow_for_its_reason_or_waits(reason: str, to: str) -> None:
     m = Stepped(Because)

@@ -30,13 +30,15 @@ class Care{number}(Journey{name}):
     @Email({template})
     def hello(self) -> Arrows:
         yield Email.clicked.link({link}) >> self.done
-        yield Sms.replied.any_send().keyword({keyword}) >> self.done
+        yield Email.replied.any_send().keyword({keyword}) >> self.done
         yield Email.clicked.when(Customer.city == {city}) >> {target}
         yield after(days=3) >> self.call
 
     @Call("care/call", queue={queue})
     def call(self) -> Arrows:
         yield Call.interested >> self.done
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=3) >> self.done
 '''
 STATE = """\

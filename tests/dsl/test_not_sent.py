@@ -94,7 +94,7 @@ def test_S3_a_channel_of_a_box_that_is_not_named_goes_out() -> None:
     w = walk(Both, unreachable={Both.both: {Email: "no consent"}})
     assert [message.channel for message in w.messages] == ["sms"]
     assert w.whys(Both.both) == ("no consent", None)
-    assert w.refuse(Both.both, {Sms: "capped"}).whys(Both.both) == (None, "capped")
+    assert w.refuse(Both.both, {Sms: "suppressed"}).whys(Both.both) == (None, "suppressed")
     assert w.refuse(Both.both).whys(Both.both) == ("address missing", "address missing")
     assert w.refuse(Email, "journey off").reach(Both.both).whys(Both.both) == ("journey off", None)
 
@@ -126,7 +126,7 @@ class Again(Journey):
     @Sms("t/sms")
     def both(self) -> Arrows:
         yield Sms.not_sent.because("failed").up_to(1) >> self.pause
-        yield Email.not_sent.because("capped").when(self.both.visits >= 2) >> self.peace
+        yield Email.not_sent.because("suppressed").when(self.both.visits >= 2) >> self.peace
         yield after(days=2) >> self.paper
 
     @Wait()
@@ -137,6 +137,6 @@ class Again(Journey):
 def test_A3_a_later_refusal_has_reasons_of_its_own() -> None:
     found = paths(Again)
     assert found.missed == ()
-    assert '.refuse(Again.both, {Email: "capped", Sms: "address missing"})' in str(found)
+    assert '.refuse(Again.both, {Email: "suppressed", Sms: "address missing"})' in str(found)
     for path in found:
         assert path.walk().arrows == list(path.arrows)

@@ -172,6 +172,7 @@ class Care(Journey):
         yield Call.refused >> self.lost
         yield Call.not_reached.up_to(2, every=hours(20)) >> self.ringing
         yield Club.upgraded.where((Upgrade.seats > 3) & Upgrade.gift.is_false()).looking_back(days=3) >> self.won
+        yield Call.not_reached.ignored
         yield after(days=7).when(self.ringing.visits >= 3) >> self.over
         yield after(days=8) >> self.written
 
@@ -370,7 +371,7 @@ class Barred(Journey):
         yield share(25) >> self.done
         yield share(25) >> self.done
 
-    @Wait()
+    @Sms("barred/beyond")
     def beyond(self) -> Arrows:
         yield after(days=1) >> self.done
 

@@ -114,6 +114,25 @@ def test_A3_journeys_that_nobody_walks_count_where_they_are_named(project: pytes
     assert project.runpytest("--journey-coverage-of=journeys/hello.py", "--journey-coverage-fail-under=100").ret == 0
 
 
+def test_A3_a_broken_journey_is_told_and_fails_the_session(project: pytest.Pytester) -> None:
+    project.makepyfile(test_hello=HEAD + CLICKED)
+    (project.path / "journeys" / "broken.py").write_text(OTHER.replace("self.over", "self.ovr"))
+    result = project.runpytest("--journey-coverage-of=journeys")
+    assert result.ret == 1
+    told = lines(result)
+    assert told[0].startswith("hello")
+    assert "error[J101]: there is no state `ovr` in Other" in told
+    assert project.runpytest("--journey-coverage-of=nowhere.py").ret == 1
+    assert not any("Traceback" in line for line in result.outlines)
+
+
+@pytest.mark.parametrize("given", ["900", "-1", "nan", "much"])
+def test_A3_a_threshold_is_a_per_cent(project: pytest.Pytester, given: str) -> None:
+    result = project.runpytest(f"--journey-coverage-fail-under={given}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert any(f"'{given}' is no per cent: it goes from 0 to 100" in line for line in result.errlines)
+
+
 def test_A3_a_failed_test_is_not_hidden_by_the_coverage(project: pytest.Pytester) -> None:
     project.makepyfile(test_hello=HEAD + CLICKED.replace("'won'", "'lost'"))
     assert project.runpytest("--journey-coverage-fail-under=0").ret == 1

@@ -64,12 +64,12 @@ class Staged(Journey):
     @Sms("t/sms", stage=offers)
     def text(self) -> Arrows:
         yield Shop.purchased.when(Customer.country == "DE") >> self.left
-        yield after(days=30) >> self.lapsed
 
     @Call("t/call", queue="q")
     def call(self) -> Arrows:
         yield Call.interested >> self.mail
         yield Call.refused >> self.left
+        yield Call.not_reached.ignored
         yield after(days=7) >> self.lapsed
 
     @Anywhere()
@@ -340,7 +340,7 @@ def test_A1_stages_carry_on_names_too() -> None:
 
         @Wait(stage=contact)
         def pause(self) -> Arrows:
-            yield after(days=9) >> self.lapsed
+            yield after(days=1) >> self.lapsed
 
     with pytest.raises(Problems) as caught:
         compile_journey(Renamed)

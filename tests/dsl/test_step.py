@@ -82,6 +82,8 @@ class Two(Journey):
         yield Call.interested.when(Customer.country == "FR") >> self.won
         yield Call.not_reached.up_to(2, every=hours(20)) >> self.call
         yield Call.not_reached >> self.lapsed
+        yield Call.interested.ignored
+        yield Call.refused.ignored
         yield after(days=7) >> self.lapsed
 
     @Anywhere()
@@ -313,6 +315,8 @@ class Fallback(Journey):
     @Call("t/call", queue="q")
     def call(self) -> Arrows:
         yield Call.interested >> self.done
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=3) >> self.done
 
 

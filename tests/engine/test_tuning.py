@@ -12,11 +12,13 @@ from dsl import (
     Anywhere,
     Api,
     Arrows,
+    Customer,
     Email,
     Final,
     Goal,
     Journey,
     Knob,
+    Orders,
     Shop,
     Sms,
     Split,
@@ -26,7 +28,9 @@ from dsl import (
     days,
     hours,
     marketing,
+    now,
     share,
+    until,
 )
 from dsl.compile import compile_journey
 from dsl.diff import diff
@@ -36,6 +40,58 @@ from engine.errors import Invalid
 from engine.tuning import read_value, tuned, value_words
 
 DAY = 86_400
+
+
+class Timed(Journey):
+    """Waits that are measured, and dates, with knobs in them."""
+
+    enters = Api()
+    stand_in = Knob(days(30), min=days(0), max=days(60))
+    least = Knob(days(2), min=days(0), max=days(40))
+    most = Knob(days(45), min=days(0), max=days(90))
+    lead = Knob(days(14), min=days(0), max=days(30))
+    lag = Knob(hours(3), min=hours(0), max=hours(9))
+    over = Final()
+
+    @Wait()
+    def rhythm(self) -> Arrows:
+        yield after(Orders.rhythm(), missing=self.stand_in, at_least=self.least, at_most=self.most) >> self.before
+
+    @Wait()
+    def before(self) -> Arrows:
+        yield until(Customer.created_at.yearly() - self.lead, missing=now) >> self.behind
+
+    @Wait()
+    def behind(self) -> Arrows:
+        yield until(Customer.created_at + self.lag, past=now, missing=now) >> self.over
+
+
+def test_a_measured_wait_and_a_date_are_tuned_where_the_knob_stands() -> None:
+    ir = compile_journey(Timed)
+    assert ir.by_name["rhythm"].arrows[0].on == After(None, Orders.rhythm().expression, 2 * DAY, 45 * DAY, 30 * DAY)
+    assert {knob.name: knob.uses for knob in ir.knobs} == {
+        "stand_in": (("rhythm", 0, "missing"),),
+        "least": (("rhythm", 0, "at_least"),),
+        "most": (("rhythm", 0, "at_most"),),
+        "lead": (("before", 0, "earlier"),),
+        "lag": (("behind", 0, "later"),),
+    }
+    other = tuned(ir, {"stand_in": 9 * DAY, "least": 40 * DAY, "most": 50 * DAY, "lead": 7 * DAY, "lag": 0})
+    assert other.by_name["rhythm"].arrows[0].on == After(None, Orders.rhythm().expression, 40 * DAY, 50 * DAY, 9 * DAY)
+    assert [getattr(other.by_name[name].arrows[0].on, "offset", None) for name in ("before", "behind")] == [-7 * DAY, 0]
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "says"),
+    [("stand_in", 0, "no time at all"), ("most", DAY, "at least 2 days"), ("most", 0, "at least"), ("least", 0, "")],
+)
+def test_a_measured_wait_keeps_its_bounds(knob: str, value: float, says: str) -> None:
+    ir = compile_journey(Timed)
+    if not says:
+        assert tuned(ir, {knob: value}).hash != ir.hash
+        return
+    with pytest.raises(Invalid, match=says):
+        tuned(ir, {knob: value})
 
 
 class Tuned(Journey):

@@ -88,7 +88,18 @@ def _box(state: State, *, endless: bool) -> Iterator[str]:
         for action in state.also:
             yield f"    @{action.kind.capitalize()}({action.template!r})"
     ways = {(arrow.on.of, arrow.on.why): arrow.to for arrow in state.arrows if isinstance(arrow.on, NoDate)}
-    yield from _body(state.name, tuple(a for a in state.arrows if not isinstance(a.on, NoDate)), ways, endless=endless)
+    arrows = tuple(arrow for arrow in state.arrows if not isinstance(arrow.on, NoDate))
+    yield from _body(state.name, arrows, ways, endless=endless)
+    if "call" in state.channels:
+        heard = {arrow.on.event for arrow in arrows if isinstance(arrow.on, Answer) and _plain(arrow)}
+        open_ones = (name for name in ("interested", "refused", "not_reached") if f"call.{name}" not in heard)
+        yield from (f"        yield Call.{name}.ignored" for name in open_ones)
+
+
+def _plain(arrow: Arrow) -> bool:
+    """Whether the answer always finds it."""
+    on = arrow.on
+    return isinstance(on, Answer) and on.where is arrow.guard is arrow.limit is None and not arrow.late
 
 
 def _body(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from dsl.implied import implies
 from dsl.ir import CHANNELS, ENDS, IR, Answer, Arrow, State, When
+from dsl.predicate import Predicate
 
 __all__ = ["onward", "reached", "taken"]
 
@@ -20,13 +22,17 @@ def taken(arrows: Iterable[Arrow]) -> Iterator[Arrow]:
 
 
 def _covers(early: Arrow, late: Arrow) -> bool:
-    if early.limit is not None or early.late != late.late or early.guard not in (None, late.guard):
+    if early.limit is not None or early.late != late.late or not _asks_less(early.guard, late.guard):
         return False
     one, other = early.on, late.on
     if isinstance(one, Answer) and isinstance(other, Answer):
-        wide = one.scope in (other.scope, "any_send") and one.where in (None, other.where)
+        wide = one.scope in (other.scope, "any_send") and _asks_less(one.where, other.where)
         return one.event == other.event and wide and (one.look_back or 0) >= (other.look_back or 0)
     return isinstance(one, When) and isinstance(other, When)
+
+
+def _asks_less(early: Predicate | None, late: Predicate | None) -> bool:
+    return early is None or (late is not None and implies(late, early))
 
 
 def reached(ir: IR) -> IR:

@@ -100,6 +100,8 @@ class _Maker:
         self.chance = chance
         self.features = features
         self.learns = False
+        self.sends: tuple[str, ...] = ()
+        """The channels of the first box, which is always reached: what others may hear of any send."""
         self.names = [f"b{number}" for number in range(chance.randint(1, features.boxes))]
         self.ends = ["won", "lapsed", "refused"][: chance.randint(1, 3)]
 
@@ -138,6 +140,7 @@ class _Maker:
             return State(name, kind, tuple(self._rest(index, ())), stage=stage)
         also = self._also(kind)
         channels = (kind, *(action.kind for action in also))
+        self.sends = self.sends if index else channels
         return State(
             name,
             kind,
@@ -187,9 +190,9 @@ class _Maker:
     def _answer(self, channels: Sequence[str]) -> Arrow:
         what = self.chance.random()
         if what < 0.6 and channels:
-            return self._arrow(self._of_channel(self.chance.choice(channels), "send"))
-        if what < 0.75:
-            return self._arrow(self._of_channel(self.chance.choice(CHANNELS), "any_send"))
+            return self._bounded(self._arrow(self._of_channel(self.chance.choice(channels), "send")))
+        if what < 0.75 and self.sends:
+            return self._bounded(self._arrow(self._of_channel(self.chance.choice(self.sends), "any_send")))
         event = self.chance.choice(EVENTS)
         back = self.chance.choice((None, 2 * DAY)) if self.features.looking_back else None
         return self._arrow(Answer(event, "customer", self.chance.choice((None, *PAYLOADS.get(event, ()))), back))
@@ -248,6 +251,11 @@ class _Maker:
         date = Until(self.chance.choice(MOMENTS), offset, self.chance.choice((None, *CLOCKS)), yearly, past, rule)
         yield self._arrow(date) if rule == "skip" else Arrow(date, self._onward(index))
 
+    def _bounded(self, arrow: Arrow) -> Arrow:
+        """Whoever isn't reached is not called for ever."""
+        rings = isinstance(arrow.on, Answer) and arrow.on.event == "call.not_reached" and arrow.limit is None
+        return replace(arrow, limit=self._limit()) if rings else arrow
+
     def _around(self, answers: int) -> Iterator[Arrow]:
         """Arrows that stand around boxes: of a stage, or anywhere."""
         for _ in range(answers):
@@ -257,7 +265,10 @@ class _Maker:
 
     def _stage_waits(self) -> Iterator[Arrow]:
         if self.chance.random() < 0.7:
-            yield self._arrow(After(self.chance.randint(3, 300) * HOUR))
+            wait = self.chance.randint(3, 300)
+            arrow = self._arrow(After(wait * HOUR))
+            free = arrow.guard is None and arrow.limit is None
+            yield replace(arrow, on=After(30 * DAY + wait * HOUR)) if free else arrow  # longer than any box's own
 
     # --- conditions ---------------------------------------------------------------------------------------------------
 

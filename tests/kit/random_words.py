@@ -32,7 +32,7 @@ ANSWERS: Final = {
     "letter": ("answered", "returned"),
 }
 EVENTS: Final = ("shop.purchased", "shop.signed_up", "consent.withdrawn")
-REASONS: Final = ("address missing", "no consent", "capped")
+REASONS: Final = ("address missing", "no consent", "suppressed")
 
 WRITTEN: Final[dict[object, str]] = {}
 """How an author writes it."""

@@ -25,7 +25,7 @@ __all__ = ["Script", "Tell", "Trace", "difference", "draw_of", "walk"]
 MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86_400
-REASONS: Final = ("address missing", "no consent", "capped", "failed")
+REASONS: Final = ("address missing", "no consent", "suppressed", "failed")
 _NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 

@@ -112,6 +112,8 @@ class Care(Base, name="care_and_more"):
     @Call("care/call")
     def call(self) -> Arrows:
         yield Call.interested >> self.won
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield then.up_to(2) >> self.call
         yield forever
 

@@ -102,6 +102,7 @@ class Everything(Journey):
         yield Call.interested >> self.won
         yield Call.not_reached.up_to(2, every=hours(20)) >> self.call
         yield Call.not_reached >> self.lapsed
+        yield Call.refused.ignored
         yield after(days=7) >> self.lapsed
 
     @Wait()

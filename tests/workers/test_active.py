@@ -43,6 +43,8 @@ class Again(Journey):
     @Call("t/call")
     def call(self) -> Arrows:
         yield Call.interested >> self.won
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=400) >> self.lapsed
 
 

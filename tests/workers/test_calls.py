@@ -113,6 +113,8 @@ class RingOrWrite(Journey):
     def call(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_sent.because("no capacity") >> self.item
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=3000) >> self.lapsed
 
     @Feed("t/feed")
@@ -135,6 +137,7 @@ class Stubborn(Journey):
         yield Call.interested >> self.yes
         yield Call.refused >> self.no
         yield Call.not_reached.up_to(60, every=hours(20)) >> self.call
+        yield Call.not_reached.ignored
         yield after(days=30000) >> self.lapsed
 
 

@@ -45,6 +45,8 @@ class Storm(Journey):
     @Call("t/call", queue="q")
     def call(self) -> Arrows:
         yield Call.interested >> self.won
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=12) >> self.item
 
     @Feed("t/feed")

@@ -30,6 +30,7 @@ from dsl import (
     always,
     between,
     event,
+    forever,
     marketing,
     moment,
     text,
@@ -165,6 +166,8 @@ class Patient(Journey):
     @Call("t/call")
     def call(self) -> Arrows:
         yield Call.interested >> self.won
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=4000) >> self.lapsed
 
 
@@ -312,6 +315,8 @@ class Twice(Journey):
     def both(self) -> Arrows:
         yield Feed.clicked >> self.read
         yield Call.interested >> self.wanted
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=4000) >> self.lapsed
 
 
@@ -347,7 +352,6 @@ class Staged(Journey):
     purpose = marketing
     bought = Goal()
     lapsed = Final()
-    never = Final()
 
     @Stage()
     def contact(self) -> Arrows:
@@ -360,7 +364,7 @@ class Staged(Journey):
 
     @Wait(stage=contact)
     def second(self) -> Arrows:
-        yield after(days=4000) >> self.never
+        yield forever
 
 
 async def test_a_stages_arrows_hold_in_mid_wait_and_its_time_runs_from_its_entry(engine_on_both: Engine) -> None:
@@ -394,6 +398,8 @@ class Because(Journey):
         yield Call.not_sent.because("address missing") >> self.wrote
         yield Call.not_sent >> self.other
         yield Call.interested >> self.lapsed
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=4000) >> self.lapsed
 
 

@@ -79,6 +79,8 @@ class Best(Journey):
     def all(self) -> Arrows:
         yield Email.clicked.link("offer-assam") >> self.done
         yield Call.interested >> self.done
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=4000) >> self.done
 
 

@@ -79,7 +79,7 @@ def taken(result: Result, owner: str) -> list[float]:
 
 
 def test_each_arrow_has_the_flow_of_its_reason() -> None:
-    given = model(address_missing=0.4, no_consent=0.2, suppressed=0.2, capped=0.2)
+    given = model(address_missing=0.4, no_consent=0.2, suppressed=0.2, failed=0.2)
     missing, unwanted, other, rest = taken(simulate(REACHED, given, customers=4000, runs=5), "mail")
     assert missing == pytest.approx(800, rel=0.1)
     assert unwanted == pytest.approx(800, rel=0.1)
@@ -95,12 +95,12 @@ def test_without_a_model_every_reason_that_is_asked_for_has_a_share() -> None:
 
 def test_reasons_that_no_arrow_tells_apart_are_one() -> None:
     (mail, *_) = Plan(
-        REACHED, model(address_missing=0.4, no_consent=0.2, suppressed=0.2, capped=0.1, template=0.1)
+        REACHED, model(address_missing=0.4, no_consent=0.2, suppressed=0.2, failed=0.1, template=0.1)
     ).places
-    assert [reason for _, reason in mail.actions[0].unsent] == ["address missing", "no consent", "capped"]
+    assert [reason for _, reason in mail.actions[0].unsent] == ["address missing", "no consent", "failed"]
     assert [bound for bound, _ in mail.actions[0].unsent] == pytest.approx([0.7, 0.9, 1.0])
     assert mail.actions[0].why(0.69) == "address missing"
-    assert mail.actions[0].why(1.0) == "capped"  # a sum of shares may fall short by a hair
+    assert mail.actions[0].why(1.0) == "failed"  # a sum of shares may fall short by a hair
 
 
 def test_who_finds_no_place_goes_where_the_arrow_says_and_no_day_has_more_calls_than_places() -> None:
@@ -188,8 +188,8 @@ def test_reasons_are_learned_from_messages(sqlite: Database) -> None:
 
 
 def test_a_model_may_say_why() -> None:
-    said = {"channels": {"email": {"unsent": {"address missing": 0.7, "capped": 0.3}}}}
-    assert parse(said, REACHED, "m").why_unsent("email") == {"address missing": 0.7, "capped": 0.3}
+    said = {"channels": {"email": {"unsent": {"address missing": 0.7, "failed": 0.3}}}}
+    assert parse(said, REACHED, "m").why_unsent("email") == {"address missing": 0.7, "failed": 0.3}
     assert parse({}, REACHED, "m").why_unsent("email") == DEFAULTS["email"].unsent
     assert ResponseModel(channels={}).why_unsent("sms") == DEFAULTS["sms"].unsent
     assert all(sum(each.unsent.values()) == pytest.approx(1) for each in DEFAULTS.values())
