@@ -216,7 +216,7 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "bounced": _rate(0.01, 0.2, 2),
             "complained": _rate(0.001, 8, 48),
         },
-        {"no consent": 0.6, "address missing": 0.2, "suppressed": 0.2},
+        {"no consent": 0.6, "address missing": 0.2, "suppressed": 0.15, "failed": 0.05},
     ),
     "sms": ChannelModel(
         0.85,
@@ -228,7 +228,7 @@ DEFAULTS: Final[Mapping[str, ChannelModel]] = {
             "clicked": _rate(0.08, 1, 12),
             "replied": _rate(0.03, 1, 8),
         },
-        {"no consent": 0.6, "address missing": 0.3, "suppressed": 0.1},
+        {"no consent": 0.6, "address missing": 0.3, "suppressed": 0.05, "failed": 0.05},
     ),
     "feed": ChannelModel(
         0.95,

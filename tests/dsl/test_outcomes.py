@@ -29,12 +29,14 @@ class Ring(Journey):
     def first(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_reached >> self.second
+        yield Call.refused.ignored
         yield after(days=1) >> self.lapsed
 
     @Call("t/call", stage=hot)
     def second(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_reached >> self.third
+        yield Call.refused.ignored
         yield after(days=1) >> self.lapsed
 
     @Call("t/call")
@@ -42,6 +44,8 @@ class Ring(Journey):
         yield Call.busy.up_to(1) >> self.third
         yield Call.not_reached >> self.lapsed
         yield Call.not_sent >> self.lapsed
+        yield Call.interested.ignored
+        yield Call.refused.ignored
         yield after(days=1) >> self.lapsed
 
     @Anywhere()

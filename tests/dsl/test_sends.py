@@ -58,6 +58,8 @@ class Went(Journey):
     def ring(self) -> Arrows:
         yield Call.sent.late() >> self.here
         yield Call.not_reached >> self.lapsed
+        yield Call.interested.ignored
+        yield Call.refused.ignored
         yield then >> self.letter
 
     @Letter("t/letter")

@@ -34,6 +34,8 @@ class Ring(Journey):
     def call(self) -> Arrows:
         yield Call.interested >> self.done
         yield Call.not_sent.because("no capacity") >> self.item
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=30) >> self.done
 
     @Feed("t/feed")
@@ -48,6 +50,8 @@ class RingFrench(Ring):
     def call(self) -> Arrows:
         yield Call.interested >> self.done
         yield Call.not_sent.because("no capacity").when(Customer.country == "FR") >> self.item
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=30) >> self.done
 
 
@@ -58,6 +62,8 @@ class RingTwice(Ring):
     def call(self) -> Arrows:
         yield Call.interested >> self.done
         yield Call.not_sent.because("no capacity").up_to(1) >> self.item
+        yield Call.refused.ignored
+        yield Call.not_reached.ignored
         yield after(days=30) >> self.done
 
 

@@ -61,6 +61,8 @@ class Went(Journey):
     def ring(self) -> Arrows:
         yield Call.sent >> self.letter
         yield Call.not_reached >> self.lapsed
+        yield Call.interested.ignored
+        yield Call.refused.ignored
         yield after(days=900) >> self.lapsed
 
     @Letter("t/letter")

@@ -157,8 +157,8 @@ WRONG = {
     "[waits]\nbreak = { median = '1 d', p90 = '2 d' }": "[waits] there is no measured wait 'break' in this journey",
     "[waits]\npause = { median = '0 d', p90 = '2 d' }": "[waits.pause] p90 is '2 d'; it can't come before the median",
     "[channels.email.unsent]\n'adress missing' = 1": "[channels.email.unsent] there is no reason 'adress missing' in this journey",
-    "[channels.email.unsent]\ncapped = 0.5": "[channels.email.unsent] the shares come to 0.5; of all messages that reach nobody each has",
-    "[channels.email.unsent]\ncapped = 2": "[channels.email.unsent] failed is 2; give a share from 0 to 1",
+    "[channels.email.unsent]\nfailed = 0.5": "[channels.email.unsent] the shares come to 0.5; of all messages that reach nobody each has",
+    "[channels.email.unsent]\nfailed = 2": "[channels.email.unsent] failed is 2; give a share from 0 to 1",
     "[capacity]\nthree = 1": "[capacity] there is no queue 'three' in this journey; known: 'one', 'two'",
     "[channels.call]\nrefused = { rate = 0.9, median = '1 h', p90 = '2 h' }": (
         "[boxes.second] the outcomes of a call come to 1.5, more than 1 (interested 0.15, "

@@ -99,6 +99,7 @@ class Ring(Journey):
     def ring(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_reached >> self.lapsed
+        yield Call.refused.ignored
         yield after(days=3) >> self.busy
 
 
@@ -115,6 +116,7 @@ def test_A2_a_line_that_was_busy_then_is_heard_by_a_new_arrow_for_it(db: Databas
         @Call("t/call")
         def ring(self) -> Arrows:
             yield Call.interested >> self.won
+            yield Call.refused.ignored
             yield Call.busy >> self.busy
             yield Call.not_reached >> self.lapsed
             yield after(days=3) >> self.busy
@@ -149,6 +151,7 @@ class Went(Journey):
     def ring(self) -> Arrows:
         yield Call.not_reached >> self.lapsed
         yield Call.interested >> self.lapsed
+        yield Call.refused.ignored
         yield after(days=9) >> self.won
 
     @Anywhere()
