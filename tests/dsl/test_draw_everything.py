@@ -93,7 +93,7 @@ class Everything(Journey):
         yield Shop.signed_up.looking_back(days=2).moves("newest") >> self.won
         yield after(days=2, at="09:00", on=workdays, holidays=False) >> self.ring
 
-    @Call("all/ring", queue="first", stage=near, purpose=transactional)
+    @Call("all/ring", queue="first", stage=near, purpose=transactional, skills=["wine"], priority=2)
     def ring(self) -> Arrows:
         yield Call.interested >> self.won
         yield Call.not_reached.up_to(self.tries, every=hours(20)) >> self.ring
@@ -150,6 +150,8 @@ def test_a_box_s_tip_says_what_is_sent_and_when() -> None:
     document = svg(everything())
     for each in (
         "queue: first",
+        "skills: wine",
+        "priority: 2",
         "purpose: transactional",
         "sends within: 08:00–20:00",
         "best offers: 1",
