@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TEST_PROCESSES ?= 3
 
-.PHONY: demo test up check docs-check clean
+.PHONY: demo test dsl-covered up check docs-check clean
 
 demo: .venv/ready
 	$(BIN)/parcours demo --out demo-out
@@ -12,8 +12,15 @@ demo: .venv/ready
 up: .venv/ready
 	$(BIN)/parcours up
 
-test: .venv/ready check
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+test: .venv/ready check dsl-covered
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --ignore tests/dsl
+
+# The language and the stepper are covered by their own tests, every line and every branch.
+dsl-covered: .venv/ready
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -p tests.kit.measured --numprocesses $(TEST_PROCESSES) --dist loadfile tests/dsl
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 check: .venv/ready
 	$(BIN)/ruff check .

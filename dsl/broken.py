@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 
@@ -63,7 +64,23 @@ def way_out(error: BaseException) -> str:
         hint = meant(error.name, dsl.__all__)
     elif isinstance(error, AttributeError) and error.name and error.obj is not None:
         hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+    elif isinstance(error, TypeError):
+        return _misused(str(error))
     return hint if hint.startswith("did") else ""
+
+
+def _misused(said: str) -> str:
+    """A way out for a box that is called, and for a word of the language that doesn't take what it is given."""
+    import dsl  # noqa: PLC0415  # as above
+
+    if re.fullmatch(r"'(State|Goal|Final|Stage)' object is not callable", said):
+        return "a box isn't called: lead to it, `>> self.mail`, or pass on its arrows, `yield from Journey.mail.arrows(self)`"
+    unknown = re.fullmatch(r"(?:(\w+)\.__init__|(\w+))\(\) got an unexpected keyword argument '(\w+)'", said)
+    word = getattr(dsl, unknown[1] or unknown[2], None) if unknown is not None else None
+    if unknown is None or not callable(word):
+        return ""
+    takes = [name for name in signature(word).parameters if name not in ("self", "args", "kwargs")]
+    return meant(unknown[3], takes)
 
 
 def strayed(error: BaseException) -> JourneyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from unicodedata import normalize
 
 from dsl.bodies import Box, Draft, unknown
 from dsl.events import snake
@@ -53,7 +54,7 @@ def _name(box: Box) -> Iterator[JourneyError]:
         text = f"`{box.name}` is a setting of the journey, it can't be a box"
         yield problem("J107", text, box.place, help="give the box another name")
     elif not re.fullmatch(r"[a-z][a-z0-9_]*", box.name):
-        better = re.sub(r"[^a-z0-9_]+", "", snake(box.name)).strip("_")
+        better = re.sub(r"[^a-z0-9_]+", "", snake(normalize("NFKD", box.name))).strip("_")  # été: ete
         hint = f"for example `{better}`" if re.fullmatch(r"[a-z][a-z0-9_]*", better) else "letters a–z, digits and _"
         yield problem("J107", f"`{box.name}` can't name a box: names are in snake_case", box.place, help=hint)
 

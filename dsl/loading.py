@@ -264,7 +264,7 @@ def _code(file: Path) -> CodeType:
     source = file.read_bytes()
     try:
         return compile(source, str(file), "exec", dont_inherit=True)
-    except ValueError as error:  # Python before 3.11.4 says so of a null byte, without a place
+    except ValueError as error:  # pragma: no cover  # Python before 3.11.4 says so of a null byte, without a place
         if b"\0" not in source:
             raise
         raise SyntaxError(

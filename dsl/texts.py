@@ -35,10 +35,12 @@ def check_texts(draft: Draft, journey: IR) -> Iterator[JourneyError]:
     names = [(stable_name(draft.journey), draft.place)]
     names += [(box.name, box.place) for box in draft.boxes.values()]
     names += [(group.name, group.place) for group in draft.stages.values()]
-    for name, place in names:
-        if len(name) > LONGEST_NAME:
-            text = f"`{name[:20]}…` has {len(name)} letters: a name has at most {LONGEST_NAME}"
-            yield problem("J107", text, place, help="what needs explaining goes into the docstring")
+    long = [(name, place) for name, place in names if len(name) > LONGEST_NAME]
+    for name, place in long:
+        text = f"`{name[:20]}…` has {len(name)} letters: a name has at most {LONGEST_NAME}"
+        yield problem("J107", text, place, help="what needs explaining goes into the docstring")
+    if long:
+        return  # the arrows that lead there would say it again
     obj = to_json(journey)
     for key, value in obj.items():
         match key:

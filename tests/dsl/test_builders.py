@@ -94,6 +94,7 @@ def test_A3_each_payload_is_made_by_its_builder() -> None:
     assert untaken([]) == []
     assert reply("")["keyword"] == ""
     assert reply("Yes, please")["keyword"] == "YES"  # as the engine reads it
+    assert bounce("soft", code="4.2.2")["kind"] == "soft"
 
 
 def test_A3_a_customer_is_one_of_whom_all_is_known() -> None:

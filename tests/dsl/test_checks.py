@@ -87,6 +87,18 @@ HEAD = (
         ("        yield event() >> self.done\n        yield then >> self.done\n", ["J150"]),
         ("        yield Email.clicked >> self.hello.arrows\n        yield then >> self.done\n", ["J106"]),
         ("        yield None\n", ["J104"]),
+        ("        yield self.nowhere\n", ["J104"]),
+        ("        yield then >> self.done\n        len(3)\n", ["J102"]),
+        ("        yield then >> self.done\n        (lambda: 0)(hour=3)\n", ["J102"]),
+        ("        yield then >> self.done\n        Unheard(hour=3)\n\n\nclass Unheard:\n    pass\n", ["J102"]),
+        ("        yield then >> self.done\n        unheard(hour=3)\n\n\ndef unheard():\n    pass\n", ["J102"]),
+        (
+            (
+                "        yield then >> self.done\n\n    @Anywhere()\n    def exits(self) -> Arrows:\n"
+                "        yield Shop.purchased >> self.done\n        yield forever\n"
+            ),
+            ["J104"],
+        ),
         ("        pass\n\n    hello = 3\n", ["J108", "J113"]),
         ("        yield after(days=1) >> self.done\n\n    def hello(self):\n        pass\n", ["J108", "J113"]),
         ("        yield after(days=1) >> self.done\n\n    def __init__(self, x):\n        pass\n", ["J102"]),

@@ -153,6 +153,8 @@ def test_a_box_s_tip_says_what_is_sent_and_when() -> None:
     document = svg(everything())
     for each in (
         "queue: first",
+        "skills: wine",
+        "priority: 2",
         "purpose: transactional",
         "sends within: 08:00–20:00",
         "best offers: 1",

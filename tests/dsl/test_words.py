@@ -13,6 +13,7 @@ from dsl import (
     Api,
     Arrows,
     Audience,
+    Call,
     Consent,
     Customer,
     Email,
@@ -225,6 +226,31 @@ def test_when_an_audience_is_read(every: Every, expected: Every) -> None:
 def test_a_crontab_line_that_is_none_is_refused(line: str) -> None:
     with pytest.raises(LanguageError, match="five fields"):
         cron(line)
+
+
+def test_what_a_call_asks_of_an_agent_is_checked() -> None:
+    assert Call("care/ring", skills="wine").skills == ("wine",)
+    for wrong in (["wine", ""], 3, ["two words"]):
+        with pytest.raises(LanguageError, match="names of skills"):
+            Call("care/ring", skills=wrong)  # pyright: ignore[reportArgumentType]  # an author without a type checker
+    for odd in (0, 10, True):
+        with pytest.raises(LanguageError, match="from 1 \\(first\\) to 9"):
+            Call("care/ring", priority=odd)
+
+
+@pytest.mark.parametrize("enters", [Audience(everyone), Api()])
+def test_a_journey_is_planned_where_an_audience_enters_it(enters: Audience | Api) -> None:
+    way = enters
+
+    class Care(Journey):
+        enters = way
+        over = Final()
+
+        @Wait()
+        def pause(self) -> Arrows:
+            yield after(days=1) >> self.over
+
+    assert compile_journey(Care).planned is isinstance(enters, Audience)
 
 
 class Parcel(Events):
