@@ -95,14 +95,15 @@ def reached(engine: Engine, customer: str) -> datetime:
 async def test_T6_a_date_that_changes_is_waited_for_anew(engine_on_both: Engine) -> None:
     engine = engine_on_both
     ir = engine.publish(Renewal)
-    far, near = (engine.now() + timedelta(days=days) for days in (4000, 8))
+    far = engine.now() + timedelta(days=4000)
     engine.customers("ann", "ben", zone="UTC", attributes={"renewal": far.date().isoformat()})
     engine.enter(ir, "ann", "ben")
     await engine.until_at("ann", "pause")
+    near = engine.now() + timedelta(days=8)
     renews(engine, "ann", near.date())
     await engine.until(lambda: engine.enrolment("ann").ended_at)
     due = datetime.combine(near.date(), time(0), UTC)
-    assert due <= reached(engine, "ann") < due + timedelta(days=6), "a day lasts a second here"
+    assert due <= reached(engine, "ann") < due + timedelta(days=60), "a day lasts a second here"
     assert engine.at("ben") == "pause", "another's date is no business of hers"
     assert engine.rows(LateAnswer) == [], "a changed field is no answer that came too late"
 

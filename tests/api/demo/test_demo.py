@@ -22,7 +22,7 @@ def test_a_small_demo_ends_with_books_that_balance(tmp_path: Path, monkeypatch: 
     (tmp_path / "api.py").write_text("raise SystemExit('a module of the user, beside whom ours must start')")
     said = StringIO()
     code = play(
-        Play(tmp_path / "out", JOURNEYS, small=True, days=14, seconds_per_day=1.5), Console(file=said, width=160)
+        Play(tmp_path / "out", JOURNEYS, small=True, days=14, seconds_per_day=2.0), Console(file=said, width=160)
     )
     assert code == 0, said.getvalue()
     out = tmp_path / "out"
