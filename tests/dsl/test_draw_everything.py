@@ -153,7 +153,7 @@ def test_a_box_s_tip_says_what_is_sent_and_when() -> None:
     document = svg(everything())
     for each in (
         "queue: first",
-        "skills: wine",
+        "skills: Deutsch, wine",
         "priority: 2",
         "purpose: transactional",
         "sends within: 08:00–20:00",
