@@ -24,7 +24,9 @@ from dsl.draw import svg
 from dsl.draw.counts import Count
 from dsl.draw.geometry import Rect, squared
 from dsl.draw.placed import BADGE
+from dsl.draw.plan import Figure, Marks, graph_of
 from dsl.draw.shapes import count_badge, head
+from dsl.draw.svg import picture
 from dsl.ir import IR, After, Answer, Arrow, Entry, Every, Note, State
 from dsl.ir_json import from_json, to_json
 from dsl.loading import load
@@ -370,3 +372,17 @@ def test_a_line_a_hair_off_the_axis_has_its_head() -> None:
         tuple(map(float, point.split())) for point in re.findall(r"[ML]([\d.-]+ [\d.-]+)", head(((10.1, 0), (10, 50))))
     ]
     assert max(x for x, _ in corners) - min(x for x, _ in corners) >= 8
+
+
+def test_numbers_of_a_flow_stand_at_its_arrows_and_in_the_titles() -> None:
+    ir = win_back()
+    figures = {
+        (state.name, place): Figure(f"{place},7", "7, all", 0.5)
+        for state in ir.states
+        for place in range(len(state.arrows))
+    }
+    marks = Marks(figures=figures, start=Figure("1,234", "1,234, all", 1.0))
+    said = picture(graph_of(ir, marks), "flow")
+    assert ">1,234</text>" in said  # at the way in, beside no other words
+    assert said.count(">0,7</text>") >= sum(bool(state.arrows) for state in ir.states)
+    assert "1,234, all" in said
