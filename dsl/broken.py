@@ -64,6 +64,13 @@ def way_out(error: BaseException) -> str:
         hint = meant(error.name, dsl.__all__)
     elif isinstance(error, AttributeError) and error.name and error.obj is not None:
         hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+        if getattr(error.obj, "__name__", "") == "Customer":
+            own = f"declare what else you know of her: `class Member(Customer): {error.name} = text()`"
+            return f"{hint} Or {own}" if hint.startswith("did") else own
+    elif isinstance(error, RecursionError):
+        return (
+            "a condition of that many parts is written as `.is_in([…])`, or its answer kept as a fact of the customer's"
+        )
     elif isinstance(error, TypeError):
         return _misused(str(error))
     return hint if hint.startswith("did") else ""

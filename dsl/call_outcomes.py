@@ -30,8 +30,8 @@ def check_outcomes(draft: Draft) -> Iterator[JourneyError]:
     groups = (*draft.boxes.values(), *draft.stages.values(), draft)
     for arrow in chain.from_iterable(group.ignored for group in groups):
         if _name(arrow) not in _OUTCOMES:
-            text = f"`{said(arrow.trigger)}` can't be ignored in so many words"
-            hint = "delete the line: that is said of Call.interested, Call.refused and Call.not_reached alone"
+            text = f"`{said(arrow.trigger)}` needs no `.ignored`: what no arrow awaits moves nobody"
+            hint = "delete the line; only Call.interested, Call.refused and Call.not_reached are asked for (J128)"
             yield problem("J130", text, arrow.place, help=hint)
 
 
@@ -50,7 +50,7 @@ def _open(draft: Draft, box: Box) -> Iterator[JourneyError]:
         hint = f"add `yield {names[0]} >> self.…`; or `yield {names[0]}.ignored`, if it is to wait for its time-out all the same"
         yield problem("J128", text, box.place, notes=notes, help=hint)
     for arrow in box.ignored:
-        way = next((each for each in box.arrows if _name(each) == _name(arrow) and _always(each)), None)
+        way = next((each for each in ways if _name(each) == _name(arrow) and _always(each)), None)
         if way is not None:
             text = f"`{said(arrow.trigger)}` is ignored here, and has an arrow in line {way.place.line}"
             yield problem("J124", text, arrow.place, help="delete one of the two")

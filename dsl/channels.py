@@ -14,7 +14,7 @@ from dsl import ir
 from dsl.place import Place
 from dsl.problems import LanguageError
 from dsl.states import Body, Box, Purpose, Stage, State
-from dsl.triggers import Answered, NotSent
+from dsl.triggers import Answered, Clicked, NotSent, Opened, Replied
 
 __all__ = ["Call", "Email", "Feed", "Letter", "Sending", "Sms"]
 
@@ -112,11 +112,11 @@ class Email(Sending):
     """Her mail's provider, or ours, took it. `delivered` says more, where it is told."""
     delivered = Answered(name="email.delivered")
     """The receiving server took it."""
-    opened = Answered(name="email.opened")
+    opened = Opened(name="email.opened")
     """Its picture was loaded, maybe through a provider's proxy; `.by_human()` if no proxy hides who looked. `clicked` says more."""
-    clicked = Answered(name="email.clicked")
+    clicked = Clicked(name="email.clicked")
     """One of its links was followed; `.link("name")` for one of them."""
-    replied = Answered(name="email.replied")
+    replied = Replied(name="email.replied")
     """She wrote back; a machine's reply is none. `.keyword("YES")`, `.matching("oui|yes")`."""
     answered = Answered(name="email.answered")
     """The code that it showed came back: typed, told on the phone, redeemed in an order, given at a till."""
@@ -138,9 +138,9 @@ class Sms(Sending):
     """It reached the phone."""
     undelivered = Answered(name="sms.undelivered")
     """The provider's receipt says that it did not reach the phone."""
-    clicked = Answered(name="sms.clicked")
+    clicked = Clicked(name="sms.clicked")
     """Its link was followed."""
-    replied = Answered(name="sms.replied")
+    replied = Replied(name="sms.replied")
     """She wrote back; `.keyword("YES")` for one first word."""
     answered = Answered(name="sms.answered")
     """The code that it showed came back."""
@@ -154,9 +154,9 @@ class Feed(Sending):
     kind = "feed"
     sent = Answered(name="feed.sent")
     """It is in her feed."""
-    opened = Answered(name="feed.opened")
+    opened = Opened(name="feed.opened")
     """Her reader showed the item."""
-    clicked = Answered(name="feed.clicked")
+    clicked = Clicked(name="feed.clicked")
     """The item's link was followed."""
     answered = Answered(name="feed.answered")
     """The code that it showed came back."""

@@ -153,7 +153,7 @@ def _whole(box: Box, draft: Draft) -> Iterator[JourneyError]:
     elif kind == "split":
         total = sum(trigger.percent for trigger in on if isinstance(trigger, Share))
         if abs(total - 100) > 1e-9:  # per cent
-            yield problem("J125", f"the shares of `{box.name}` add up to {total:g}, not to 100", box.place)
+            yield problem("J125", f"the shares of `{box.name}` add up to {total:.10g}, not to 100", box.place)
     if kind in (*CHANNELS, "wait"):
         stage = draft.stages.get(box.state.stage.name) if box.state.stage is not None else None
         yield from _time_out(box, stage.arrows if stage is not None else [])

@@ -92,12 +92,16 @@ def diff(before: IR, after: IR) -> Diff:
     """Compare two journeys: settings, then boxes in the order of a reader, stages, arrows from anywhere."""
     names = renamed(before, after)
     old = under(before, names)
+    settings = tuple(_settings(old, after))
+    changes = tuple(_changes(old, after, {new: was for was, new in names.items()}))
+    if not settings and not changes:  # else their order follows from what is said already
+        settings = (*_places(old.states, after.states), *_places(old.stages, after.stages))
     return Diff(
         old,
         after,
         (before.hash, after.hash),
-        tuple(_settings(old, after)),
-        tuple(_changes(old, after, {new: was for was, new in names.items()})),
+        settings,
+        changes,
         tuple(_for_readers(old, after)),
     )
 
@@ -110,8 +114,6 @@ def _settings(old: IR, new: IR) -> Iterator[Detail]:
             )
     if old.start.name != new.start.name:
         yield Detail("start", spaced(old.start.name), spaced(new.start.name))
-    yield from _places(old.states, new.states)
-    yield from _places(old.stages, new.stages)
 
 
 def _places(old: Sequence[State | Stage], new: Sequence[State | Stage]) -> Iterator[Detail]:

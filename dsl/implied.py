@@ -7,12 +7,13 @@ implies `a`, and `country == "FR"` implies `country.is_in(["FR", "GB"])`.
 from __future__ import annotations
 
 import operator
+from itertools import combinations
 from typing import Any, Final
 
 from dsl.expression import Constant
 from dsl.predicate import And, Compare, Contains, IsIn, IsMissing, Matches, Not, Operator, Or, Predicate
 
-__all__ = ["implies"]
+__all__ = ["excludes_itself", "implies"]
 
 _OPPOSITE: Final[dict[Operator, Operator]] = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 _TURNED: Final[dict[Operator, Operator]] = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
@@ -30,6 +31,12 @@ _WEAKER: Final[dict[Operator, tuple[Operator, ...]]] = {
 def implies(one: Predicate, other: Predicate) -> bool:
     """Whether `other` certainly holds for everyone for whom `one` does."""
     return _Known().implies(_plain(one), _plain(other))
+
+
+def excludes_itself(condition: Predicate | None) -> bool:
+    """Whether two parts of it, which are to hold together, never do: `total > 3` and `total < 2`."""
+    parts = condition.parts if isinstance(condition, And) else ()
+    return any(implies(one, Not(other)) for one, other in combinations(parts, 2))
 
 
 class _Known:

@@ -35,6 +35,8 @@ class Knob(Generic[T]):
                 f"Knob(…) takes three durations or three numbers, not {value!r}, {min!r} and {max!r}",
                 "for example Knob(days(3), min=days(1), max=days(10))",
             )
+        if min > max:
+            raise LanguageError(f"min={min} is above max={max}", "exchange the two")
         if not min <= value <= max:
             raise LanguageError(
                 f"{value} is not between min={min} and max={max}", "widen the bounds, or move the value"

@@ -8,7 +8,7 @@ from dsl.bodies import Box, Draft
 from dsl.expression import Constant, Field
 from dsl.ir import CHANNELS, ENDS
 from dsl.pointing import problem
-from dsl.predicate import And, Compare, IsIn
+from dsl.predicate import And, Compare, Expression, IsIn
 from dsl.problems import JourneyError
 from dsl.triggers import Answered, Arrow, Conditional, Learned, Limited, NoDate, Otherwise, Share, Then, When
 from dsl.waits import Until, now
@@ -16,6 +16,9 @@ from dsl.waits import Until, now
 __all__ = ["check_chart", "reachable", "start_of"]
 
 _RESTS = (*CHANNELS, "wait")
+_BY_ITSELF = ("not_sent", "sent", "delivered", "undelivered", "bounced")
+_MANY = 100
+"""Entries of one box; a condition that allows more bounds nothing."""
 _UNREACHED = ("call.not_reached", "call.busy", "call.voicemail")
 
 
@@ -94,14 +97,10 @@ def _spins(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
     quick: dict[str, dict[str, Arrow]] = {}
     for box in reached:
         quick[box.name] = {}
-        around = (*_own(draft, box), *draft.anywhere) if "call" in box.state.channels else box.arrows
-        for arrow in around:
+        around = [arrow for arrow in (*_own(draft, box), *draft.anywhere) if _comes_of_it(box, arrow)]
+        for arrow in (*(arrow for arrow in box.arrows if _at_once(arrow)), *around):
             target = draft.box_of(arrow.target)
-            if (
-                target is not None
-                and (_at_once(arrow) or _rings_again(box, arrow))
-                and not _counted(arrow, box, target)
-            ):
+            if target is not None and not _counted(arrow, box, target):
                 quick[box.name].setdefault(target.name, arrow)
     done: set[str] = set()
     for box in reached:
@@ -111,7 +110,7 @@ def _spins(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
             path = " → ".join(f"`{name}`" for name in (*loop, loop[0]))
             arrows = [quick[one][other] for one, other in zip(loop, (*loop[1:], loop[0]), strict=True)]
             text, hint = "this loop has neither a wait nor a bound", "`.up_to(3)`"
-            if not all(_at_once(arrow) for arrow in arrows):
+            if any(isinstance(a.trigger, Answered) and a.trigger.name in _UNREACHED for a in arrows):
                 text, hint = "who can't be reached is called for ever", "`.up_to(3, every=hours(20))`"
             way = f"let a box wait (`after(days=…)`), or bound an arrow: {hint}"
             yield problem("J123", f"{text}: {path}", arrows[-1].place, help=way)
@@ -123,16 +122,16 @@ def _at_once(arrow: Arrow) -> bool:
         return False
     if isinstance(on, Until):  # on a date that is past, or not known, there is nothing to wait for
         return now in (on.past, on.missing)
-    return isinstance(on, Then | When | Otherwise | Share | Learned | NoDate) or (
-        isinstance(on, Answered) and on.scope == "send" and on.name.endswith((".not_sent", ".sent"))
-    )
+    return isinstance(on, Then | When | Otherwise | Share | Learned | NoDate)
 
 
-def _rings_again(box: Box, arrow: Arrow) -> bool:
-    """Whether it is taken as often as nobody answers the telephone, which may be at once and always."""
+def _comes_of_it(box: Box, arrow: Arrow) -> bool:
+    """Whether it is taken as often as the box sends, by what no customer does: it went out, it came back, nobody answers."""
     on = arrow.trigger
-    rings = isinstance(on, Answered) and on.name in _UNREACHED and not on.is_late and on.limit is None
-    return rings and "call" in box.state.channels
+    if not isinstance(on, Answered) or on.is_late or on.limit is not None:
+        return False
+    channel, _, name = on.name.partition(".")
+    return channel in box.state.channels and (name in _BY_ITSELF or on.name in _UNREACHED)
 
 
 def _counted(arrow: Arrow, box: Box, target: Box) -> bool:
@@ -141,12 +140,17 @@ def _counted(arrow: Arrow, box: Box, target: Box) -> bool:
     parts = guard.parts if isinstance(guard, And) else (guard,)
     for part in parts:
         if isinstance(part, IsIn) or (isinstance(part, Compare) and part.op in ("lt", "le", "eq")):
-            constant = isinstance(part, IsIn) or isinstance(part.right, Constant)
+            bounds = part.values if isinstance(part, IsIn) else (part.right,)
+            constant = all(map(_is_few, bounds))
             left = part.left
             names = (f"visits.{box.name}", f"visits.{target.name}")
             if constant and isinstance(left, Field) and left.source == "journey" and left.name in names:
                 return True
     return False
+
+
+def _is_few(bound: Expression) -> bool:
+    return isinstance(bound, Constant) and isinstance(bound.literal, int | float) and bound.literal <= _MANY
 
 
 def _loop(quick: Mapping[str, Mapping[str, Arrow]], start: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dsl.bodies import Box, Draft, Group
-from dsl.implied import implies
+from dsl.implied import excludes_itself, implies
 from dsl.pointing import problem
 from dsl.predicate import Predicate
 from dsl.problems import JourneyError
@@ -30,10 +30,18 @@ _GRAIN: Final = 60
 
 def check_shadows(arrows: Sequence[Arrow]) -> Iterator[JourneyError]:
     """J124 for each of a box's arrows (a stage's, anywhere's) that can't be taken for the others'."""
+    at_once = next((each for each in arrows if isinstance(each.trigger, Then) and each.trigger.limit is None), None)
     for index, late in enumerate(arrows):
         early = next((arrow for arrow in arrows[:index] if _covers(arrow.trigger, late.trigger)), None)
         if early is None and isinstance(late.trigger, After):
             early = next((arrow for arrow in arrows[index + 1 :] if _overtakes(arrow.trigger, late.trigger)), None)
+        if early is None and _excludes_itself(late.trigger):
+            text = "this arrow is never taken: what it asks can't all hold at once"
+            yield problem("J124", text, late.place, help="for one or the other, write an arrow for each, or `|`")
+        elif early is None and at_once is not None and _answers_later(late.trigger):
+            text = f"nobody waits here for `{said(late.trigger)}`: `then` in line {at_once.place.line} leads on when the box has sent"
+            hint = "wait (`after(days=…)` in place of `then`), or hear it in a later box: `.any_send()`, `.late()`"
+            yield problem("J124", text, late.place, help=hint)
         if early is not None:
             text = f"this arrow is never taken: `{said(early.trigger)}` in line {early.place.line} is taken before it"
             hint = _HINTS.get(type(early.trigger), _HINT)
@@ -91,6 +99,18 @@ def _covers(early: object, late: object) -> bool:  # noqa: PLR0911  # one line f
             return _overtakes(early, late, first=True) or (same and _holds(early.guard, late.guard))
         case _:
             return False
+
+
+def _excludes_itself(on: object) -> bool:
+    asked = (getattr(on, "guard", None), getattr(on, "payload", None))
+    return any(map(excludes_itself, asked))
+
+
+def _answers_later(on: object) -> bool:
+    """Whether it answers the box's own send: it comes while the box waits, and beside `then` it doesn't."""
+    if not isinstance(on, Answered) or on.scope != "send" or on.is_late:
+        return False
+    return not on.name.endswith(".not_sent")
 
 
 def _reaches_back(early: Event, late: Event) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
 from typing import Final
 
 __all__ = [
@@ -22,6 +23,7 @@ MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+_LONGEST: Final = 36_525 * DAY
 
 _PART: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]+)(?:\s*,\s*|\s+and\s+|\s*)", re.IGNORECASE)
 _SIZES: Final = {
@@ -42,6 +44,8 @@ class Duration:
     def __post_init__(self) -> None:
         if self.seconds < 0:
             raise ValueError(f"a duration can't be negative: {self.seconds} seconds")
+        if self.seconds > _LONGEST:
+            raise ValueError(f"a duration is a hundred years at most, not {self.seconds / (365 * DAY):,.0f}")
 
     def __add__(self, other: Duration) -> Duration:
         return Duration(self.seconds + other.seconds)
@@ -126,6 +130,8 @@ def read_duration(text: str) -> Duration:
 def _of(count: float, size: int, unit: str) -> Duration:
     if isinstance(count, bool) or not isinstance(count, int | float):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
         raise TypeError(f"{unit}(...) takes a number, not {count!r}")
+    if not isfinite(count):
+        raise ValueError(f"{unit}({count!r}) is no length of time")
     seconds = count * size
     if seconds != int(seconds):
         raise ValueError(f"{unit}({count!r}) is {seconds} seconds: a duration is whole seconds")

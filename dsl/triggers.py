@@ -83,6 +83,9 @@ made: Final[ContextVar[list[Arrow] | None]] = ContextVar("made", default=None)
 """While a body runs: every arrow that was made, so that one which is never yielded is noticed."""
 
 
+_MANY: Final = 1000  # times that an arrow may be taken: more bounds nothing
+
+
 class Trigger:
     """What can set a customer moving."""
 
@@ -112,8 +115,8 @@ class Limited(Trigger):
     def up_to(self, times: int | Knob[int], *, every: Duration | Knob[Duration] = AT_ONCE) -> Self:
         """At most `times` in an enrolment; with `every`, the box is entered that long after. Then the arrow is not there."""
         number, pause = turned(times), turned(every)
-        if type(number) is not int or number < 1:
-            raise LanguageError(f"up_to(…) takes a whole number of times from 1, not {number!r}")
+        if type(number) is not int or not 1 <= number <= _MANY:
+            raise LanguageError(f"up_to(…) takes a whole number of times from 1 to {_MANY}, not {number!r}")
         is_duration("every", pause)
         knobs = tuple((name, knob) for name, knob in (("times", times), ("every", every)) if isinstance(knob, Knob))
         return replace(self, limit=ir.Limit(number, pause.seconds), knobs=(*self.knobs, *knobs))
@@ -198,37 +201,13 @@ class Answered(Event):
     scope: ir.Scope = "send"
     is_late: bool = False
 
-    def link(self, name: str) -> Answered:
-        """Only through the link of this name, as the template calls it: `link(url, "shop")`."""
-        return self.where(Click.link == name)
-
-    def keyword(self, word: str) -> Answered:
-        """Only if the reply's first word is this, in capitals or not: `Sms.replied.keyword("YES")`."""
-        if not isinstance(word, str) or not word or first_word(word) != word.upper():  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
-            raise LanguageError(
-                f"keyword(…) takes one word, not {word!r}: it is compared with the first word of a reply",
-                'for more than one word, `.matching("yes please")`',
-            )
-        return self.where(Reply.keyword == first_word(word))
-
-    def matching(self, pattern: str) -> Answered:
-        """Only if the reply has the pattern somewhere in it: `Sms.replied.matching("oui|yes")`, capitals or not.
-
-        A regular expression of Python's `re`.
-        """
-        return self.where(Reply.words.matches(pattern))
-
-    def by_human(self) -> Answered:
-        """Only if a person did it, as far as can be told: no mail program's or scanner's own doing (`Email.opened`)."""
-        return self.where(Open.human.is_true())
-
-    def late(self) -> Answered:
+    def late(self) -> Self:
         """After the box's time-out was taken: the arrow leads on from whatever box she waits in by then."""
         if self.scope != "send" or self.name.endswith(".not_sent"):
             raise LanguageError(f"{self.name} can't be late: only an answer to this box's own send can")
         return replace(self, is_late=True)
 
-    def any_send(self) -> Answered:
+    def any_send(self) -> Self:
         """To any message of this enrolment, not only to this box's own."""
         if self.name.endswith(".not_sent"):
             raise LanguageError(f"{self.name} is the box's own outcome, it can't answer another send")
@@ -238,6 +217,45 @@ class Answered(Event):
     def ignored(self) -> Arrow:
         """Of a call's outcome, in place of an arrow: `yield Call.refused.ignored`. It moves nobody, and the box waits on."""
         return _noted(Arrow(self, None, Place.caller()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clicked(Answered):
+    """A link was followed."""
+
+    def link(self, name: str) -> Self:
+        """Only through the link of this name, as the template calls it: `link(url, "shop")`."""
+        return self.where(Click.link == name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replied(Answered):
+    """She wrote back."""
+
+    def keyword(self, word: str) -> Self:
+        """Only if the reply's first word is this, in capitals or not: `Sms.replied.keyword("YES")`."""
+        if not isinstance(word, str) or not word or first_word(word) != word.upper():  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+            raise LanguageError(
+                f"keyword(…) takes one word, not {word!r}: it is compared with the first word of a reply",
+                'for more than one word, `.matching("yes please")`',
+            )
+        return self.where(Reply.keyword == first_word(word))
+
+    def matching(self, pattern: str) -> Self:
+        """Only if the reply has the pattern somewhere in it: `Sms.replied.matching("oui|yes")`, capitals or not.
+
+        A regular expression of Python's `re`.
+        """
+        return self.where(Reply.words.matches(pattern))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened(Answered):
+    """A mail or an item was shown."""
+
+    def by_human(self) -> Self:
+        """Only if a person did it, as far as can be told: no mail program's or scanner's own doing (`Email.opened`)."""
+        return self.where(Open.human.is_true())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,7 +273,7 @@ class NotSent(Answered):
                 'write it of the call: Call.not_sent.because("no capacity")',
             )
         texts = tuple(Constant("text", reason) for reason in reasons)
-        return replace(self, payload=IsIn(Field("payload", "reason", "text"), texts))
+        return replace(self, payload=_both(self.payload, IsIn(Field("payload", "reason", "text"), texts)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast, get_args
 from weakref import WeakKeyDictionary
 
 from dsl.channels import Sending
@@ -33,6 +33,8 @@ __all__ = ["Driver", "Message", "Step", "Why", "chart_of", "taking"]
 Why = Reason | Mapping[type[Sending], Reason]
 """Why nothing is sent: one reason, or in a box of several channels one for each."""
 
+_Heard = Answered | Due | Acted | Decided | Postponed
+_AT_ONE_MOMENT: Final = 10_000  # boxes: no chart that compiled comes near
 _charts: WeakKeyDictionary[type[Journey], Chart] = WeakKeyDictionary()
 
 taking: Final[list[Callable[[IR, int], None]]] = []
@@ -125,7 +127,7 @@ class Driver:
 
     def _enter(self) -> None:
         self._member, effects = enter_chart(self._chart, self._seed, self._ms)
-        self._perform(effects)
+        self._go_on(self._perform(effects))
 
     def copy(self) -> Self:
         """The same customer once more: what happens to the one doesn't happen to the other."""
@@ -190,6 +192,9 @@ class Driver:
         In a box of several channels each may have a reason of its own; one that isn't named goes out:
         `refuse(Renewal.offer, {Email: "no consent", Feed: "journey off"})`.
         """
+        for each in (reason,) if isinstance(reason, str) else reason.values():
+            if each not in get_args(Reason):
+                raise ValueError(f"nothing is kept back because of {each!r}; there are {', '.join(get_args(Reason))}")
         self.reach(what)
         name = what.name if isinstance(what, State) else what.kind
         named: dict[str, Reason] = {}
@@ -233,15 +238,27 @@ class Driver:
     def _state(self, index: int) -> State:
         return cast("State", getattr(self.journey, self.ir.states[index].name))
 
-    def _step(self, event: Answered | Due | Acted | Decided | Postponed) -> None:
-        self._member, effects = take_step(self._chart, self._member, event, self._ms)
-        self._perform(effects)
-        while self._went:  # what went out is told when all else is done
-            name, visit = self._went.pop(0)
-            self._hear(name, {}, visit)
+    def _step(self, event: _Heard) -> None:
+        self._go_on(event)
 
-    def _perform(self, effects: list[Effect]) -> None:
-        """Do what the stepper asks for. It asks for one thing at a time, and last."""
+    def _go_on(self, event: _Heard | None) -> None:
+        """Step by step until nothing more happens at this moment. Raises RuntimeError where that has no end."""
+        entered = len(self.steps)
+        while event is not None or self._went:
+            if event is None:  # what went out is told when all else is done
+                name, visit = self._went.pop(0)
+                event = self._heard(name, {}, visit)
+                continue
+            if len(self.steps) - entered > _AT_ONE_MOMENT:
+                loop = ", ".join(sorted({step.state.name for step in self.steps[-100:]}))
+                raise RuntimeError(
+                    f"{_AT_ONE_MOMENT:,} boxes were entered at one moment, {self.now:%Y-%m-%d %H:%M}: {loop}"
+                )
+            self._member, effects = take_step(self._chart, self._member, event, self._ms)
+            event = self._perform(effects)
+
+    def _perform(self, effects: list[Effect]) -> Acted | Decided | Postponed | None:
+        """Do what the stepper asks for, and give the answer. It asks for one thing at a time, and last."""
         answer: Acted | Decided | Postponed | None = None
         for effect in effects:
             match effect:
@@ -262,19 +279,22 @@ class Driver:
                     self.late.append(effect.reason)
                 case _:
                     pass
-        if answer is not None:
-            self._step(answer)
+        return answer
 
     def _hear(self, event: str, payload: Mapping[str, Any], visit: int | None) -> None:
+        """An event happens."""
+        self._go_on(self._heard(event, payload, visit))
+
+    def _heard(self, event: str, payload: Mapping[str, Any], visit: int | None) -> Answered | None:
         """An event, as the engine would match it; of one that is for another enrolment nothing is heard."""
         known = replace(facts(self.customer, self.orders), payload=payload)
         heard = [(index, answer) for index, answer in enumerate(self.ir.listens) if answer.event == event]
         hers = [(index, answer) for index, answer in heard if self._hers(answer, payload)]
         if heard and not hers:
-            return
+            return None
         matched = tuple(i for i, answer in hers if answer.where is None or answer.where.evaluate(known, self.now))
         self._told.append(event)
-        self._step(Answered(len(self._told), self._ms, matched, visit))
+        return Answered(len(self._told), self._ms, matched, visit)
 
     def _send(self, effect: Send) -> Acted | Postponed:
         state = self._state(effect.state)

@@ -13,7 +13,7 @@ from dsl.ir import Answer, Learned, Until
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import Compare, IsMissing, Predicate
 from dsl.sends import sent_awaited
-from dsl.step import Acted, Chart, Effect, Postponed, Row, Send, Snapshot
+from dsl.step import Acted, Chart, Decided, Effect, Postponed, Row, Send, Snapshot
 from dsl.testing.cases import Case, cases
 from dsl.testing.solving import Wanted, nodes
 from dsl.testing.walk import Walk
@@ -153,11 +153,11 @@ class Walker(Walk):
 
     # --- writing it down ----------------------------------------------------------------------------------------------
 
-    def _perform(self, effects: list[Effect]) -> None:
+    def _perform(self, effects: list[Effect]) -> Acted | Decided | Postponed | None:
         for effect in effects:
             if isinstance(effect, Row) and effect.cause == "share":
                 self.asked.append(Question("share", (self._box_of(effect.arrow),), effect.arrow, self.now))
-        super()._perform(effects)
+        return super()._perform(effects)
 
     def _decided(self, arrows: Sequence[int]) -> tuple[bool, ...]:
         results = super()._decided(arrows)

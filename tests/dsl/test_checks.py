@@ -80,12 +80,68 @@ HEAD = (
         ("        yield Email.sent.up_to(2) >> self.hello\n        yield after(days=1) >> self.done\n", []),
         ("        yield Email.not_sent.up_to(2) >> self.hello\n        yield then >> self.done\n", []),
         ("        yield forever\n", ["J121"]),
+        (
+            "        yield Email.replied.keyword('YES').keyword('NO') >> self.done\n        yield after(days=1) >> self.done\n",
+            ["J124"],
+        ),
+        (
+            "        yield Email.replied.keyword('YES').matching('NO') >> self.done\n        yield after(days=1) >> self.done\n",
+            [],
+        ),
+        (
+            "        yield Email.not_sent.because('failed').because('template') >> self.done\n        yield after(days=1) >> self.done\n",
+            ["J124"],
+        ),
+        (
+            (
+                "        yield Email.clicked.when((Orders.count() > 3) & (Orders.count() < 2)) >> self.done\n"
+                "        yield after(days=1) >> self.done\n"
+            ),
+            ["J124"],
+        ),
+        ("        yield Email.delivered >> self.hello\n        yield after(days=1) >> self.done\n", ["J123"]),
+        (
+            "        yield Email.bounced.when(self.hello.visits < 3) >> self.hello\n        yield after(days=1) >> self.done\n",
+            [],
+        ),
+        (
+            "        yield Email.sent.when(self.hello.visits <= 10**9) >> self.hello\n        yield after(days=1) >> self.done\n",
+            ["J123"],
+        ),
+        ("        yield Email.sent.up_to(10**9) >> self.hello\n        yield after(days=1) >> self.done\n", ["J150"]),
+        (
+            "        yield after(days=1) >> self.done\n\n    @Anywhere()\n    def around(self):\n        yield Email.sent >> self.hello\n",
+            ["J123"],
+        ),
+        (
+            (
+                "        yield after(days=1) >> self.done\n\n    @Anywhere()\n    def around(self):\n"
+                "        yield Email.sent.any_send() >> self.hello\n"
+            ),
+            ["J123"],
+        ),
+        (
+            (
+                "        yield after(days=1) >> self.done\n\n    @Anywhere()\n    def around(self):\n"
+                "        yield Email.sent.up_to(2) >> self.hello\n"
+            ),
+            [],
+        ),
+        ("        yield Email.clicked >> self.done\n        yield then >> self.done\n", ["J124"]),
+        ("        yield Email.clicked.late() >> self.done\n        yield then >> self.done\n", []),
+        ("        yield Email.clicked.any_send() >> self.done\n        yield then >> self.done\n", []),
+        ("        yield after(days=10**6) >> self.done\n", ["J150"]),
+        ("        yield after(days=float('inf')) >> self.done\n", ["J150"]),
+        (
+            "        yield Email.delivered.matching('x') >> self.done\n        yield after(days=1) >> self.done\n",
+            ["J102"],
+        ),
         ("        yield Sms.not_sent >> self.done\n        yield then >> self.done\n", ["J127"]),
         ("        yield Sms.clicked.any_send() >> self.done\n        yield after(days=1) >> self.done\n", ["J127"]),
         ("        yield Email.clicked.any_send() >> self.done\n        yield after(days=1) >> self.done\n", []),
         ("        yield after(days=1) >> self.done >> self.done\n", ["J150"]),
         ("        yield event() >> self.done\n        yield then >> self.done\n", ["J150"]),
-        ("        yield Email.clicked >> self.hello.arrows\n        yield then >> self.done\n", ["J106"]),
+        ("        yield Email.clicked >> self.hello.arrows\n        yield after(days=1) >> self.done\n", ["J106"]),
         ("        yield None\n", ["J104"]),
         ("        yield self.nowhere\n", ["J104"]),
         ("        yield then >> self.done\n        len(3)\n", ["J102"]),

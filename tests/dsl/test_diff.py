@@ -215,7 +215,16 @@ def test_boxes_in_another_order_are_told_though_no_customer_meets_a_difference()
         for line in lines(ir, replace(ir, states=tuple(states)))
     )
     start = replace(ir, states=(ir.states[1], ir.states[0], *ir.states[2:]))
-    assert "~ start           eligible → offer" in lines(ir, start)
+    assert "~ start  eligible → offer" in lines(ir, start)
+
+
+def test_what_stands_elsewhere_because_arrows_changed_is_not_told_beside_them() -> None:
+    ir = win_back()
+    states = list(ir.states)
+    states[3], states[5] = states[5], replace(states[3], template="win_back/other")
+    told = lines(ir, replace(ir, states=tuple(states)))
+    assert not any("place of" in line for line in told)
+    assert any("win_back/other" in line for line in told)
 
 
 def test_the_whole_difference_is_as_it_was() -> None:

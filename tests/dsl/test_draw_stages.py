@@ -153,7 +153,7 @@ def test_nothing_touches_in_the_pictures_of_random_journeys_with_stages(batch: i
         picture = read(svg(ir, counts={state.name: 7 for state in ir.states}))
         framed += len(picture.frames)
         assert wrong(ir, picture) == [], f"seed {seed}"
-    assert framed > 3
+    assert framed > 2
 
 
 def test_what_only_a_stage_s_arrow_leads_to_is_drawn_with_a_box_that_says_so() -> None:

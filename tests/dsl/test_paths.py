@@ -354,13 +354,16 @@ class Barred(Journey):
 
     @Choice()
     def never(self) -> Arrows:
-        yield when((Customer.country == "FR") & (Customer.country == "DE")) >> self.beyond
+        yield when((Customer.country == "FR") & Customer.country.starts_with("D")) >> self.beyond
         yield otherwise >> self.mail
 
     @Email("barred/mail")
     def mail(self) -> Arrows:
-        yield Email.clicked.where((Click.link == "a") & (Click.link == "b")) >> self.done
-        yield Shop.purchased.where((Purchase.total > 2) & (Purchase.total < 1)) >> self.done
+        yield Email.clicked.where((Click.link == "b") & Click.link.contains("a")) >> self.done
+        yield (
+            Shop.purchased.where((Purchase.total > Purchase.quantity) & (Purchase.quantity > 2) & (Purchase.total < 1))
+            >> self.done
+        )
         yield Sms.clicked.any_send() >> self.done
         yield Email.opened.when(self.mail.visits >= 2) >> self.done
         yield after(days=3) >> self.thirds
@@ -377,8 +380,8 @@ class Barred(Journey):
 
 
 SHUT = (
-    "never: country is FR and country is DE → beyond: no facts were found that open it, and none of the arrows before it: "
-    "country is FR and country is DE"
+    "never: country is FR and country starts with D → beyond: no facts were found that open it, and none of the arrows before it: "
+    "country is FR and country starts with D"
 )
 
 
@@ -387,8 +390,8 @@ def test_A3_what_no_walk_takes_is_told_with_its_reason() -> None:
     assert [str(missed) for missed in found.missed] == [
         SHUT,
         "beyond: after 1 d → done: no walk comes to `beyond`",
-        "mail: clicked, link is a and link is b → done: no event of which it holds was found (link is a and link is b)",
-        "mail: purchased, total > 2 and total < 1 → done: no event of which it holds was found (total > 2 and total < 1)",
+        "mail: clicked, link is b and link contains a → done: no event of which it holds was found (link is b and link contains a)",
+        "mail: purchased, total > quantity and quantity > 2 and total < 1 → done: no event of which it holds was found (total > quantity and quantity > 2 and total < 1)",  # noqa: E501  # as it is told
         "mail: sms clicked (any send) → done: nothing was sent by then that it could answer",
         "mail: opened, if visits of mail ≥ 2 → done: wherever it could be taken, another arrow is taken before it",
         "thirds: 25 % → done: another share leads to the same box",
@@ -474,7 +477,10 @@ class Counted(Journey):
         yield when(Orders.where((Orders.category == "a") & (Orders.category == "b")).count() >= 1) >> self.other
         yield when(Orders.avg(Orders.total) >= 20) >> self.by_rhythm
         yield when(Orders.count().is_in([2, 5])) >> self.other
-        yield when((Customer.city == "Lyon") | ((Customer.country == "FR") & (Customer.country == "DE"))) >> self.other
+        yield (
+            when((Customer.city == "Lyon") | ((Customer.country == "FR") & Customer.country.starts_with("D")))
+            >> self.other
+        )
         yield otherwise >> self.done
 
     @Wait()
@@ -483,7 +489,10 @@ class Counted(Journey):
         yield after(days=41).when(Orders.rhythm() * 2 < days(20)) >> self.done
         yield after(days=42).when(Orders.last(days=3).count() >= 1) >> self.done
         yield (
-            Shop.purchased.where((Purchase.category == "a") | ((Purchase.total > 2) & (Purchase.total < 1)))
+            Shop.purchased.where(
+                (Purchase.category == "a")
+                | ((Purchase.total > Purchase.quantity) & (Purchase.quantity > 2) & (Purchase.total < 1))
+            )
             >> self.done
         )
         yield after(days=43) >> self.other
@@ -550,7 +559,7 @@ def test_A3_a_condition_with_too_many_ways_is_given_up() -> None:
                         | (Customer.zone != "g")
                     )
                     & ~(
-                        (Customer.id != "y")
+                        ~Customer.id.starts_with("y")
                         | (Customer.first_name != "h")
                         | (Customer.last_name != "i")
                         | (Customer.language != "j")

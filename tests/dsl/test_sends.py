@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from dsl import (
@@ -21,8 +24,12 @@ from dsl import (
     marketing,
     then,
 )
+from dsl.chart import Chart, chart
+from dsl.compile import compile_journey
+from dsl.ir import Answer, Arrow
 from dsl.sends import AT_ONCE, SENT, sent_awaited
 from dsl.testing import walk
+from dsl.testing.driver import Driver
 from dsl.testing.paths import paths
 
 
@@ -57,7 +64,7 @@ class Went(Journey):
     @Call("t/call")
     def ring(self) -> Arrows:
         yield Call.sent.late() >> self.here
-        yield Call.not_reached >> self.lapsed
+        yield Call.not_reached.ignored
         yield Call.interested.ignored
         yield Call.refused.ignored
         yield then >> self.letter
@@ -116,5 +123,20 @@ def test_only_what_an_arrow_waits_for_is_told() -> None:
 
 def test_A3_generated_walks_take_each_of_them() -> None:
     found = paths(Went)
-    assert [each.said for each in found.missed] == ["ring: not reached → lapsed"], "she has gone on by then"
+    assert [each.said for each in found.missed] == []
     assert ".sent" not in str(found).replace("tell(Letter.sent)", "")
+
+
+def test_what_has_no_end_at_one_moment_is_told_with_its_boxes() -> None:
+    """No chart that compiles is such a one."""
+    ir = compile_journey(Went)
+    mail = ir.by_name["mail"]
+    again = Arrow(Answer("email.sent", "send"), "mail")
+    states = tuple(replace(state, arrows=(again, *mail.arrows)) if state is mail else state for state in ir.states)
+
+    class Endless(Driver):
+        def _charted(self) -> Chart:
+            return chart(replace(ir, states=states))
+
+    with pytest.raises(RuntimeError, match=r"10,000 boxes were entered at one moment, 2026-.*: mail$"):
+        Endless(Went, {}, (), datetime(2026, 3, 2, tzinfo=UTC), None, 0, (), (), ())

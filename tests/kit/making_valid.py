@@ -6,16 +6,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from dsl.implied import implies
-from dsl.ir import CHANNELS, ENDS, IR, Answer, Arrow, State, When
+from dsl.ir import CHANNELS, ENDS, IR, Answer, Arrow, State, Then, When
 from dsl.predicate import Predicate
 
 __all__ = ["onward", "reached", "taken"]
 
 
 def taken(arrows: Iterable[Arrow]) -> Iterator[Arrow]:
-    """The arrows without those that would never be taken, since one before always is."""
+    """The arrows without those that would never be taken, since one before always is, or nobody waits."""
+    given = list(arrows)
     kept: list[Arrow] = []
-    for arrow in arrows:
+    at_once = any(isinstance(arrow.on, Then) and arrow.limit is None for arrow in given)
+    for arrow in given:
+        own = isinstance(arrow.on, Answer) and arrow.on.scope == "send" and not arrow.on.event.endswith(".not_sent")
+        if at_once and own and not arrow.late:
+            continue
         if not any(_covers(early, arrow) for early in kept):
             kept.append(arrow)
             yield arrow

@@ -252,8 +252,9 @@ class _Maker:
         yield self._arrow(date) if rule == "skip" else Arrow(date, self._onward(index))
 
     def _bounded(self, arrow: Arrow) -> Arrow:
-        """Whoever isn't reached is not called for ever."""
-        rings = isinstance(arrow.on, Answer) and arrow.on.event == "call.not_reached" and arrow.limit is None
+        """Whoever isn't reached is not called for ever, nor written to because a mail came back."""
+        by_itself = ("call.not_reached", "email.bounced", "email.delivered", "sms.delivered")
+        rings = isinstance(arrow.on, Answer) and arrow.on.event in by_itself and arrow.limit is None
         return replace(arrow, limit=self._limit()) if rings else arrow
 
     def _around(self, answers: int) -> Iterator[Arrow]:

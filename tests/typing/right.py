@@ -48,7 +48,7 @@ from dsl import (
     when,
 )
 from dsl.testing import walk
-from dsl.triggers import Answered, Arrow, Happened, Then
+from dsl.triggers import Arrow, Clicked, Happened, Then
 from dsl.waits import After
 
 
@@ -85,7 +85,7 @@ class Care(Base, name="care_and_more"):
 
     @Email("care/hello", purpose=marketing)
     def hello(self) -> Arrows:
-        assert_type(Email.clicked.link("shop").when(Customer.country == "FR").up_to(3), Answered)
+        assert_type(Email.clicked.link("shop").when(Customer.country == "FR").up_to(3), Clicked)
         arrow = Email.clicked.link("wine") >> self.won
         assert_type(arrow, Arrow)
         yield arrow
@@ -120,7 +120,7 @@ class Care(Base, name="care_and_more"):
     @Letter("care/paper")
     def paper(self) -> Arrows:
         yield Letter.answered >> self.won
-        yield then >> self.pause
+        yield after(days=14) >> self.pause
 
     @Wait()
     def pause(self) -> Arrows:
