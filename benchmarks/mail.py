@@ -9,6 +9,7 @@ says yes.
 from __future__ import annotations
 
 import asyncio
+import resource
 import statistics
 import subprocess
 import sys
@@ -97,7 +98,10 @@ def measure(rounds: int) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Mails a second, and what one costs this process: milliseconds of processor time, which neighbours don't lengthen."""
+    """Mails a second, and what one costs: milliseconds of processor time, which neighbours don't lengthen.
+
+    This process's, and that of its children that came to their end in the run.
+    """
 
     speed: float
     cpu_ms: float
@@ -121,7 +125,7 @@ async def bare(port: int) -> Run:
             await smtp.sendmail("bounce@parcours.example", ["ada@example.com"], raw)
         await smtp.quit()
 
-    begun, used = time.perf_counter(), time.process_time()
+    begun, used = time.perf_counter(), _used()
     await asyncio.gather(*(one() for _ in range(settings.smtp_connections)))
     return _run(begun, used)
 
@@ -141,7 +145,7 @@ async def ours(port: int) -> Run:
             async with few:
                 await ActivityEnvironment().run(performer.perform, batch.to_wire())
 
-        begun, used = time.perf_counter(), time.process_time()
+        begun, used = time.perf_counter(), _used()
         await asyncio.gather(*(one(batch) for batch in batches))
         run = _run(begun, used)
         message = table(Message)
@@ -182,7 +186,12 @@ async def _measured(rounds: int) -> Mapping[str, Any]:
 
 
 def _run(begun: float, used: float) -> Run:
-    return Run(MAILS / (time.perf_counter() - begun), 1000 * (time.process_time() - used) / MAILS)
+    return Run(MAILS / (time.perf_counter() - begun), 1000 * (_used() - used) / MAILS)
+
+
+def _used() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _entered(database: Database) -> tuple[list[Batch], Registry]:
@@ -198,16 +207,16 @@ def _entered(database: Database) -> tuple[list[Batch], Registry]:
     registry.add(chart(ir))
     now = datetime.now(UTC)
     people = [f"c{number}" for number in range(MAILS)]
-    row: dict[str, Any] = {
-        "first_name": "Ada",
-        "last_name": "Lefèvre",
-        "attributes": {},
-        "created_at": now,
-        "updated_at": now,
-    }
+    row: dict[str, Any] = {"attributes": {}, "created_at": now, "updated_at": now}
     word: dict[str, Any] = {"channel": "email", "purpose": "marketing", "granted": True, "at": now, "source": "bench"}
     with database.write() as conn:
-        conn.execute(insert(table(Customer)), [row | {"id": c, "email": f"{c}@example.com"} for c in people])
+        conn.execute(
+            insert(table(Customer)),
+            [
+                row | {"id": c, "email": f"{c}@example.com", "first_name": f"Ada-{c}", "last_name": f"Lefèvre {c}"}
+                for c in people  # no two are called alike: nothing that is kept from one mail to the next may flatter
+            ],
+        )
         conn.execute(insert(table(Consent)), [word | {"customer_id": c} for c in people])
         publish(conn, ir, "benchmark", now)
         switch(conn, ir.name, True, "benchmark", "", now)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from engine.db import chunked, table
 from engine.holdout import HELD_OUT
+from engine.lists import any_of, run
 from engine.tables import Consent, Enrolment, Journey, Suppression
 
 __all__ = ["Candidate", "No", "held_out", "judge", "said_no"]
@@ -77,13 +78,8 @@ def held_out(candidate: Candidate) -> bool:
     return candidate.arm == HELD_OUT and candidate.purpose != "transactional"
 
 
-def _any_of(name: str) -> BindParameter[Any]:
-    """Values that are given when the statement is run: to make it anew for each look costs more than to run it."""
-    return bindparam(name, expanding=True)
-
-
 _OVER = select(table(Enrolment).c.id, table(Enrolment).c.end_reason).where(
-    table(Enrolment).c.id.in_(_any_of("ids")), table(Enrolment).c.ended_at.is_not(None)
+    table(Enrolment).c.id.in_(any_of("ids")), table(Enrolment).c.ended_at.is_not(None)
 )
 
 
@@ -91,7 +87,7 @@ def _ended(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
     """Who was ended from outside gets nothing more, whether her workflow knows it already or not."""
     refused: dict[str, No] = {}
     for piece in chunked(candidates):
-        reasons = {row.id: row.end_reason for row in conn.execute(_OVER, {"ids": [c.enrolment_id for c in piece]})}
+        reasons = {row.id: row.end_reason for row in run(conn, _OVER, {"ids": [c.enrolment_id for c in piece]})}
         for c in piece:
             if c.enrolment_id in reasons:
                 refused[c.key] = No("not_sent", "ended", {"ended": reasons[c.enrolment_id]})
@@ -113,14 +109,17 @@ def _address(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]
 
 
 _NEVER = select(table(Suppression)).where(
-    table(Suppression).c.channel.in_(_any_of("channels")), table(Suppression).c.address.in_(_any_of("addresses"))
+    table(Suppression).c.channel.in_(any_of("channels")), table(Suppression).c.address.in_(any_of("addresses"))
 )
+_BARRED = _NEVER.with_only_columns(table(Suppression).c.channel)
 
 
 def _suppressed(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
     refused: dict[str, No] = {}
     for piece in chunked(candidates):
         asked = {"channels": list({c.channel for c in piece}), "addresses": [c.address for c in piece]}
+        if not run(conn, _BARRED, asked):
+            continue
         found = {(row.channel, row.address): row for row in conn.execute(_NEVER, asked)}
         for c in piece:
             row = found.get((c.channel, c.address))
@@ -131,7 +130,7 @@ def _suppressed(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, 
 
 
 _WORDS = select(table(Consent)).where(
-    table(Consent).c.customer_id.in_(_any_of("customers")), table(Consent).c.channel.in_(_any_of("channels"))
+    table(Consent).c.customer_id.in_(any_of("customers")), table(Consent).c.channel.in_(any_of("channels"))
 )
 _GRANTED = _WORDS.with_only_columns(*(table(Consent).c[name] for name in ("customer_id", "channel", "purpose"))).where(
     table(Consent).c.granted
@@ -142,7 +141,7 @@ def _consent(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]
     refused: dict[str, No] = {}
     for piece in chunked([c for c in candidates if c.purpose != "transactional"]):
         asked = {"customers": [c.customer_id for c in piece], "channels": list({c.channel for c in piece})}
-        granted = {tuple(row) for row in conn.execute(_GRANTED, asked)}
+        granted = {tuple(row) for row in run(conn, _GRANTED, asked)}
         piece = [c for c in piece if (c.customer_id, c.channel, c.purpose) not in granted]  # noqa: PLW2901  # the rest
         if not piece:
             continue
@@ -163,11 +162,11 @@ def _consent(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]
     return refused
 
 
-_ON = select(table(Journey).c.name).where(table(Journey).c.name.in_(_any_of("names")), table(Journey).c["is_on"])
+_ON = select(table(Journey).c.name).where(table(Journey).c.name.in_(any_of("names")), table(Journey).c["is_on"])
 
 
 def _journey_on(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
-    on = set(conn.execute(_ON, {"names": list({c.journey for c in candidates})}).scalars())
+    on = {row.name for row in run(conn, _ON, {"names": list({c.journey for c in candidates})})}
     return {
         c.key: No("not_sent", "journey off", {"journey": c.journey, "hash": c.hash})
         for c in candidates

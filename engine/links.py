@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b32encode, urlsafe_b64encode
-from hashlib import sha256
 from urllib.parse import quote
 
 __all__ = ["ForgedLink", "Links"]
@@ -139,7 +138,7 @@ class Links:
         return token
 
     def _mac(self, *parts: str) -> bytes:
-        return hmac.new(self._key, "\0".join(parts).encode(), sha256).digest()
+        return hmac.digest(self._key, "\0".join(parts).encode(), "sha256")
 
     def _sign(self, *parts: str) -> str:
         return _text(self._mac(*parts)[:12])

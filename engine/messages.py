@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, c
 from engine import consent, went
 from engine.db import chunked, insert_new, table
 from engine.gate import Candidate, No
+from engine.lists import any_of, run
 from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Receipt
 from engine.tables import Message, MessageEvent
@@ -205,7 +206,7 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
     """
     taken: set[str] = set()
     for piece in chunked(keys):
-        taken.update(conn.execute(_CLAIM, {"keys": list(piece)}).scalars())
+        taken.update(row.key for row in run(conn, _CLAIM, {"keys": piece}))
     return taken
 
 
@@ -237,7 +238,7 @@ def _any_of(wanted: Iterable[str]) -> ColumnElement[bool]:
 _CLAIM = (  # statements that are run for a few messages at a time: to make them anew would cost more than to run them
     update(table(Message))
     .where(
-        table(Message).c.key.in_(bindparam("keys", expanding=True)),
+        table(Message).c.key.in_(any_of("keys")),
         table(Message).c.status.in_(("reserved", "deferred")),
     )
     .values(status="sending")

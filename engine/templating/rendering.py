@@ -127,7 +127,7 @@ def names_for(
     spoken = words(language)
     collected = Collected(links, key)
     values = facts_of(recipient, facts, templates.brand, facts.get("now") or templates.now())
-    unsubscribe = links.unsubscribe(key)
+    unsubscribe, code = links.unsubscribe(key), links.code(key)
 
     def money(cents: int | None) -> str:
         return spoken.money(cents, templates.currency)
@@ -150,8 +150,8 @@ def names_for(
         "preferences_url": unsubscribe,
         "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
         "open_pixel_url": links.open_pixel(key),
-        "code": links.show_code(links.code(key)),
-        "answer_url": links.letter(links.code(key)),
+        "code": links.show_code(code),
+        "answer_url": links.letter(code),
         "feed": feed,
     }, collected
 

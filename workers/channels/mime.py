@@ -25,6 +25,7 @@ __all__ = ["Sender", "mail_bytes"]
 
 _LONGEST = 900  # RFC 5322 ends a line at 998
 _LINE = 76  # RFC 2045, 6.8
+_FOLDED = 75  # RFC 2047, 2: so long may an encoded word be
 _FOLD = "\r\n"
 
 
@@ -121,16 +122,25 @@ def _plain(text: str) -> bytes:
 def _html(page: str) -> bytes:
     """HTML says every letter in ASCII, so a mail need not be encoded; but for what stands in a style sheet."""
     page = _lines(page)
-    plain = page.isascii()
-    if plain or not (_C1.search(page) or any(not sheet[0].isascii() for sheet in _SHEET.finditer(page))):
-        raw = page.encode("ascii", "xmlcharrefreplace")
-        if _travels(raw):
-            return _encoded("html", raw, as_it_is=True)
+    raw = page.encode("ascii", "xmlcharrefreplace")
+    if _travels(raw) and (page.isascii() or not (_C1.search(raw) or _in_sheets(raw))):
+        return _encoded("html", raw, as_it_is=True)
     return _encoded("html", page.encode("utf-8", "replace"), as_it_is=False)
 
 
-_C1 = re.compile(r"[\x80-\x9f]")  # HTML reads their numbers as other letters: &#133; is an ellipsis
-_SHEET = re.compile(r"<style.*?</style>", re.DOTALL | re.IGNORECASE)
+def _in_sheets(raw: bytes) -> bool:
+    """Whether a letter's number stands in a style sheet, which doesn't read them."""
+    small, end = raw.lower(), 0
+    while (start := small.find(b"<style", end)) >= 0:
+        end = small.find(b"</style>", start)
+        if end < 0:  # it is never closed
+            end = len(small)
+        if small.find(b"&#", start, end) >= 0:
+            return True
+    return False
+
+
+_C1 = re.compile(rb"&#1(?:2[89]|[345]\d);")  # HTML reads these numbers as other letters: &#133; is an ellipsis
 _PRINTED = bytes((9, 10, *range(32, 127)))
 
 
@@ -184,7 +194,10 @@ def _mailbox(header: str, name: str, address: str) -> str:
 
 def _words(header: str, text: str) -> str:
     """Encoded words, folded: RFC 2047, 2 has them of 75 letters at most, and a fold begins with a blank."""
-    return Header(text, _UTF8, maxlinelen=75, header_name=header).encode(linesep=_FOLD)
+    word = _UTF8.header_encode(text)  # a name is one word mostly, and to look for folds takes longer than all else here
+    if len(header) + len(": ") + len(word) <= _FOLDED:
+        return word
+    return Header(text, _UTF8, maxlinelen=_FOLDED, header_name=header).encode(linesep=_FOLD)
 
 
 def _clean(text: str) -> str:
