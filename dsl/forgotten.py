@@ -56,6 +56,8 @@ def _is_trigger(node: ast.expr, names: Names) -> bool:
         case ast.Call(func=part):
             made = resolved(part, names)
             return any(made is each for each in _MAKERS) or _is_trigger(part, names)
+        case ast.Attribute(attr="ignored"):  # J105 is told of it
+            return False
         case ast.Attribute(value=part):
             return isinstance(resolved(node, names), Trigger) or _is_trigger(part, names)
         case ast.Name():

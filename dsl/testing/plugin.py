@@ -108,7 +108,7 @@ class _Recorder:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         if self._first:
             terminalreporter.write_sep("-", "journey coverage")
-            for line in report(self._counted):
+            for line in report(self._counted) if self._counted or not self._broken else ():
                 terminalreporter.write_line(line)
             for line in (*self._broken.splitlines(), *self._short().splitlines()):
                 terminalreporter.write_line(line, red=True)

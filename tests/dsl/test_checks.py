@@ -80,6 +80,7 @@ HEAD = (
         ("        yield Email.sent.up_to(2) >> self.hello\n        yield after(days=1) >> self.done\n", []),
         ("        yield Email.not_sent.up_to(2) >> self.hello\n        yield then >> self.done\n", []),
         ("        yield forever\n", ["J121"]),
+        ("        Call.refused.ignored\n        yield after(days=1) >> self.done\n", ["J105"]),
         (
             "        yield Email.replied.keyword('YES').keyword('NO') >> self.done\n        yield after(days=1) >> self.done\n",
             ["J124"],
