@@ -204,3 +204,16 @@ def test_a_mistake_of_a_base_is_told_once(tmp_path: Path) -> None:
     )
     (tmp_path / "care.py").write_text(source + "\n\nclass More(Care):\n    pass\n\n\nclass Most(More):\n    pass\n")
     assert [error.code for error in problems_of(tmp_path)] == ["J101"]
+
+
+def test_a_fact_that_is_not_there_may_be_one_to_declare(tmp_path: Path) -> None:
+    file = tmp_path / "care.py"
+    for fact, said in (
+        ("birthday", "declare what else"),
+        ("first_nam", "did you mean `first_name`? Or declare what else"),
+    ):
+        body = f"        yield Email.clicked.when(Customer.{fact} == 'x') >> self.done\n"
+        file.write_text(f'{HEAD}    @Email("care/hello")\n    def hello(self) -> Arrows:\n{body}')
+        (error, *_) = problems_of(file)
+        assert error.code == "J102"
+        assert error.help.startswith(f"{said} you know of her: `class Member(Customer): {fact} = text()`")

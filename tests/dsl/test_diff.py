@@ -218,6 +218,13 @@ def test_boxes_in_another_order_are_told_though_no_customer_meets_a_difference()
     assert "~ start  eligible → offer" in lines(ir, start)
 
 
+def test_who_keeps_the_box_before_it_stands_where_it_stood() -> None:
+    ir = win_back()
+    start, one, two, three, four, *rest = ir.states
+    told = [line for line in lines(ir, replace(ir, states=(start, three, four, one, two, *rest))) if "place of" in line]
+    assert len(told) == 1
+
+
 def test_what_stands_elsewhere_because_arrows_changed_is_not_told_beside_them() -> None:
     ir = win_back()
     states = list(ir.states)

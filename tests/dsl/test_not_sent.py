@@ -94,6 +94,8 @@ def test_S3_a_channel_of_a_box_that_is_not_named_goes_out() -> None:
     w = walk(Both, unreachable={Both.both: {Email: "no consent"}})
     assert [message.channel for message in w.messages] == ["sms"]
     assert w.whys(Both.both) == ("no consent", None)
+    with pytest.raises(ValueError, match="nothing is kept back because of 'capped'; there are address missing, "):
+        w.refuse(Sms, "capped")  # type: ignore[arg-type]  # pyright says so too
     assert w.refuse(Both.both, {Sms: "suppressed"}).whys(Both.both) == (None, "suppressed")
     assert w.refuse(Both.both).whys(Both.both) == ("address missing", "address missing")
     assert w.refuse(Email, "journey off").reach(Both.both).whys(Both.both) == ("journey off", None)

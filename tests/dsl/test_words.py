@@ -124,6 +124,8 @@ def test_a_knob_s_bounds_are_no_behaviour_and_its_value_is() -> None:
 
 
 def test_a_knob_out_of_bounds_or_of_two_kinds_is_refused() -> None:
+    with pytest.raises(LanguageError, match="min=3 d is above max=2 d"):
+        Knob(days(2), min=days(3), max=days(2), label="Wait")
     with pytest.raises(LanguageError, match="not between"):
         Knob(days(30), min=days(1), max=days(10))
     with pytest.raises(LanguageError, match="three durations or three numbers"):
