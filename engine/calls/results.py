@@ -233,7 +233,7 @@ def _answers(cells: Mapping[str | None, Any]) -> dict[str, Any] | None:
         return None
     try:
         answers: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answers = None
     if not isinstance(answers, dict):
         raise Invalid("answers", text, 'it must be a JSON object, as {"wants": "red"}')
