@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from dsl.ir import CHANNELS
 from engine import customers
+from engine.depth import DEEPEST, TOO_DEEP, depth
 from engine.errors import Invalid
 from engine.events import OWN, Incoming
 
@@ -100,6 +101,7 @@ def read(
     if not isinstance(message, dict):
         raise Malformed("message", message, "it must be an object")
     obj = cast("dict[str, Any]", message)
+    _check_depth(obj)
     kind = kind or _text(obj, "type")
     if kind not in KINDS:
         raise Malformed("type", kind, f"it must be one of {', '.join(KINDS)}")
@@ -120,6 +122,12 @@ def read(
     if name == "shop.purchased":
         return _purchase(event, ident)
     return Read(event)
+
+
+def _check_depth(message: Mapping[str, Any]) -> None:
+    deep = depth(message) - 1
+    if deep > DEEPEST:
+        raise Malformed(max(message, key=lambda name: depth(message[name])), deep, TOO_DEEP)
 
 
 @lru_cache(maxsize=4096)
@@ -255,7 +263,10 @@ def _purchase(event: Incoming, ident: str) -> Read:
     products = payload.get("products")
     if products is not None and not isinstance(products, list):
         raise Malformed("properties.products", products, "it must be a list")
-    lines = [_line(product, index, order, event) for index, product in enumerate(cast("list[Any]", products or []))]
+    refused: dict[str, str] = {}
+    lines = [
+        _line(product, index, order, event, refused) for index, product in enumerate(cast("list[Any]", products or []))
+    ]
     total = next((payload[name] for name in ("total", "revenue", "value") if payload.get(name) is not None), None)
     if total is not None:
         payload["total"] = _amount("properties.total", total)
@@ -264,8 +275,13 @@ def _purchase(event: Incoming, ident: str) -> Read:
     else:
         raise Malformed("properties.total", None, "a purchase has a total, or products with their prices")
     if not lines:
-        lines = [_row(event, order, 0, payload.get("category"), payload.get("product"), 1, payload["total"])]
+        category, product = (
+            _name(f"properties.{name}", payload.get(name), refused) for name in ("category", "product")
+        )
+        lines = [_row(event, order, 0, category, product, 1, payload["total"])]
     payload["order_id"] = order
+    if refused:
+        payload["refused"] = refused
     top = max(lines, key=lambda line: line["total"])["category"]
     if payload.get("category") is None and top is not None:
         payload["category"] = top
@@ -273,7 +289,7 @@ def _purchase(event: Incoming, ident: str) -> Read:
     return Read(kept, None, lines if event.customer_id is not None else [])
 
 
-def _line(product: object, index: int, order: str, event: Incoming) -> dict[str, Any]:
+def _line(product: object, index: int, order: str, event: Incoming, refused: dict[str, str]) -> dict[str, Any]:
     where = f"properties.products[{index}]"
     if not isinstance(product, dict):
         raise Malformed(where, product, "it must be an object")
@@ -288,12 +304,24 @@ def _line(product: object, index: int, order: str, event: Incoming) -> dict[str,
         total = _amount(f"{where}.price", obj["price"]) * quantity
     else:
         total = 0.0
-    name = next((obj[key] for key in ("name", "sku", "product_id", "productId") if obj.get(key) is not None), None)
-    return _row(event, order, index, obj.get("category"), name, int(quantity), total)
+    key = next((key for key in ("name", "sku", "product_id", "productId") if obj.get(key) is not None), "name")
+    name = _name(f"{where}.{key}", obj.get(key), refused)
+    category = _name(f"{where}.category", obj.get("category"), refused)
+    return _row(event, order, index, category, name, int(quantity), total)
+
+
+def _name(field: str, value: object, refused: dict[str, str]) -> str | None:
+    """The name of a category or product. One that is no text is left out of the line, and told: the sale was made."""
+    if isinstance(value, int | float) and not isinstance(value, bool):  # an id that is a number
+        value = str(value)
+    if value is not None and not isinstance(value, str):
+        refused[field] = f"it must be text (got {str(value)[:80]!r})"
+        return None
+    return value[:_LONGEST] if value is not None else None
 
 
 def _row(
-    event: Incoming, order: str, index: int, category: object, product: object, quantity: int, total: float
+    event: Incoming, order: str, index: int, category: str | None, product: str | None, quantity: int, total: float
 ) -> dict[str, Any]:
     cents = round(total * 100)
     if abs(cents) > _LARGEST * 100:
@@ -303,8 +331,8 @@ def _row(
         "order_id": order,
         "customer_id": event.customer_id,
         "at": event.at,
-        "category": None if category is None else str(category)[:_LONGEST],
-        "product": None if product is None else str(product)[:_LONGEST],
+        "category": category,
+        "product": product,
         "quantity": quantity,
         "total": cents,
     }
@@ -314,7 +342,7 @@ def _amount(field: str, value: object) -> float:
     """A number, also as text (`"12.50"`), as some shops send it."""
     try:
         number = math.nan if isinstance(value, bool) or not isinstance(value, int | float | str) else float(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # an integer may be larger than any float
         number = math.nan
     if not math.isfinite(number) or abs(number) > _LARGEST:
         raise Malformed(field, value, "it must be a number")

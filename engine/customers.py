@@ -18,6 +18,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from dsl.ir import CHANGED
 from engine.db import chunked, insert_new, insert_new_returning, table
+from engine.depth import check_depth
 from engine.errors import Invalid
 from engine.events import Incoming, accept
 from engine.tables import Customer, Enrolment, Purchase
@@ -204,6 +205,7 @@ def _attributes(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid("attributes", value, "it must be an object of names and values")
     attributes = cast("dict[object, Any]", value)
+    check_depth("attributes", attributes)
     for name in attributes:
         if not isinstance(name, str) or not name:
             raise Invalid("attributes", name, "an attribute's name must be text")

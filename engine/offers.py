@@ -20,6 +20,7 @@ from sqlalchemy import Connection, or_, select, update
 
 from dsl.ir_json import canonical
 from engine.db import insert_new, table, upsert
+from engine.depth import check_depth
 from engine.errors import Invalid, NotFound
 from engine.tables import Offer as Row
 from engine.tables import OfferVersion
@@ -198,6 +199,7 @@ def _data(given: object) -> dict[str, Any]:
         raise Invalid("data", given, 'names with their values, as {"price": 990}')
     data: dict[str, Any] = {}
     names = cast("Mapping[object, Any]", given)
+    check_depth("data", names)
     for name, value in names.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Invalid("data", name, "names are in snake_case: a template asks for them by name")

@@ -61,7 +61,7 @@ def listed(conn: Connection, *, before: int | None = None, most: int = 100) -> l
 
 
 def _row(rejected: Rejected, sender: str, now: datetime) -> Mapping[str, Any]:
-    body = json.dumps(rejected.message)  # in ASCII: a NUL or half a letter is spelt out
+    body = _written(rejected.message)
     return {
         "sha256": sha256(f"{sender}\0{body}".encode()).hexdigest(),
         "at": now,
@@ -71,3 +71,12 @@ def _row(rejected: Rejected, sender: str, now: datetime) -> Mapping[str, Any]:
         "reason": rejected.reason.encode("utf-8", "replace").decode().replace("\0", "\N{SYMBOL FOR NULL}"),
         "body": body[:_LONGEST],
     }
+
+
+def _written(message: object) -> str:
+    """As JSON, in ASCII: a NUL or half a letter is spelt out. Of one that was read and is too deep to write, the fields in front."""
+    try:
+        return json.dumps(message)
+    except RecursionError:
+        fields = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
+        return json.dumps({name: each for name, each in fields.items() if not isinstance(each, dict | list)})

@@ -157,7 +157,8 @@ def attempts(here: Here, task_id: str, body: AttemptIn) -> TaskOut:
 def callback(here: Here, task_id: str, body: CallbackIn) -> TaskOut:
     """The task is due at the time she asked for, or when the queue is open next and she may be rung.
 
-    It counts as an attempt. The same report again changes nothing; 409 `no_attempts_left`: complete the task instead.
+    It counts as an attempt. The same report again changes nothing, one with another time is a 409 `already_reported`;
+    409 `no_attempts_left`: complete the task instead.
     """
     with here.database.write() as conn:
         return TaskOut.of(

@@ -48,7 +48,7 @@ class ShiftIn(BaseModel):
 
     days: list[Weekday] = Field(default_factory=lambda: list(DAYS))  # pyright: ignore[reportArgumentType]  # the same seven
     opens: str = Field(examples=["09:00"])
-    closes: str = Field(description="On the same day; 00:00 is its end", examples=["18:00"])
+    closes: str = Field(description="On the same day; 24:00 is its end, kept as 00:00", examples=["18:00"])
     agents: int | None = Field(None, description="Null: any number of calls")
 
 

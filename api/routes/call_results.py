@@ -35,8 +35,12 @@ class ResultsOut(BaseModel):
     rejected: list[RejectedOut]
 
 
-@router.post("/v1/call-tasks/results.csv", summary="Results as a file from dialers")
-def results(here: Here, caller: Tasks, file: Annotated[bytes, Body(media_type="text/csv")]) -> ResultsOut:
+@router.post(
+    "/v1/call-tasks/results.csv",
+    openapi_extra={"requestBody": {"required": True}},  # an empty one has a sentence of its own
+    summary="Results as a file from dialers",
+)
+def results(here: Here, caller: Tasks, file: Annotated[bytes, Body(media_type="text/csv")] = b"") -> ResultsOut:
     """UTF-8 CSV with the columns `id` and `outcome`, and as wanted `worker`, `notes`, `duration_s`, `answers` (JSON).
 
     For the outcome `callback` also `at` and `phone`. A call that reached nobody is an attempt, known by `at` (when it was made) where

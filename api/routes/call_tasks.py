@@ -52,8 +52,7 @@ def list_tasks(
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
 ) -> TaskPage:
     """Tasks in the order they changed, the oldest change first."""
-    if updated_since is not None and updated_since.tzinfo is None:
-        updated_since = updated_since.replace(tzinfo=UTC)
+    updated_since = None if updated_since is None else _utc("updated_since", updated_since)
     after = _read_cursor(cursor) if cursor is not None else None
     with here.database.read() as conn:
         rows = call_queues.listed(
@@ -119,9 +118,19 @@ def _cursor(task: CallTask) -> str:
     return urlsafe_b64encode(json.dumps([task.updated_at.isoformat(), task.id]).encode()).decode().rstrip("=")
 
 
+def _utc(field: str, moment: datetime) -> datetime:
+    """The moment in UTC, which one without an offset is in already."""
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ApiError(
+            422, "invalid_value", f"{field}: it is outside of the calendar (got {moment.isoformat()})"
+        ) from None
+
+
 def _read_cursor(cursor: str) -> tuple[datetime, str]:
     try:
         at, key = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return datetime.fromisoformat(at).astimezone(UTC), str(key)
-    except (binascii.Error, ValueError, TypeError):
+    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
         raise ApiError(422, "invalid_value", f"cursor: not the `next` of a page (got {cursor[:80]!r})") from None

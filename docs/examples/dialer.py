@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,7 +145,8 @@ def work(
 ) -> int:
     """Call whoever is due, one after the other, until nobody was `idle` times; returns how many calls were reported.
 
-    `again` is asked for another result where the first was refused, until one is taken: no call is lost by a slip.
+    `again` is asked for another result where the first was refused, until one is taken: no call is lost by a slip. Where the
+    agent goes in the middle of a call (Ctrl-C, Ctrl-D), hers goes back into the queue, and the day is over.
     """
     reported = looked = 0
     while idle is None or looked < idle:
@@ -171,7 +172,17 @@ def work(
             reported += 1
         except TaskLost as lost:
             print(f"{task['id']}: {lost}", file=sys.stderr)
+        except (KeyboardInterrupt, EOFError):
+            give_back(dialer, task)
+            break
     return reported
+
+
+def give_back(dialer: Dialer, task: dict[str, Any]) -> None:
+    """For another agent, at once; where that can't be, its lease runs out."""
+    with suppress(TaskLost, httpx.HTTPError):
+        dialer.reject(task)
+        print(f"\n{task['id']} went back into the queue.", file=sys.stderr)
 
 
 def refused(dialer: Dialer, task: dict[str, Any], result: Result, seconds: float) -> str | None:
@@ -208,4 +219,5 @@ def typed(task: dict[str, Any]) -> Result:
 
 if __name__ == "__main__":
     address, of_queue, agent = sys.argv[1:4]
-    work(Dialer(address, os.environ["KEY"], agent), of_queue, ask, ask_again)
+    with suppress(KeyboardInterrupt), closing(Dialer(address, os.environ["KEY"], agent)) as her:
+        work(her, of_queue, ask, ask_again)

@@ -68,10 +68,10 @@ def callback(
 ) -> CallTask:
     """She asked to be rung at another time: `15:00` (hers, the next), `2026-03-02T15:00` (hers), or with an offset.
 
-    The task is due then, or when the centre is open next and she may be rung. `phone`: at this number from then on. Raises as
-    `heartbeat`, Invalid, and Conflict where no attempt is left.
+    The task is due then, or when the centre is open next and she may be rung. `phone`: at this number from then on. The same time
+    again changes nothing. Raises as `heartbeat`, Invalid, and Conflict where no attempt is left, or another time was promised.
     """
-    known = _reported(conn, task_id, lease_token, CALLBACK)
+    known = _reported(conn, task_id, lease_token, CALLBACK, at)
     if known is not None:
         return known
     task = leased(conn, task_id, lease_token)
@@ -90,8 +90,7 @@ def replan(
     """Give a task the time that its customer asked for. Raises Invalid, Gone."""
     if task.withdrawn_at is not None:
         raise call_tasks.withdrawn(task.id)
-    zone = zone_of_task(conn, task, rules)
-    due = rules.next_ring(_asked(at, zone, now), zone)
+    due = _due(conn, task, rules, at, now)
     values: dict[str, Any] = {"callback_at": due, "notes": notes or task.notes}
     if phone is not None:
         values["phone"] = _number(conn, phone, task)
@@ -147,23 +146,40 @@ def _come_back(
     return call_tasks.get(conn, task.id)
 
 
-def _reported(conn: Connection, task_id: str, lease_token: str, outcome: str) -> CallTask | None:
-    """The task, if this call was reported before. Raises Conflict where it was reported as something else."""
+def _reported(conn: Connection, task_id: str, lease_token: str, outcome: str, at: str | None = None) -> CallTask | None:
+    """The task, if this call was reported before. Raises Conflict where it was reported as something else.
+
+    `at`: the time that she asked for; another than before is something else. Raises Invalid for one that is none.
+    """
     target = table(CallAttempt)
     task = locked(conn, task_id, queue=True)
     digest = hashed(lease_token)
     row = conn.execute(
-        select(target.c.outcome).where(target.c.task_id == task_id, target.c.lease_hash == digest)
+        select(target.c.outcome, target.c.at, target.c.next_at).where(
+            target.c.task_id == task_id, target.c.lease_hash == digest
+        )
     ).first()
     if row is not None:
-        if row.outcome == outcome:
-            return task
-        raise Conflict("already_reported", f"this call of task {task_id} was reported as {row.outcome}")
+        if row.outcome != outcome:
+            raise Conflict("already_reported", f"this call of task {task_id} was reported as {row.outcome}")
+        if at is not None and _due(conn, task, rules_of(conn, task.queue), at, row.at) != row.next_at:
+            raise Conflict(
+                "already_reported",
+                f"this call of task {task_id} was reported with a call back at {row.next_at.isoformat()}, which stays; "
+                f"it can't be moved to {at}",
+            )
+        return task
     if task.status == "completed":
-        if task.lease_hash == digest and task.outcome == outcome:
+        if task.lease_hash == digest and task.outcome == outcome and at is None:
             return task
         raise call_tasks.finished(task)
     return None
+
+
+def _due(conn: Connection, task: CallTask, rules: Rules, at: str, now: datetime) -> datetime:
+    """When the task is due if she asks for this time now."""
+    zone = zone_of_task(conn, task, rules)
+    return rules.next_ring(_asked(at, zone, now), zone)
 
 
 def _asked(at: str, zone: ZoneInfo, now: datetime) -> datetime:

@@ -21,6 +21,8 @@ __all__ = ["DAYS", "declare", "shift"]
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MIDNIGHT = "00:00"
+_DAYS_END = "24:00"
+"""ISO 8601's other word for midnight, as people write it; kept as 00:00."""
 
 
 def declare(
@@ -44,6 +46,7 @@ def declare(
         raise Invalid("name", name, "a queue's name is 1 to 100 printable characters")
     if not is_zone(zone):
         raise Invalid("zone", zone, "not an IANA time zone, as Europe/Paris")
+    call_until = _end(call_until)
     for field, text in (("call_from", call_from), ("call_until", call_until)):
         _time(field, text)
     for field, number, least, most in (
@@ -86,15 +89,19 @@ def shift(given: Mapping[str, Any]) -> Shift:
         numbers = tuple(sorted({weekday("days", day) for day in days}))
     except LanguageError as error:
         raise Invalid("days", list(days), str(error)) from None
-    opens, closes = str(given["opens"]), str(given["closes"])
+    opens, closes = str(given["opens"]), _end(str(given["closes"]))
     for field, text in (("opens", opens), ("closes", closes)):
         _time(field, text)
     if closes != _MIDNIGHT and closes <= opens:
-        raise Invalid("closes", closes, f"a shift ends on the day it begins, after {opens}; 00:00 is the day's end")
+        raise Invalid("closes", closes, f"a shift ends on the day it begins, after {opens}; 24:00 is the day's end")
     agents = given.get("agents")
     if agents is not None and not 1 <= agents <= 10_000:
         raise Invalid("agents", agents, "it must be 1 to 10000, or null: any number of calls")
     return Shift(numbers, opens, closes, agents)
+
+
+def _end(text: str) -> str:
+    return _MIDNIGHT if text == _DAYS_END else text
 
 
 def _time(field: str, text: str) -> None:

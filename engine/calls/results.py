@@ -82,10 +82,17 @@ def apply(database: Database, text: str, worker: str, now: datetime) -> Results:
 
 def _rows(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
     text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise Invalid(
+            "file", "", f"it is empty; its first line names the columns: {', '.join(REQUIRED)} and others", "bad_file"
+        )
     first = text.partition("\n")[0]
     mark = max(",;\t", key=lambda each: (first.count(each), each == ","))
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
-    columns = [name.strip() for name in reader.fieldnames or ()]
+    try:
+        columns = [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise _no_csv(1, error) from None
     reader.fieldnames = columns
     unknown = [name for name in columns if name not in COLUMNS]
     missing = [name for name in REQUIRED if name not in columns]
@@ -95,7 +102,11 @@ def _rows(text: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
     try:
         yield from enumerate(reader, 2)
     except csv.Error as error:
-        raise Invalid("file", f"line {reader.line_num}", f"this is no CSV: {error}", "bad_file") from None
+        raise _no_csv(reader.line_num, error) from None
+
+
+def _no_csv(line: int, error: csv.Error) -> Invalid:
+    return Invalid("file", f"line {line}", f"this is no CSV: {error}", "bad_file")
 
 
 def _lock_queues(conn: Connection, rows: Sequence[tuple[int, Mapping[str | None, Any]]]) -> None:
@@ -233,7 +244,7 @@ def _answers(cells: Mapping[str | None, Any]) -> dict[str, Any] | None:
         return None
     try:
         answers: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answers = None
     if not isinstance(answers, dict):
         raise Invalid("answers", text, 'it must be a JSON object, as {"wants": "red"}')

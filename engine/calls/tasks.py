@@ -20,6 +20,7 @@ from engine.calls import events as call_events
 from engine.calls import outcomes as call_outcomes
 from engine.calls.hours import rules_of
 from engine.db import chunked, insert_new_returning, table
+from engine.depth import check_depth
 from engine.errors import Conflict, Gone, NotFound
 from engine.events import OWN, Incoming, accept
 from engine.keys import hashed
@@ -104,7 +105,11 @@ def finish(
     said: Mapping[str, Any],
     now: datetime,
 ) -> CallTask:
-    """Write an open task's outcome (`said`: answers, notes, duration_s), tell the journey, and suppress who asked for that."""
+    """Write an open task's outcome (`said`: answers, notes, duration_s), tell the journey, and suppress who asked for that.
+
+    Raises Invalid for answers that are nested too deep.
+    """
+    check_depth("answers", said.get("answers"))
     answers: dict[str, Any] = dict(said.get("answers") or {})
     done = change(
         conn,

@@ -16,6 +16,7 @@ from dsl.ir import CHANNELS
 from dsl.predicate import Predicate, predicate_from_json
 from engine import facts
 from engine.db import insert_new, table
+from engine.depth import check_depth
 from engine.errors import Conflict, Gone, Invalid, NotFound
 from engine.feeds.document import FeedHead, FeedPage, FeedRow, Kind, written
 from engine.feeds.personal import ITEMS
@@ -56,6 +57,7 @@ def predicate_of(segment: Mapping[str, Any] | None) -> Predicate | None:
     """The predicate of a segment as JSON. Raises Invalid."""
     if segment is None:
         return None
+    check_depth("segment", segment)
     try:
         return predicate_from_json(segment)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -70,7 +70,7 @@ def offers_of_json(path: Path, encoding: str) -> list[Offer]:
         given: object = json.loads(path.read_text(encoding))
     except OSError as error:
         raise BadFile("unreadable_file", f"{path} can't be read: {error.strerror}") from None
-    except (ValueError, LookupError) as error:
+    except (ValueError, LookupError, RecursionError) as error:
         raise BadFile("not_json", f"{path} is no JSON: {error}") from None
     if not isinstance(given, list):
         raise BadFile("not_json", f'{path} must hold a list of offers: [{{"id": "tea", "name": …}}, …]')

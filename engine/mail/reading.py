@@ -15,7 +15,8 @@ from engine.mail.message import Mail
 
 __all__ = ["Reader", "Stray", "read_local"]
 
-_TOKEN = re.compile(r"\d{1,19}-\d{1,9}-\d{1,3}\.[A-Za-z0-9_-]{16}")
+_TOKEN = re.compile(r"(?:\d{1,19}-\d{1,9}-\d{1,3}|t-[0-9a-f]{12})\.[A-Za-z0-9_-]{16}")
+"""A send's key, or a test mail's, which is no send's: by that nobody is unsubscribed."""
 _OPT_OUT = {"opt-out", "opt-out-list", "unsubscribe"}
 
 

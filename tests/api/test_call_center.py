@@ -137,6 +137,19 @@ async def test_a_queue_is_declared_and_shows_its_slots(client: httpx.AsyncClient
     assert (await client.get("/v1/queues/none")).json()["code"] == "queue_not_found"
 
 
+@pytest.mark.usefixtures("three")
+async def test_the_days_end_may_be_written_as_24_00(client: httpx.AsyncClient) -> None:
+    body = {"shifts": [{"opens": "00:00", "closes": "24:00", "agents": 1}], "call_from": "08:00", "call_until": "24:00"}
+    made = (await client.put("/v1/queues/retention", json=body)).json()
+    assert (made["shifts"][0]["closes"], made["call_until"], made["open"]) == ("00:00", "00:00", True)
+    for wrong in (
+        {"shifts": [{"opens": "24:00", "closes": "09:00"}]},
+        {"shifts": [{"opens": "09:00", "closes": "24:01"}]},
+        {"call_from": "24:00"},
+    ):
+        assert (await client.put("/v1/queues/retention", json=wrong)).status_code == 422
+
+
 async def test_who_works_on_tasks_declares_no_queues_and_no_webhooks(http: httpx.AsyncClient, three: Database) -> None:
     auth = {"Authorization": f"Bearer {keys.create(three, 'agent', ['tasks'])}"}
     assert (await http.put("/v1/queues/retention", json={}, headers=auth)).json()["code"] == "missing_scope"
@@ -219,11 +232,13 @@ async def test_a_file_takes_no_task_from_an_agent_nor_from_the_journey(
 @pytest.mark.parametrize(
     ("file", "why"),
     [
-        (b"", "Field required"),
         (b"id,outcome,salary\n", "unknown: salary"),
         (b"task,outcome\n1-1-0,busy\n", "unknown: task"),
         (b"id,outcome\n1-1-0,\xff\n", "not UTF-8: byte 17 is 0xff"),
         (b"\x00", "unknown"),
+        (b"", "file: it is empty; its first line names the columns: id, outcome"),
+        (b"\xef\xbb\xbf\r\n", "file: it is empty"),
+        (b"id,outcome," + b"x" * 200_000, "file: this is no CSV: field larger than"),
         (b"PK\x03\x04 a spreadsheet", "unknown"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -101,6 +102,10 @@ async def test_what_can_go_wrong_has_its_status(
     assert "body.max" in response.json()["message"]
 
 
+def cursor(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 async def test_listing_by_status_and_page(client: httpx.AsyncClient, tasks: Callable[..., None]) -> None:
     tasks(*(f"{number}-1-0" for number in range(1, 6)))
     await claim(client, 2)
@@ -112,12 +117,18 @@ async def test_listing_by_status_and_page(client: httpx.AsyncClient, tasks: Call
     assert (await client.get("/v1/call-tasks", params={"queue": "none"})).json() == {"tasks": [], "next": None}
     future = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert (await client.get("/v1/call-tasks", params={"updated_since": future})).json()["tasks"] == []
+    for edge in ("0001-01-01T00:00:00", "0001-01-01T00:00:00Z"):
+        assert len((await client.get("/v1/call-tasks", params={"updated_since": edge})).json()["tasks"]) == 5
     for wrong in (
         {"status": "open"},
         {"cursor": "nonsense"},
         {"cursor": "W10"},
         {"limit": "0"},
         {"updated_since": "x"},
+        {"updated_since": "0001-01-01T00:00:00+14:00"},
+        {"updated_since": "9999-12-31T23:59:59-14:00"},
+        {"cursor": cursor('["0001-01-01T00:00:00+14:00", "1-1-0"]')},
+        {"cursor": cursor("[" * 3000)},
     ):
         assert (await client.get("/v1/call-tasks", params=wrong)).status_code == 422
     assert (await client.get("/v1/queues")).json()[0] | {"oldest_due_at": None} == {

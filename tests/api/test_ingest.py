@@ -146,6 +146,27 @@ async def test_a_purchase_is_an_event_and_its_lines(
     assert (event.payload["order_id"], event.payload["total"], event.payload["category"]) == ("A-7", 28.6, "wine")
 
 
+async def test_a_name_that_is_no_text_is_left_out_and_told(
+    client: httpx.AsyncClient, events: Events, sqlite: Database
+) -> None:
+    """The sale was made, whatever its category is called; a number is an id."""
+    products = [{"product_id": 17, "category": ["wine", "red"], "price": 12}, {"name": {"fr": "Brie"}, "price": 4}]
+    batch = [
+        track(properties={"order_id": "A-8", "products": products}),
+        track(properties={"order_id": "A-9", "total": 5, "category": True, "product": "Tea"}),
+    ]
+    assert (await client.post("/v1/batch", json={"batch": batch})).json() == {"success": True}
+    lines = [(row["id"], row["product"], row["category"], row["total"]) for row in purchases(sqlite)]
+    assert lines == [("A-8:1", "17", None, 1200), ("A-8:2", None, None, 400), ("A-9:1", "Tea", None, 500)]
+    assert [event.payload["refused"] for event in events()] == [
+        {
+            "properties.products[0].category": """it must be text (got "['wine', 'red']")""",
+            "properties.products[1].name": """it must be text (got "{'fr': 'Brie'}")""",
+        },
+        {"properties.category": "it must be text (got 'True')"},
+    ]
+
+
 async def test_a_purchase_without_products_is_one_line(client: httpx.AsyncClient, sqlite: Database) -> None:
     message = track("shop.purchased", properties={"orderId": 99, "revenue": 10, "category": "tea"})
     assert (await client.post("/v1/track", json=message)).status_code == 200
@@ -226,6 +247,8 @@ async def test_an_anonymous_visitors_event_is_kept_without_a_customer(
         ({"properties": {"total": "much"}}, "batch[1].properties.total: it must be a number (got 'much')"),
         ({"properties": {"total": True}}, "batch[1].properties.total: it must be a number"),
         ({"properties": {"total": 1e12}}, "batch[1].properties.total: it must be a number"),
+        ({"properties": {"total": 10**400}}, "batch[1].properties.total: it must be a number"),
+        ({"properties": {"products": [{"price": 10**400}]}}, "properties.products[0].price: it must be a number"),
         ({"properties": {}}, "a purchase has a total, or products"),
         ({"properties": {"products": [3]}}, "batch[1].properties.products[0]: it must be an object"),
     ],

@@ -21,6 +21,7 @@ from dsl.loading import load
 from engine import journeys, keys, offers
 from engine.db import Database, insert_new, table
 from engine.links import Links
+from engine.mail.door import Door
 from engine.offers import Offer
 from engine.settings import Settings
 from engine.tables import Customer, Event, Feed, Message, MessageEvent
@@ -209,7 +210,7 @@ async def test_a_template_that_fails_is_told_with_its_line(client: httpx.AsyncCl
 
 
 async def test_a_test_mail_arrives_marked_and_counts_nowhere(
-    client: httpx.AsyncClient, http: httpx.AsyncClient, sink: Sink, sqlite: Database
+    client: httpx.AsyncClient, http: httpx.AsyncClient, sink: Sink, sqlite: Database, settings: Settings
 ) -> None:
     told: list[str] = []
     for _ in range(2):
@@ -222,7 +223,9 @@ async def test_a_test_mail_arrives_marked_and_counts_nowhere(
     assert [address.addr_spec for address in first["To"].addresses] == ["ada@shop.example"]
     assert "Zo" not in str(first["To"])
     assert first["X-Parcours-Test"] == "spring.hello"
-    assert first["List-Unsubscribe"] is None
+    assert first["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert first["List-Id"].startswith("<spring.")
+    assert first["Feedback-ID"].startswith("hello:spring:marketing:")
     assert [first["Message-ID"], second["Message-ID"]] == told
     assert len(set(told)) == 2
     page, text = first.get_body(("html",)), first.get_body(("plain",))
@@ -235,7 +238,15 @@ async def test_a_test_mail_arrives_marked_and_counts_nowhere(
     assert [part.get_content_type() for part in first.walk()].count("image/gif") == 1
     assert counted(sqlite) == [0, 0, 0, 0]
     way_out = next(word for word in text.get_content().split() if "/u/" in word).strip("<>")
-    assert (await http.post(way_out.removeprefix("http://127.0.0.1:8000"))).status_code == 404, "it is nobody's"
+    one_click = first["List-Unsubscribe"].partition(">")[0].strip("<")
+    assert one_click == way_out
+    one = {"List-Unsubscribe": "One-Click"}
+    assert (await http.post(way_out.removeprefix("http://127.0.0.1:8000"), data=one)).status_code == 404, "nobody's"
+    assert counted(sqlite) == [0, 0, 0, 0]
+    mailto, _, token = first["List-Unsubscribe"].partition("mailto:")[2].strip("> ").partition("?subject=")
+    by_mail = f"From: zoe@example.com\r\nTo: {mailto}\r\nSubject: {token}\r\n\r\n".encode()
+    assert Door(settings).take(sqlite, by_mail, "zoe@example.com", mailto, "smtp").status == "stray"
+    assert counted(sqlite) == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

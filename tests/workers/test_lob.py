@@ -37,7 +37,7 @@ class Flaky:
 
     def __init__(self, office: PostOffice) -> None:
         self.office = office
-        self.first: list[tuple[int, dict[str, str]] | str] = []
+        self.first: list[tuple[int, dict[str, str]] | tuple[int, dict[str, str], object] | str] = []
         self.inner = office.app()
         self.calls = 0
 
@@ -48,7 +48,8 @@ class Flaky:
         self.calls += 1
         what = self.first.pop(0) if self.first else None
         if isinstance(what, tuple):
-            return JSONResponse({"error": {"message": "no", "code": "x"}}, status_code=what[0], headers=what[1])
+            said = what[2] if len(what) == 3 else {"error": {"message": "no", "code": "x"}}
+            return JSONResponse(said, status_code=what[0], headers=what[1])
         transport = httpx.ASGITransport(self.inner)
         async with httpx.AsyncClient(transport=transport, base_url="http://office") as client:
             headers = {name: value for name, value in request.headers.items() if name != "host"}
@@ -141,6 +142,19 @@ async def test_a_letter_that_the_provider_refuses_fails_alone(desk: Desk, flaky:
     assert await desk.print() == 1
     statuses = sorted((desk.letter(c).status, desk.letter(c).reason) for c in ("ann", "ben"))
     assert statuses == [("failed", "422 x no"), ("handed over", None)]
+
+
+async def test_an_error_of_another_shape_is_told_as_it_is(desk: Desk, flaky: tuple[Flaky, str]) -> None:
+    made, _ = flaky
+    said: list[object] = [{"error": "no such street"}, {"error": ["x"]}, {"error": None}, [], "no"]
+    customers = ("ann", "ben", "cat", "dan", "eve")
+    desk.engine.customers(*customers)
+    await desk.send(*customers)
+    made.first = [(422, {}, each) for each in said]
+    assert await desk.print() == 1
+    assert {desk.letter(customer).status for customer in customers} == {"failed"}
+    reasons = sorted(str(desk.letter(customer).reason) for customer in customers)
+    assert reasons == ['422 "no"', "422 []", "422 no such street", '422 {"error":["x"]}', '422 {"error":null}']
 
 
 async def test_a_wrong_key_fails_nothing_and_waits(desk: Desk, flaky: tuple[Flaky, str]) -> None:

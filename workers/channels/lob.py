@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -115,13 +115,20 @@ def _read(reply: httpx.Response) -> _Reply:
     said = _said(reply)
     if reply.is_success and said.get("id"):
         return _Reply(provider_id=str(said["id"]))
-    wrong: dict[str, Any] = said.get("error") or {}
-    detail = f"{reply.status_code} {wrong.get('code', '')} {wrong.get('message', '')}".strip()[:300]
+    detail = f"{reply.status_code} {_wrong(said.get('error'), reply)}".strip()[:300]
     if reply.status_code == _TOO_MANY or reply.status_code >= _SERVER or reply.is_success:
         return _Reply(wait=_seconds(reply), refused=detail)
     if reply.status_code in _NOT_OURS:  # our account, not her letter
         return _Reply(wait=_RETRY, refused=f"{detail}: check PARCOURS_LETTER_PROVIDER and _TOKEN")
     return _Reply(refused=detail)
+
+
+def _wrong(error: object, reply: httpx.Response) -> str:
+    """What it says is wrong: `{"code", "message"}` as Lob has it; from what merely resembles it, a text, or all there is."""
+    if isinstance(error, dict):
+        words = cast("dict[str, Any]", error)
+        return " ".join(str(words[name]) for name in ("code", "message") if words.get(name))
+    return error if isinstance(error, str) else reply.text
 
 
 def _said(reply: httpx.Response) -> dict[str, Any]:

@@ -61,7 +61,8 @@ class Sender:
 def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = False) -> bytes:
     """The mail with CRLF line ends. Marketing carries RFC 8058's one-click unsubscribing and its list's name.
 
-    `test`: a mail to whoever writes it, which says so and belongs to no list.
+    `test`: a mail to whoever writes it, which says so. It has its list's headers, for mailbox providers to be tried out with; its key
+    is no send's, so they unsubscribe nobody.
     """
     recipient = message.recipient
     name = f"{recipient.first_name} {recipient.last_name}"
@@ -79,7 +80,7 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = 
             ("Auto-Submitted", "auto-generated"),
             ("X-Parcours-Test", f"{_label(message.journey)}.{_label(message.state)}"),
         ]
-    elif message.purpose == "marketing":
+    if message.purpose == "marketing":
         once, mail = links.unsubscribe(message.key), links.unsubscribe_token(message.key)
         headers += [
             ("List-Unsubscribe", f"<{once}>,\r\n <mailto:unsubscribe@{sender.back}?subject={mail}>"),
@@ -91,8 +92,8 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = 
             reply = f"{links.reply_to(message.key)}@{sender.back}"
             headers.append(("Reply-To", _mailbox("Reply-To", sender.name, reply)))
         headers += [(header, value % message.key) for header, value in sender.marks]
-        words = (message.state, message.journey, message.purpose, domain)
-        headers.append(("Feedback-ID", ":".join(map(_label, words))))
+    words = (message.state, message.journey, message.purpose, domain)
+    headers.append(("Feedback-ID", ":".join(map(_label, words))))
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return head.encode("ascii") + _body(message)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from typing import Any
@@ -70,13 +70,17 @@ class Twilio:
 
 
 def _since(listed: Mapping[str, Any], since: datetime | None) -> bool:
-    """Whether it was made since then, within what two clocks may differ; Twilio's dates are those of mails (RFC 2822)."""
+    """Whether it was made since then, within what two clocks may differ; Twilio's dates are those of mails (RFC 2822).
+
+    `-0000` is UTC of a place that is not told (3.3).
+    """
     if since is None:
         return True
     try:
-        return parsedate_to_datetime(str(listed.get("date_created"))) >= since - _SKEW
+        made = parsedate_to_datetime(str(listed.get("date_created")))
     except ValueError:
         return False
+    return (made if made.tzinfo is not None else made.replace(tzinfo=UTC)) >= since - _SKEW
 
 
 def _read(reply: httpx.Response, message: Outgoing) -> Receipt:

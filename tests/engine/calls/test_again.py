@@ -25,6 +25,36 @@ def call_back(db: Database, at: str, now: datetime = MONDAY, **more: Any) -> Cal
         return call_again.callback(conn, claimed.task.id, claimed.lease_token, at, now, **more)
 
 
+def test_K2_a_call_back_reported_again_is_the_same_or_refused(db: Database) -> None:
+    """What the customer was promised stays: a dialer that says another time must hear that it was not taken."""
+    make(db, task("1-1-0"))
+    claimed = claim_one(db)
+    later = MONDAY + timedelta(minutes=5)
+
+    def again(at: str) -> CallTask:
+        with db.write() as conn:
+            return call_again.callback(conn, "1-1-0", claimed.lease_token, at, later)
+
+    with db.write() as conn:
+        first = call_again.callback(conn, "1-1-0", claimed.lease_token, "15:00", MONDAY)
+    assert again("15:00") == again("2026-05-04T15:00") == again("2026-05-04T13:00:00Z") == first
+    with pytest.raises(Conflict, match=r"reported with a call back at 2026-05-04T13:00:00\+00:00, which stays"):
+        again("16:00")
+    with pytest.raises(Invalid, match="at: it must be a time"):
+        again("")
+    kept = tasks_of(db)["1-1-0"]
+    assert (kept.due_at, kept.attempts, kept.status) == (first.due_at, 1, "pending")
+
+
+def test_a_completed_task_takes_no_call_back(db: Database) -> None:
+    make(db, task("1-1-0", outcomes=["interested", "callback"]))
+    claimed = claim_one(db)
+    with db.write() as conn:
+        call_tasks.complete(conn, "1-1-0", claimed.lease_token, "callback", MONDAY)
+    with db.write() as conn, pytest.raises(Conflict, match="was completed by ada"):
+        call_again.callback(conn, "1-1-0", claimed.lease_token, "15:00", MONDAY)
+
+
 @pytest.mark.parametrize(
     ("zone", "at", "due"),
     [

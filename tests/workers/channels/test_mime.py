@@ -127,10 +127,14 @@ def test_a_list_id_is_one_whatever_the_journey_is_called(journey: str) -> None:
     assert len(identity) <= 255
 
 
-def test_a_test_says_so_and_is_of_no_list() -> None:
-    got = parsed(outgoing(), test=True)
+def test_a_test_says_so_and_has_the_headers_of_its_list() -> None:
+    """Else nobody could try out what Gmail makes of them, or whether the server signs them."""
+    real, got = parsed(outgoing()), parsed(outgoing(), test=True)
     assert got["X-Parcours-Test"] == "win_back.discount"
-    assert not [name for name in got if name.startswith("List-") or name == "Feedback-ID"]
+    assert got["Auto-Submitted"] == "auto-generated"
+    for name in ("List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "Feedback-ID"):
+        assert got[name] == real[name] is not None
+    assert not [name for name in parsed(outgoing(purpose="transactional"), test=True) if name.startswith("List-")]
 
 
 def _naughty() -> list[str]:

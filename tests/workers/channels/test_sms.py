@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -325,6 +326,23 @@ async def breaking(url: str, *, before: bool) -> AsyncGenerator[str]:
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [("{now} -0000", "sent"), ("{now}", "sent"), ("25 Nov 2025 09:00:00 -0000", "unknown"), ("?", "unknown")],
+)
+async def test_S1_a_providers_date_need_not_tell_its_zone(
+    settings: Settings, templates: Templates, links: Links, gateway: Gateway, url: str, compose: Compose,
+    made: str, status: str,
+) -> None:  # fmt: skip
+    """RFC 2822, 3.3: `-0000` says UTC, and no more."""
+    message = compose(SmsChannel(settings, templates, links), "win/text")
+    await send(SmsChannel(_at(settings, url), templates, links), message)
+    gateway.messages[0]["date_created"] = made.format(now=f"{datetime.now(UTC):%d %b %Y %H:%M:%S}")
+    async with breaking(url, before=True) as line:
+        (receipt,) = await send(SmsChannel(_at(settings, line), templates, links), message)
+    assert receipt.status == status
 
 
 @pytest.mark.parametrize(("before", "status"), [(False, "sent"), (True, "unknown")])
