@@ -1,8 +1,8 @@
 """What the channels are measured by, in one run: ours against the bare library, alternating, and the floors that hold.
 
 `python -m benchmarks.channels` measures all of it, `python -m benchmarks.channels mail calls` some; the table goes to the terminal
-(stderr), the figures as JSON to stdout. It ends with 1 where a floor is missed. Quote the ratios, not the seconds: machines
-are noisy.
+(stderr), each row as soon as it is measured, and the figures as JSON to stdout. It ends with 1 where a floor is missed. Quote the
+ratios, not the seconds: machines are noisy.
 """
 
 from __future__ import annotations
@@ -85,29 +85,65 @@ def main(arguments: Sequence[str] | None = None, figures: Mapping[str, Figure] =
     unknown = [name for name in given.figures if name not in figures]
     if unknown or given.rounds < 1:
         parser.error(f"no figure {unknown[0]!r}: {', '.join(figures)}" if unknown else "--rounds: at least 1")
+    wanted = {name: figures[name] for name in given.figures or figures}
     found: dict[str, Mapping[str, Any]] = {}
+    missed: list[str] = []
     console = Console(stderr=True)
-    for name in given.figures or figures:
+    table = _Table(wanted)
+    console.print(table.head())
+    for name, figure in wanted.items():
         with console.status(f"{name} …"):
-            found[name] = figures[name].measure(given.rounds)
-    missed = _shown(console, figures, found)
+            found[name] = figure.measure(given.rounds)
+        console.print(table.rows(name, found[name]))
+        missed += _missed(name, figure, found[name])
+    if (busy := _busy()) is not None:
+        console.print(busy)
     print(json.dumps(found, indent=2))
     if missed:
         raise SystemExit(f"below the floor: {', '.join(missed)}")
 
 
-def _shown(console: Console, figures: Mapping[str, Figure], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Print the table; returns what misses its bound."""
-    table = Table("figure", "what", "wanted", "measured", caption=_busy())
-    missed: list[str] = []
-    for name, values in found.items():
-        for bound in figures[name].bounds:
-            value = values[bound.key]
-            held = bound.holds(value)
-            table.add_row(name, bound.what, bound.wanted, f"{value:,g}" if held else f"[bold red]{value:,g}, missed")
-            missed += [] if held else [f"{name} ({bound.key} is {value:,g}, wanted {bound.wanted})"]
-    console.print(table)
-    return missed
+class _Table:
+    """A table that is printed row by row: what is measured takes minutes. Its columns are as wide as their widest cell will be."""
+
+    def __init__(self, figures: Mapping[str, Figure]) -> None:
+        self._figures = figures
+        cells = [_HEAD, *((name, bound.what, bound.wanted) for name, of in figures.items() for bound in of.bounds)]
+        self._widths = [max(len(row[column]) for row in cells) for column in range(len(_HEAD))]
+
+    def head(self) -> Table:
+        """The names of the columns."""
+        return self._grid([(*(f"[bold]{name}" for name in _HEAD), "[bold]measured")])
+
+    def rows(self, name: str, values: Mapping[str, Any]) -> Table:
+        """A figure's rows."""
+        bounds = self._figures[name].bounds
+        return self._grid([(name, bound.what, bound.wanted, _measured(bound, values[bound.key])) for bound in bounds])
+
+    def _grid(self, rows: Sequence[tuple[str, ...]]) -> Table:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for width in self._widths:
+            grid.add_column(width=width)
+        grid.add_column()
+        for row in rows:
+            grid.add_row(*row)
+        return grid
+
+
+_HEAD = ("figure", "what", "wanted")
+
+
+def _measured(bound: Bound, value: float) -> str:
+    return f"{value:,g}" if bound.holds(value) else f"[bold red]{value:,g}, missed"
+
+
+def _missed(name: str, figure: Figure, values: Mapping[str, Any]) -> list[str]:
+    """What misses its bound."""
+    return [
+        f"{name} ({bound.key} is {values[bound.key]:,g}, wanted {bound.wanted})"
+        for bound in figure.bounds
+        if not bound.holds(values[bound.key])
+    ]
 
 
 def _busy() -> str | None:

@@ -27,7 +27,7 @@ _Z = 1.959964  # 95 %
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box: how often it was entered, who is there now, its messages by status, why not, and what came back."""
+    """A box: how often it was entered, who is there now, its messages by status, why not, and what was answered."""
 
     state: str
     kind: str
@@ -35,6 +35,9 @@ class Box:
     here: int = 0
     messages: Mapping[str, int] = field(default_factory=dict[str, int])
     not_sent: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Messages that never left, by the rule that said no."""
+    failed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Messages that were refused by a provider, or came back from it, by reason."""
     answers: Mapping[str, int] = field(default_factory=dict[str, int])
     cost: int = 0
     """Thousandths of a cent."""
@@ -87,7 +90,8 @@ def report(conn: Connection, ir: IR, now: datetime, digest: str | None = None) -
             entered.get(name, 0),
             here.get(name, 0),
             statuses.get(name, {}),
-            reasons.get(name, {}),
+            reasons["not_sent"].get(name, {}),
+            reasons["failed"].get(name, {}),
             answers.get(name, {}),
             costs.get(name, 0),
         )
@@ -135,7 +139,8 @@ def _grouped(conn: Connection, journey: str, digest: str | None) -> dict[str, in
 
 def _messages(
     conn: Connection, journey: str, digest: str | None
-) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]], dict[str, int]]:
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, dict[str, int]]], dict[str, int]]:
+    """By box: its messages by status, and what they cost; by status of those that didn't arrive: by box, and why."""
     message = table(Message)
     query = (
         select(message.c.state, message.c.status, message.c.reason, func.count(), func.sum(message.c.cost))
@@ -145,14 +150,14 @@ def _messages(
     if digest is not None:
         query = query.where(message.c.hash == digest)
     statuses: dict[str, dict[str, int]] = {}
-    reasons: dict[str, dict[str, int]] = {}
+    reasons: dict[str, dict[str, dict[str, int]]] = {"not_sent": {}, "failed": {}}
     costs: dict[str, int] = {}
     for state, status, reason, number, cost in conn.execute(query):
         of = statuses.setdefault(state, {})
         of[status] = of.get(status, 0) + number
         costs[state] = costs.get(state, 0) + int(cost or 0)
-        if reason is not None and status in {"not_sent", "failed"}:
-            why = reasons.setdefault(state, {})
+        if reason is not None and status in reasons:
+            why = reasons[status].setdefault(state, {})
             why[reason] = why.get(reason, 0) + number
     return statuses, reasons, costs
 

@@ -28,6 +28,29 @@ def test_a_floor_that_is_missed_ends_with_an_error_and_the_figures_are_told_all_
     assert "missed" in shown.err
 
 
+def test_a_row_is_there_as_soon_as_its_figure_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else who stops a run of many minutes has nothing."""
+    seen: list[str] = []
+
+    def slow(rounds: int) -> dict[str, int]:
+        seen.append(capsys.readouterr().err)
+        return {"n": rounds}
+
+    slow_one = Figure(slow, (Bound("n", "of something that takes its time"), Bound("n", "… once more", most=9)))
+    main([], {**MADE_UP, "slow": slow_one})
+    (before,), after = seen, capsys.readouterr().err
+    head, speed, *rest = before.splitlines()
+    assert (head.split(), speed.split(), rest) == (
+        ["figure", "what", "wanted", "measured"],
+        ["speed", "of", "the", "other's", "≥", "2", "3"],
+        [],
+    )
+    assert [line.split()[-1] for line in after.splitlines()[:2]] == ["3", "3"]
+    assert {line.index("≥ 2" if "≥" in line else "≤ 9") for line in (speed, after.splitlines()[1])} == {
+        head.index("wanted")
+    }, "the columns stand below each other"
+
+
 def test_a_ceiling_is_one() -> None:
     assert [Bound("ms", "…", most=50).holds(value) for value in (0, 50, 50.1)] == [True, True, False]
 

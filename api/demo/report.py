@@ -129,20 +129,20 @@ def _boxes(title: str, passed: Mapping[str, int], now: Mapping[str, int]) -> Tab
 def _channels(summary: Summary) -> Table:
     found = Table(title="Sends and answers", title_justify="left")
     found.add_column("channel")
-    for name in ("went out", "held out", "not sent"):
+    for name in ("went out", "held out", "not sent", "failed"):
         found.add_column(name, justify="right")
     found.add_column("answers")
-    found.add_column("not sent, because")
+    found.add_column("not sent or failed, because")
     for channel, count in summary.channels.items():
         out = sum(count.statuses.get(status, 0) for status in ("sent", "delivered"))
-        rest = sum(count.statuses.get(status, 0) for status in ("not_sent", "failed"))
         found.add_row(
             channel,
             f"{out:,}",
             f"{count.statuses.get('held_out', 0):,}",
-            f"{rest:,}",
+            f"{count.statuses.get('not_sent', 0):,}",
+            f"{count.statuses.get('failed', 0):,}",
             ", ".join(f"{name} {number:,}" for name, number in count.answers.items()),
-            ", ".join(f"{name} {number:,}" for name, number in count.not_sent.items()),
+            ", ".join(f"{name} {number:,}" for name, number in (*count.not_sent.items(), *count.failed.items())),
         )
     return found
 

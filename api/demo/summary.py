@@ -49,6 +49,7 @@ class Channel:
     statuses: dict[str, int]
     answers: dict[str, int]
     not_sent: dict[str, int]
+    failed: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ def _channel(conn: Connection, channel: str) -> Channel:
     return Channel(
         statuses=_grouped(conn, message.c.status, mine),
         answers={name.partition(".")[2]: number for name, number in answers.items()},
-        not_sent=_grouped(conn, message.c.reason, mine, message.c.status.in_(("not_sent", "failed"))),
+        not_sent=_grouped(conn, message.c.reason, mine, message.c.status == "not_sent"),
+        failed=_grouped(conn, message.c.reason, mine, message.c.status == "failed"),
     )
 
 

@@ -107,7 +107,8 @@ class BoxOut(BaseModel):
     entered: int
     here: int
     messages: Mapping[str, int] = Field(description="Its messages by status")
-    not_sent: Mapping[str, int] = Field(description="Why not, by rule")
+    not_sent: Mapping[str, int] = Field(description="Messages that never left, by the rule that said no")
+    failed: Mapping[str, int] = Field(description="Messages that a provider refused, or that came back, by reason")
     answers: Mapping[str, int] = Field(description="Messages that were answered, by answer")
     cost: int = Field(description="Thousandths of a cent")
 

@@ -249,10 +249,12 @@ def test_M3_the_report_counts_each_box_and_calls_nothing_incremental_without_a_h
         journeys.publish(conn, ir, "ada", NOW)
         insert_new(conn, Enrolment, [enrolment(n, ir, arm=arm) for n, arm in enumerate(arms, 1)])
         insert_new(conn, Step, [step(n, 1, "mail", "entry", ir, arm=arm) for n, arm in enumerate(arms, 1)])
-        no = {"status": "not_sent", "reason": "no consent"}
-        insert_new(
-            conn, Message, [message(n, ir, **(no if n == 1 else {})) | {"arm": arm} for n, arm in enumerate(arms, 1)]
-        )
+        other = {
+            1: {"status": "not_sent", "reason": "no consent"},
+            3: {"status": "failed", "reason": "hard bounce"},
+            4: {"status": "failed", "reason": "failed"},
+        }
+        insert_new(conn, Message, [message(n, ir, **other.get(n, {})) | {"arm": arm} for n, arm in enumerate(arms, 1)])
         bought = [n for n in range(1, 101) if n % 2 == 0]
         late = NOW + timedelta(days=31)
         accept(conn, [Incoming(f"p{n}", "shop.purchased", NOW + timedelta(days=1), f"c{n}") for n in bought], NOW)
@@ -263,12 +265,13 @@ def test_M3_the_report_counts_each_box_and_calls_nothing_incremental_without_a_h
         made = reports.report(conn, ir, NOW)
         without = reports.report(conn, replace(ir, holdout=0.0), NOW)
     box = made.boxes[0]
-    assert (box.state, box.entered, box.here, box.messages, box.not_sent) == (
+    assert (box.state, box.entered, box.here, box.messages, box.not_sent, box.failed) == (
         "mail",
         100,
         100,
-        {"not_sent": 1, "sent": 99},
+        {"not_sent": 1, "failed": 2, "sent": 97},
         {"no consent": 1},
+        {"hard bounce": 1, "failed": 1},
     )
     assert (box.answers, box.cost) == ({"email.clicked": 1}, 100)
     assert [(arm.name, arm.entered, arm.reached) for arm in made.arms] == [("treated", 80, 40), ("held_out", 20, 10)]
