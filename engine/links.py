@@ -56,7 +56,11 @@ class Links:
 
     def unsubscribe(self, key: str) -> str:
         """The address where a POST unsubscribes (RFC 8058), and a GET shows the preferences."""
-        return f"{self.public_url}/u/{self._token('unsubscribe', key)}"
+        return self.unsubscribe_by(self.unsubscribe_token(key))
+
+    def unsubscribe_by(self, token: str) -> str:
+        """The same, from its token."""
+        return f"{self.public_url}/u/{token}"
 
     def unsubscribe_token(self, key: str) -> str:
         """The token alone, for the subject of `mailto:unsubscribe@…`."""

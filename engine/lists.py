@@ -1,12 +1,13 @@
-"""Statements over lists of values (`id IN (…)`) that are run all the time: made once for each length, not for each run.
+"""Statements that are run all the time, over lists of values (`id IN (…)`) or over rows of them: made once, not for each run.
 
-SQLAlchemy spells such a list out anew whenever it runs the statement, which costs more than the database's own work. Here
-lengths are rounded up, so that a few texts serve for all, and values go to the driver as they are.
+SQLAlchemy spells such a list out anew whenever it runs the statement, and looks at each value of each row, which costs more than
+the database's own work. Here lists' lengths are rounded up, so that a few texts serve for all, and values go to the driver as
+they are; rows' are converted as their columns say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from sqlalchemy import BindParameter, ClauseElement, Connection, Row, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["any_of", "run"]
+__all__ = ["any_of", "each", "run"]
 
 
 def any_of(name: str) -> BindParameter[Any]:
@@ -29,6 +30,13 @@ def run(conn: Connection, statement: ClauseElement, lists: Mapping[str, Sequence
     """
     spelt = _spelt(conn.dialect, statement, tuple((name, _rounded(len(values))) for name, values in lists.items()))
     return conn.exec_driver_sql(spelt.text, spelt.parameters(lists)).all()
+
+
+def each(conn: Connection, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run a statement that a module keeps for each of the rows: values by the names of its parameters."""
+    if rows:
+        known = _known(conn.dialect, statement)
+        conn.exec_driver_sql(known.text, known.parameters(rows))
 
 
 def _rounded(length: int) -> int:
@@ -62,3 +70,35 @@ class _Spelt:
 @cache
 def _spelt(dialect: Dialect, statement: ClauseElement, lengths: tuple[tuple[str, int], ...]) -> _Spelt:
     return _Spelt(dialect, statement, lengths)
+
+
+class _Known:
+    """A statement's text, and what stands at each of its places: a row's value as the driver wants it, or always the same."""
+
+    def __init__(self, dialect: Dialect, statement: ClauseElement) -> None:
+        compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
+        self.text = str(compiled)
+        names: list[str] = list(compiled.positiontup or compiled.params)
+        self._names = None if dialect.positional else names
+        self._places: list[tuple[str | None, Callable[[Any], Any] | None, Any]] = []
+        for name in names:
+            bind = compiled.binds[name]
+            convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            fixed = None if bind.required or convert is None else convert(bind.value)
+            self._places.append((name if bind.required else None, convert, fixed if convert else bind.value))
+
+    def parameters(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """The rows as the driver takes them."""
+        made: list[Any] = []
+        for row in rows:
+            values = [
+                fixed if name is None else row[name] if convert is None else convert(row[name])
+                for name, convert, fixed in self._places
+            ]
+            made.append(tuple(values) if self._names is None else dict(zip(self._names, values, strict=True)))
+        return made
+
+
+@cache
+def _known(dialect: Dialect, statement: ClauseElement) -> _Known:
+    return _Known(dialect, statement)

@@ -12,7 +12,7 @@ from sqlalchemy import Boolean, ColumnElement, Connection, Integer, bindparam, c
 from engine import consent, went
 from engine.db import chunked, insert_new, table
 from engine.gate import Candidate, No
-from engine.lists import any_of, run
+from engine.lists import any_of, each, run
 from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Receipt
 from engine.tables import Message, MessageEvent
@@ -174,7 +174,8 @@ def settle(
     if not receipts:
         return
     words = {"rejected": "failed"}
-    conn.execute(
+    each(
+        conn,
         _SETTLE,
         [
             {

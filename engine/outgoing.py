@@ -19,6 +19,7 @@ __all__ = [
     "Channel",
     "Closing",
     "Content",
+    "Mass",
     "Outgoing",
     "Paced",
     "Paper",
@@ -95,6 +96,10 @@ class Content:
     links: tuple[TrackedLink, ...] = ()
     files: tuple[CarriedFile, ...] = ()
     """What a mail carries: pictures that stand in it, and attachments."""
+    to_feed: bool = False
+    """Whether it leads to the customer's own feed."""
+    raw: bytes = b""
+    """The whole mail, where it was encoded as soon as it was rendered; `html` and `text` are in it, and empty here."""
     template: str = ""
     template_hash: str = ""
     hash: str = ""
@@ -210,6 +215,17 @@ class Channel(Protocol):
 
     def batch(self, run: str) -> AbstractAsyncContextManager[Send]:
         """Open what sends share (a connection, a print run named `run`), for the messages of one batch."""
+        ...
+
+
+@runtime_checkable
+class Mass(Protocol):
+    """A channel that makes many messages together, quicker than one by one."""
+
+    def render_all(
+        self, template: str, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]]
+    ) -> Sequence[Content | str]:
+        """The contents of messages that have none yet, from their facts (see Channel.render); or why one can't be made."""
         ...
 
 

@@ -111,6 +111,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds that the SMTP server has for a reply; ten times as many for the one after a mail's text",
     )
+    mail_processes: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Processes beside each worker in which mass mails are made; 0: the worker makes them itself",
+    )
     mail_from: str = Field(default="Parcours <hello@parcours.example>", description="Sender of e-mails")
     mail_in_host: str = Field(default="127.0.0.1", description="Address that `parcours receiver` listens on for mail")
     mail_in_port: int = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
@@ -18,7 +18,7 @@ from engine import gate, messages
 from engine.clock import from_ms
 from engine.db import Database
 from engine.gate import Candidate
-from engine.outgoing import Channel, Outgoing, Paper, Receipt, Recipient
+from engine.outgoing import Channel, Content, Mass, Outgoing, Paper, Receipt, Recipient
 from engine.settings import Settings
 from engine.steps import Person
 from workers.batch import Batch, Item
@@ -80,17 +80,13 @@ class Composing:
             put_off = [key for key, status in known.items() if status == "deferred"]
             last = messages.overdue(conn, put_off, self._clock.now(), self._patience)
         outcomes, substitute = offered(chart.ir, state), _substitute(state)
+        wanted: list[tuple[Draft, Outgoing]] = []
         for draft in wave:
             key, status = draft.candidate.key, known.get(draft.candidate.key)
             address = draft.candidate.address
             if address is None or gate.held_out(draft.candidate) or status not in {None, *messages.OPEN}:
                 continue
-            try:
-                content = channel.render(draft.given.recipient, action.template, key, draft.given.facts)
-            except ValueError as error:  # a template's error for this customer alone: the others go out
-                draft.receipt = Receipt("rejected", detail=str(error)[:500])
-                continue
-            draft.outgoing = Outgoing(
+            message = Outgoing(
                 key=key,
                 channel=channel.name,
                 enrolment_id=draft.candidate.enrolment_id,
@@ -99,7 +95,7 @@ class Composing:
                 purpose=draft.candidate.purpose,
                 recipient=draft.given.recipient,
                 address=address,
-                content=content,
+                content=_NOTHING,
                 at=from_ms(self._clock.now_ms()),
                 queue=action.queue or "",
                 outcomes=outcomes,
@@ -109,6 +105,13 @@ class Composing:
                 journey_title=chart.ir.title,
                 last=key in last,
             )
+            wanted.append((draft, message))
+        contents = _contents(channel, action.template, [(message, draft.given.facts) for draft, message in wanted])
+        for (draft, message), content in zip(wanted, contents, strict=True):
+            if isinstance(content, Content):
+                draft.outgoing = replace(message, content=content)
+            else:
+                draft.receipt = Receipt("rejected", detail=content[:500])
         if isinstance(channel, Paper):
             wrong = channel.proof([draft.outgoing for draft in wave if draft.outgoing is not None])
             for draft in wave:
@@ -120,6 +123,24 @@ def actions(state: State) -> tuple[Action, ...]:
     """What the box sends, its first action first."""
     kind = cast("ChannelKind", state.kind)
     return (Action(kind, state.template or "", state.queue, state.skills, state.priority), *state.also)
+
+
+_NOTHING = Content()
+
+
+def _contents(
+    channel: Channel, template: str, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]]
+) -> Sequence[Content | str]:
+    """What each message says; or why it can't be made, which is a template's error for this customer alone: the others go out."""
+    if isinstance(channel, Mass):
+        return channel.render_all(template, wanted)
+    made: list[Content | str] = []
+    for message, facts in wanted:
+        try:
+            made.append(channel.render(message.recipient, template, message.key, facts))
+        except ValueError as error:
+            made.append(str(error))
+    return made
 
 
 def context(draft: Draft) -> dict[str, Any]:

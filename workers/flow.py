@@ -25,7 +25,7 @@ __all__ = ["Flow", "Ready", "Sent"]
 
 _PLENTY = 50  # messages that are ready: the next wave can wait
 _LAST = 5.0  # seconds for calls under way when a batch is called off
-_PAUSE = 0.002  # seconds: a transaction costs about as much, whether one looks or eight
+_PAUSE = 0.004  # seconds: a transaction costs about as much, whether one looks or eight
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ class Stream:
     def __init__(self, gathering: Gathering[_Asked, bool | No], send: Paced, at_once: int, *, planned: bool) -> None:
         self._gathering = gathering
         self._send = send
+        self._at_once = at_once
         self._planned = planned
         self._queue: asyncio.Queue[Ready | None] = asyncio.Queue()
         self._few = asyncio.Event()
@@ -156,7 +157,7 @@ class Stream:
                 raise ApplicationError("the worker stops: another one goes on with this batch")
             if self._broken is not None:  # it broke while this one waited for its turn
                 return Sent(ready.position)
-            found = await self._gathering.put(_Asked(ready.candidate))
+            found = await self._gathering.put(_Asked(ready.candidate), self._at_once)
             if isinstance(found, No):
                 return Sent(ready.position, no=found)
             if not found:

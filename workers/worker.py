@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import time
@@ -100,6 +101,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     settler = Settler(settings, database, ways["sms"])
     reading = FeedReading(settings, database)
     job = partial(Job, database=database, holder=f"{os.getpid()}-{token_hex(4)}", tick=settings.tick)
+    gc.freeze()  # what is loaded by now stays: the collector need not look through it again and again
     async with worker, campaigns:
         await asyncio.gather(
             job("entry", entry.round).run(stop),

@@ -88,7 +88,7 @@ def suggest(word: str, known: Sequence[str]) -> str:
 
 def clean(text: str) -> str:
     """One line of text: no control characters, no line ends, no marks that turn the direction of what follows."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # it has none of them
         return text.strip()
     return "".join(
         " " if each in "\n\r\t\v\f\x85\u2028\u2029" else each

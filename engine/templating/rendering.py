@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -120,14 +120,22 @@ class Collected:
         return next(iter(self._at.values()), "")
 
 
-def names_for(
-    templates: Templates, links: Links, recipient: Recipient, language: str, key: str, facts: Mapping[str, Any]
+def names_for(  # what a message hangs on
+    templates: Templates,
+    links: Links,
+    recipient: Recipient,
+    language: str,
+    key: str,
+    facts: Mapping[str, Any],
+    used: Collection[str] = NAMES,
 ) -> tuple[dict[str, Any], Collected]:
-    """The values of NAMES for one message, and where its links are collected. `facts`: see Channel.render."""
+    """The values of NAMES for one message, as far as they are used, and where its links are collected.
+
+    `facts`: see Channel.render.
+    """
     spoken = words(language)
     collected = Collected(links, key)
     values = facts_of(recipient, facts, templates.brand, facts.get("now") or templates.now())
-    unsubscribe, code = links.unsubscribe(key), links.code(key)
 
     def money(cents: int | None) -> str:
         return spoken.money(cents, templates.currency)
@@ -138,22 +146,31 @@ def names_for(
     def feed(name: str, most: int = 5) -> list[dict[str, Any]]:
         return feed_posts(facts.get("feeds"), name, most)
 
-    return {
-        **{name: Fields(name, values[name]) for name in ("customer", "orders", "journey", "brand")},
-        "offers": [Fields("offer", {**offer, "data": Loose(offer["data"])}) for offer in values["offers"]],
-        "today": values["today"],
-        "money": money,
-        "date": written,
-        "link": collected.link,
-        "words": spoken,
-        "unsubscribe_url": unsubscribe,
-        "preferences_url": unsubscribe,
-        "feed_url": links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0)))),
-        "open_pixel_url": links.open_pixel(key),
-        "code": links.show_code(code),
-        "answer_url": links.letter(code),
-        "feed": feed,
-    }, collected
+    way_out = links.unsubscribe(key) if "unsubscribe_url" in used or "preferences_url" in used else ""
+
+    def own_feed() -> str:
+        return links.feed(links.feed_token(recipient.id, int(facts.get("feed_generation", 0))))
+
+    made: Mapping[str, Callable[[], Any]] = {
+        "customer": lambda: Fields("customer", values["customer"]),
+        "orders": lambda: Fields("orders", values["orders"]),
+        "journey": lambda: Fields("journey", values["journey"]),
+        "brand": lambda: Fields("brand", values["brand"]),
+        "offers": lambda: [Fields("offer", {**offer, "data": Loose(offer["data"])}) for offer in values["offers"]],
+        "today": lambda: values["today"],
+        "money": lambda: money,
+        "date": lambda: written,
+        "link": lambda: collected.link,
+        "words": lambda: spoken,
+        "unsubscribe_url": lambda: way_out,
+        "preferences_url": lambda: way_out,
+        "feed_url": own_feed,
+        "open_pixel_url": lambda: links.open_pixel(key),
+        "code": lambda: links.show_code(links.code(key)),
+        "answer_url": lambda: links.letter(links.code(key)),
+        "feed": lambda: feed,
+    }
+    return {name: make() for name, make in made.items() if name in used}, collected
 
 
 def feed_posts(given: Mapping[str, Any] | None, name: str, most: int) -> list[dict[str, Any]]:
@@ -185,8 +202,21 @@ class _Compiled:
     html: JinjaTemplate | None
     text: JinjaTemplate | None
     media: JinjaTemplate | None = None
-    coded: bool = False
+    used: frozenset[str] = frozenset()
+    """The names that the author's text and our own additions use."""
+
+    def __post_init__(self) -> None:
+        for part in (self.title, self.html, self.text, self.media):
+            if part is not None:
+                part.globals = dict(part.globals)  # Jinja copies them for each message, slowly where they are chained
+
     """Whether it shows the message's answer code."""
+
+
+_NOT_SPOKEN = (
+    "link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url",
+)  # fmt: skip
+_CODES = {"code", "answer_url"}
 
 
 class Renderer:
@@ -200,23 +230,22 @@ class Renderer:
 
     def render(self, channel: str, recipient: Recipient, ref: str, key: str, facts: Mapping[str, Any]) -> Content:
         """One message. Raises TemplateError with file and line."""
-        template = self.templates.find(ref, channel, recipient.language)
-        names, collected = names_for(self.templates, self.links, recipient, template.language, key, facts)
+        return self.render_from(self.templates.find(ref, channel, recipient.language), recipient, ref, key, facts)
+
+    def render_from(
+        self, template: Template, recipient: Recipient, ref: str, key: str, facts: Mapping[str, Any]
+    ) -> Content:
+        """One message from a template that was found already, for who renders many. Raises TemplateError."""
+        channel, compiled = template.channel, self._compile(template)
+        names, collected = names_for(
+            self.templates, self.links, recipient, template.language, key, facts, compiled.used
+        )
         carried = CarriedFiles(self.templates, ref)
         if channel == "email":
             names.update(image=carried.image, attach=carried.attach)
         if channel == "call":
-            for name in (
-                "link",
-                "unsubscribe_url",
-                "preferences_url",
-                "feed_url",
-                "open_pixel_url",
-                "code",
-                "answer_url",
-            ):
-                del names[name]
-        compiled = self._compile(template)
+            for name in _NOT_SPOKEN:
+                names.pop(name, None)
         try:
             title = " ".join(compiled.title.render(names).split())
             page = compiled.html.render(names) if compiled.html else ""
@@ -236,7 +265,8 @@ class Renderer:
             links=collected.all,
             files=files,
             media=media,
-            code=self.links.code(key) if compiled.coded else "",
+            to_feed=f"{self.links.public_url}/f/" in page,
+            code=self.links.code(key) if compiled.used & _CODES else "",
             template=ref,
             template_hash=template.hash,
             hash=digest,
@@ -257,17 +287,19 @@ def compile_template(template: Template) -> _Compiled:
     """Jinja's templates of a message's parts. Raises TemplateError with file and line."""
     try:
         tree = HTML.parse(template.source)  # errors here have the lines of the author's file
-        coded = bool({"code", "answer_url"} & find_undeclared_variables(tree))
+        used = frozenset(find_undeclared_variables(tree)) | {"open_pixel_url"}
         if template.channel == "email":
             made = compile_html if template.ending == "html" else compile_mjml
             mail = made(template.source, _PIXEL)
             text = mail.text if template.plain is None else _own_text(template.plain)
             plain = PLAIN.from_string(text) if text else None
-            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain, coded=coded)
+            if template.plain is not None:
+                used |= find_undeclared_variables(HTML.parse(template.plain.source))
+            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain, used=used)
         if template.channel == "sms":
             media, text = front(template)
             picture = PLAIN.from_string(media) if media else None
-            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(text), picture, coded)
+            return _Compiled(PLAIN.from_string(""), None, PLAIN.from_string(text), picture, used)
         title = _TITLE.search(template.source)
         if title is None:
             text = f"a {template.channel} template begins with <title>…</title>"
@@ -275,7 +307,7 @@ def compile_template(template: Template) -> _Compiled:
         body = template.source[: title.start()] + template.source[title.end() :]
         pixel = _PIXEL if template.channel == "feed" else ""
         page = HTML.from_string(body.strip() + pixel)
-        return _Compiled(PLAIN.from_string(unescape(title[1])), page, None, coded=coded)
+        return _Compiled(PLAIN.from_string(unescape(title[1])), page, None, used=used)
     except TemplateSyntaxError as error:
         raise syntax(template, error) from error
     except MjmlError as error:
@@ -342,9 +374,9 @@ def _failing(template: Template, names: Mapping[str, Any]) -> int:
     return line
 
 
-_BLANKS = re.compile(r"[ \t]+(?=\n)")
 _GAPS = re.compile(r"\n{3,}")
 
 
 def _tidy(text: str) -> str:
-    return _GAPS.sub("\n\n", _BLANKS.sub("", text)).strip()
+    text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
+    return (_GAPS.sub("\n\n", text) if "\n\n\n" in text else text).strip()

@@ -115,14 +115,14 @@ class Templates:
         currency: str = "EUR",
         country: str = "FR",
         brand: Brand | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self.folder = folder
         self.language = language
         self.currency = currency
         self.country = country
         self.brand = brand or Brand()
-        self.now = now
+        self.now = now or _now
         self._found: dict[tuple[str, str, str], tuple[Template, tuple[Stamp, ...]]] = {}
         self._versions: dict[str, Template] = {}
 
@@ -302,6 +302,10 @@ class _Reader:
             by = " → ".join((*self._within, inner))
             raise TemplateError(f"this file includes itself: {by}", *where, code="J164", word=path)
         self.add(file, inner)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _stamp(path: Path) -> Stamp:

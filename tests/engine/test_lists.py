@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 
 from engine.db import Database, table
-from engine.lists import any_of, run
+from engine.lists import any_of, each, run
 from engine.tables import Suppression
 
 ROWS = table(Suppression)
@@ -20,6 +20,13 @@ TAKEN = (
     .where(ROWS.c.address.in_(any_of("addresses")), ROWS.c.source.in_(("bounce", "web")))
     .values(source="taken: 100 %")
     .returning(ROWS.c.address)
+)
+
+
+MARKED = (
+    update(ROWS)
+    .where(ROWS.c.address == bindparam("of"), or_(ROWS.c.source == "bounce", ROWS.c.source == "web"))
+    .values(source=bindparam("new"), reason=bindparam("new") + ROWS.c.reason, at=bindparam("now"))
 )
 
 
@@ -79,3 +86,21 @@ def test_an_update_takes_each_row_once(db: Database) -> None:
         assert (
             conn.execute(select(ROWS.c.source).where(ROWS.c.address == "1@x")).scalars().all() == ["taken: 100 %"] * 2
         )
+
+
+def test_rows_are_written_as_sqlalchemy_writes_them(db: Database) -> None:
+    """With a value in two places, one that is fixed, and one that its column converts."""
+    fill(db)
+    rows = [{"of": f"{day}@x", "new": f"n{day} %(of)s ?", "now": datetime(2026, 1, day, tzinfo=UTC)} for day in (1, 2)]
+    after = select(ROWS).where(ROWS.c.address.in_(("1@x", "2@x", "3@x"))).order_by(ROWS.c.channel, ROWS.c.address)
+    with db.write() as conn:
+        each(conn, MARKED, [])
+        undone = conn.begin_nested()
+        conn.execute(MARKED, rows)
+        theirs = conn.execute(after).all()
+        undone.rollback()
+        each(conn, MARKED, rows)
+        ours = conn.execute(after).all()
+    assert ours == theirs
+    assert [row.source for row in ours] == ["n1 %(of)s ?", "n2 %(of)s ?", "web"] * 2
+    assert ours[0].at == datetime(2026, 1, 1, tzinfo=UTC)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
 from typing import Any
 
@@ -16,9 +17,9 @@ from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
 from engine.settings import Settings
-from engine.templating.rendering import Renderer
-from engine.templating.templates import Templates
+from engine.templating.templates import TemplateError, Templates
 from workers.channels.lines import Lines
+from workers.channels.mailroom import Mailroom, Maker, Order
 from workers.channels.mime import Sender, mail_bytes
 from workers.channels.smtp import SmtpLine, said
 from workers.pacing import Pacing
@@ -43,8 +44,9 @@ class EmailChannel:
         self.pacing = Pacing(database, "smtp", settings.smtp_rate)
         self._links = links
         self._templates = templates
-        self._renderer = Renderer(templates, links)
         self._sender = Sender.of(settings)
+        self._maker = Maker(templates, links, self._sender)
+        self.mailroom = Mailroom(self._maker, settings.mail_processes)
 
     def address(self, recipient: Recipient) -> str | None:
         """Her address in small letters, its domain in ASCII."""
@@ -54,12 +56,19 @@ class EmailChannel:
         return self._templates.mentions(template, self.name, name)
 
     def render(self, recipient: Recipient, template: str, key: str, facts: Mapping[str, Any]) -> Content:
-        return self._renderer.render(self.name, recipient, template, key, facts)
+        return self._maker.renderer.render(self.name, recipient, template, key, facts)
+
+    def render_all(self, template: str, wanted: Sequence[Order]) -> Sequence[Content | str]:
+        made = self.mailroom.make(template, wanted)
+        with suppress(TemplateError):  # then nothing was made either, and it says so
+            for language in {message.recipient.language for message, _ in wanted}:
+                self._templates.find(template, self.name, language)  # what `keep` stores the version of
+        return made
 
     def keep(self, conn: Connection, messages: Sequence[Outgoing]) -> None:
         """Store the templates' versions, and open the feeds that the mails lead to."""
         self._templates.keep(conn, (message.content.template_hash for message in messages))
-        leading = [m for m in messages if f"{self._links.public_url}/f/" in m.content.html]
+        leading = [message for message in messages if message.content.to_feed]
         if leading:
             feeds.ensure(conn, self._links, (m.recipient.id for m in leading), leading[0].at)
 
@@ -71,7 +80,7 @@ class EmailChannel:
 
     async def hand_over(self, line: SmtpLine, message: Outgoing, *, test: bool = False) -> Receipt:
         """Send one mail over a line."""
-        raw = mail_bytes(message, self._sender, self._links, test=test)
+        raw = message.content.raw or mail_bytes(message, self._sender, self._links, test=test)
         path = f"{self._links.return_path(message.key)}@{self._sender.back}"
         return await line.send(path, message.address, raw, f"{message.key}@{self._sender.domain}")
 
@@ -82,8 +91,9 @@ class EmailChannel:
             return await self.hand_over(line, message, test=True)
 
     async def close(self) -> None:
-        """Close the lines that are open."""
+        """Close the lines that are open, and the mailroom."""
         await self.lines.close()
+        await asyncio.to_thread(self.mailroom.close)
 
 
 class _Mails:

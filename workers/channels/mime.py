@@ -18,7 +18,7 @@ from hashlib import sha256
 
 from engine.links import Links
 from engine.mail.providers.marks import marks
-from engine.outgoing import CarriedFile, Outgoing
+from engine.outgoing import CarriedFile, Content, Outgoing
 from engine.settings import Settings
 
 __all__ = ["Sender", "mail_bytes"]
@@ -58,19 +58,23 @@ class Sender:
         return self.address.rpartition("@")[2]
 
 
-def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = False) -> bytes:
+def mail_bytes(
+    message: Outgoing, sender: Sender, links: Links, content: Content | None = None, *, test: bool = False
+) -> bytes:
     """The mail with CRLF line ends. Marketing carries RFC 8058's one-click unsubscribing and its list's name.
 
+    `content`: where the message has none of its own yet.
     `test`: a mail to whoever writes it, which says so. It has its list's headers, for mailbox providers to be tried out with; its key
     is no send's, so they unsubscribe nobody.
     """
+    content = content or message.content
     recipient = message.recipient
     name = f"{recipient.first_name} {recipient.last_name}"
     domain = sender.domain
     headers = [
         ("From", _mailbox("From", sender.name, sender.address)),
         ("To", _mailbox("To", name, message.address)),
-        ("Subject", _text("Subject", message.content.title)),
+        ("Subject", _text("Subject", content.title)),
         ("Date", format_datetime(message.at)),
         ("Message-ID", f"<{message.key}@{domain}>"),
         ("MIME-Version", "1.0"),
@@ -81,9 +85,10 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = 
             ("X-Parcours-Test", f"{_label(message.journey)}.{_label(message.state)}"),
         ]
     if message.purpose == "marketing":
-        once, mail = links.unsubscribe(message.key), links.unsubscribe_token(message.key)
+        token = links.unsubscribe_token(message.key)
+        once, mail = links.unsubscribe_by(token), f"unsubscribe@{sender.back}?subject={token}"
         headers += [
-            ("List-Unsubscribe", f"<{once}>,\r\n <mailto:unsubscribe@{sender.back}?subject={mail}>"),
+            ("List-Unsubscribe", f"<{once}>,\r\n <mailto:{mail}>"),
             ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             ("List-Id", f"<{_atom(message.journey)}.{domain}>"),
         ]
@@ -95,12 +100,11 @@ def mail_bytes(message: Outgoing, sender: Sender, links: Links, *, test: bool = 
     words = (message.state, message.journey, message.purpose, domain)
     headers.append(("Feedback-ID", ":".join(map(_label, words))))
     head = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return head.encode("ascii") + _body(message)
+    return head.encode("ascii") + _body(message.key, content)
 
 
-def _body(message: Outgoing) -> bytes:
-    content = message.content
-    mark = f"=_{sha256(message.key.encode()).hexdigest()[:32]}"
+def _body(key: str, content: Content) -> bytes:
+    mark = f"=_{sha256(key.encode()).hexdigest()[:32]}"
     body = _multipart("alternative", f"{mark}a", (_plain(content.text), _html(content.html)))
     pictures = [_file(each) for each in content.files if each.content_id]
     if pictures:
@@ -202,7 +206,9 @@ def _words(header: str, text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:200]
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(text.split())[:200]
 
 
 def _text(header: str, value: str) -> str:
@@ -213,6 +219,7 @@ def _text(header: str, value: str) -> str:
     return _words(header, value)
 
 
+@lru_cache(maxsize=1024)
 def _label(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:60] or "-"
 
