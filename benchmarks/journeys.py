@@ -13,8 +13,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -31,7 +30,7 @@ from engine.db import Database, table
 from engine.enrolments import Applicant, enter
 from engine.events import Incoming, accept
 from engine.journeys import publish, switch
-from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Recipient
 from engine.settings import Settings
 from engine.tables import Consent, Customer, Enrolment, Message, Step
 from workers.cohort import CohortWorkflow
@@ -67,12 +66,9 @@ def two_steps() -> IR:
 
 
 class Nowhere:
-    """A channel whose provider takes everything at once: what is measured is the engine, not an SMS gateway."""
+    """A channel of which a message's row is the whole send: what is measured is the engine, not an SMS gateway."""
 
     name = "sms"
-    outside = True
-    repeats = True
-    at_once = 100
 
     def address(self, recipient: Recipient) -> str | None:
         return recipient.phone
@@ -88,15 +84,6 @@ class Nowhere:
 
     def keep(self, conn: Connection, messages: Sequence[Outgoing]) -> None:
         """Nothing of its own."""
-
-    @asynccontextmanager
-    async def batch(self, run: str) -> AsyncGenerator[Send]:
-        del run
-
-        async def send(message: Outgoing) -> Receipt:
-            return Receipt("sent", provider_id=message.key)
-
-        yield send
 
 
 @dataclass(frozen=True)

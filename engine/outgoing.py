@@ -21,6 +21,7 @@ __all__ = [
     "Content",
     "Mass",
     "Outgoing",
+    "Outside",
     "Paced",
     "Paper",
     "Receipt",
@@ -190,12 +191,6 @@ class Channel(Protocol):
     """A way to reach a customer: the same shape for a real provider and for a local one."""
 
     name: str
-    outside: bool
-    """True where a provider outside our database is called; else `keep` is the whole send."""
-    repeats: bool
-    """What to do with a send that a crash left unknown: True, send again (the provider drops repeats by key); False, never."""
-    at_once: int
-    """How many messages of a batch it sends side by side: consent is asked for once more just before each such group."""
 
     def address(self, recipient: Recipient) -> str | None:
         """Where this channel reaches her, in normal form (suppressions are kept in it), or None: missing or unusable."""
@@ -210,11 +205,22 @@ class Channel(Protocol):
         ...
 
     def keep(self, conn: Connection, messages: Sequence[Outgoing]) -> None:
-        """Write the channel's own rows (task, item, letter) in the transaction that reserves the keys."""
+        """Write the channel's own rows (task, item, letter) in the transaction that reserves the keys.
+
+        That is the whole send, but for a channel that is Outside.
+        """
         ...
 
-    def batch(self, run: str) -> AbstractAsyncContextManager[Send]:
-        """Open what sends share (a connection, a print run named `run`), for the messages of one batch."""
+
+@runtime_checkable
+class Outside(Protocol):
+    """A channel that calls a provider outside our database, which would not notice a repeat."""
+
+    at_once: int
+    """How many messages of a batch it sends side by side."""
+
+    def batch(self) -> AbstractAsyncContextManager[Paced]:
+        """Open what sends share (a provider's connections), for the messages of one batch."""
         ...
 
 

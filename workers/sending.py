@@ -1,8 +1,8 @@
 """Sending: a batch's messages, from the customer's row to the provider's receipt; at most one of a key, whatever breaks.
 
-Members are worked in waves: one transaction settles the last wave, asks the gate, and reserves the next; then the providers
-are called, a group side by side. Where a provider would not notice a repeat, the key is taken first, in the transaction
-that asks the gate for the last time; what a crash leaves in doubt is not sent again.
+Members are worked in waves: one transaction asks the gate, and reserves the wave's keys. Where a provider is called, the messages
+flow to it from there (workers.flow): the key is taken just before the call, in the transaction that asks the gate for the last
+time, and what a crash leaves in doubt is not sent again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dsl.planning import Place, may_send
 from dsl.step import Chart
 from engine import customers, gate, messages, offers, went
 from engine.db import Database, chunked
-from engine.gate import Candidate, No
+from engine.gate import No
 from engine.holidays import holidays_of
-from engine.outgoing import Bounded, Channel, Paced, Paper, Receipt, Send
+from engine.outgoing import Bounded, Channel, Outside, Paper
 from engine.settings import Settings
 from engine.steps import Person
 from workers.batch import Batch, Item
@@ -36,16 +36,14 @@ _AGAIN = 60.0  # seconds before another try where the provider names none
 class _Tally:
     not_sent: list[int] = field(default_factory=list[int])
     deferred: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
-    receipts: list[tuple[str, Receipt]] = field(default_factory=list[tuple[str, Receipt]])
-    awaited: set[str] = field(default_factory=set[str])
-    """Keys of which the journey waits to hear that they went out."""
 
-    def note(self, position: int, receipt: Receipt) -> None:
-        """What the receipt means for the member."""
-        if receipt.status == "rejected":
-            self.not_sent.append(position)
-        elif receipt.status == "deferred":
-            self.deferred.append((position, receipt.retry_after or _AGAIN))
+    def note(self, sent: Sequence[Sent]) -> None:
+        """What became of members' messages."""
+        for each in sent:
+            if each.no is not None or (each.receipt is not None and each.receipt.status == "rejected"):
+                self.not_sent.append(each.position)
+            elif each.receipt is not None and each.receipt.status == "deferred":
+                self.deferred.append((each.position, each.receipt.retry_after or _AGAIN))
 
 
 class Sending:
@@ -127,42 +125,37 @@ class Sending:
         """Send one action of the box to all of them."""
         state = chart.ir.states[batch.state]
         channel = self._channels[action.kind]
-        mails = await asyncio.to_thread(self._composing.drafts, batch, chart, who, going, number, action, channel)
-        tally = _Tally(awaited={mail.candidate.key for mail in mails if mail.candidate.sent_awaited})
+        drafts = self._composing.drafts
+        mails = await asyncio.to_thread(drafts, batch, chart, who, going, number, action, channel)
         if not mails:
+            return _Tally()
+        tally = _Tally()
+        if not isinstance(channel, Outside):  # all in one transaction: a day's places are given once they are all known
+            await self._made_ready(channel, state, action, chart, mails, tally)
             return tally
-        size = _WAVE if channel.outside else max(1, len(mails))
-        run = f"{chart.ir.name}-{state.name}-{batch.at}-{batch.items[0].enrolment_id}"
-        run += f"-{number}" if number else ""
-        async with channel.batch(run) as send:
-            stream = (
-                self._flow.through(send, min(channel.at_once, len(mails)), planned=chart.ir.planned)
-                if isinstance(send, Paced)
-                else None
-            )
+        async with channel.batch() as send:
+            stream = self._flow.through(send, min(channel.at_once, len(mails)), planned=chart.ir.planned)
             try:
-                for wave in chunked(mails, size):
-                    await asyncio.to_thread(self._composing.render, channel, state, action, chart, wave)
-                    ready = await asyncio.to_thread(self._reserve, channel, wave, tally)
-                    if stream is not None:
-                        await stream.add([Ready(m.position, m.candidate, m.outgoing) for m in ready if m.outgoing])
-                        continue
-                    for turn, group in enumerate(chunked(ready if channel.outside else (), channel.at_once)):
-                        await self._call(channel, send, group, tally, just_asked=turn == 0)
-                if stream is not None:
-                    _tell(tally, await stream.finish())
+                for wave in chunked(mails, _WAVE):
+                    ready = await self._made_ready(channel, state, action, chart, wave, tally)
+                    await stream.add([Ready(m.position, m.candidate, m.outgoing) for m in ready if m.outgoing])
+                tally.note(await stream.finish())
             except BaseException as error:
-                if stream is not None:
-                    await stream.stop(error)
+                await stream.stop(error)
                 raise
-            await asyncio.to_thread(self._settle, tally)
         return tally
 
+    async def _made_ready(  # what a wave hangs on
+        self, channel: Channel, state: State, action: Action, chart: Chart, wave: Sequence[Draft], tally: _Tally
+    ) -> list[Draft]:
+        """Make a wave's messages, and reserve their keys; returns who is sent to."""
+        await asyncio.to_thread(self._composing.render, channel, state, action, chart, wave)
+        return await asyncio.to_thread(self._reserve, channel, wave, tally)
+
     def _reserve(self, channel: Channel, wave: Sequence[Draft], tally: _Tally) -> list[Draft]:
-        """Settle the wave before, ask the gate, and reserve this one's keys, in one transaction; returns who is sent to."""
-        now = self._clock.now()
+        """Ask the gate, and reserve the keys, in one transaction; returns who is sent to."""
+        now, outside = self._clock.now(), isinstance(channel, Outside)
         with self._database.write() as conn:
-            messages.settle(conn, tally.receipts, now, tally.awaited)
             known = messages.statuses(conn, [mail.candidate.key for mail in wave])
             open_ones = [mail for mail in wave if known.get(mail.candidate.key) in {None, "deferred", "reserved"}]
             refused = gate.judge(conn, [mail.candidate for mail in open_ones])
@@ -182,17 +175,16 @@ class Sending:
             messages.reserve(
                 conn,
                 [(m.candidate, m.outgoing, context(m)) for m in ready if m.outgoing is not None],
-                "reserved" if channel.outside else "sent",
+                "reserved" if outside else "sent",
                 now,
             )
-            if not channel.outside and not isinstance(channel, Paper):  # it is there; a letter waits for its print run
+            if not outside and not isinstance(channel, Paper):  # it is there; a letter waits for its print run
                 went.tell(conn, (mail.candidate for mail in ready), now)
             again = [mail for mail in ready if mail.candidate.key in known]
             messages.remake(conn, [(m.outgoing, context(m)) for m in again if m.outgoing is not None])
             offers.keep(conn, (each.offer for mail in ready for each in mail.given.offers), now)
             channel.keep(conn, [mail.outgoing for mail in ready if mail.outgoing is not None])
             messages.mark_unknown(conn, [key for key, status in known.items() if status == "sending"], now)
-        tally.receipts.clear()
         tally.not_sent.extend(
             mail.position
             for mail in wave
@@ -200,59 +192,3 @@ class Sending:
             or known.get(key) in {"not_sent", "failed"}
         )
         return ready
-
-    async def _call(
-        self, channel: Channel, send: Send, group: Sequence[Draft], tally: _Tally, *, just_asked: bool
-    ) -> None:
-        """Call the provider, but for those who said stop since their keys were reserved (behaviour C2)."""
-        stopped: dict[str, No] = {}
-        taken = {mail.candidate.key for mail in group}
-        if not (just_asked and channel.repeats):  # else the reservation has asked the gate this very moment
-            stopped, taken = await asyncio.to_thread(
-                self._last_look, channel, [mail.candidate for mail in group], tally
-            )
-        tally.not_sent.extend(mail.position for mail in group if mail.candidate.key in stopped)
-        going = [mail for mail in group if mail.candidate.key in taken]
-        outgoing = [mail.outgoing for mail in going if mail.outgoing is not None]
-        answers = await asyncio.gather(*(send(each) for each in outgoing))
-        for mail, each, answer in zip(going, outgoing, answers, strict=True):
-            receipt = each.come_to(answer)
-            tally.receipts.append((mail.candidate.key, receipt))
-            tally.note(mail.position, receipt)
-
-    def _last_look(
-        self, channel: Channel, candidates: Sequence[Candidate], tally: _Tally
-    ) -> tuple[dict[str, No], set[str]]:
-        """Ask the gate once more; where a repeat would reach her twice, take the key first. Who is refused, who is called.
-
-        So a crash leaves in doubt only the messages of one group (of one, for e-mail), never a whole wave (behaviour S1).
-        """
-        keys = {candidate.key for candidate in candidates}
-        if channel.repeats:
-            with self._database.read() as conn:
-                refused = gate.judge(conn, candidates)
-            if not refused:
-                return {}, keys
-        now = self._clock.now()
-        with self._database.write() as conn:
-            refused = gate.judge(conn, candidates)
-            messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
-            taken = keys - refused.keys()
-            if not channel.repeats:
-                messages.settle(conn, tally.receipts, now, tally.awaited)
-                taken = messages.calling(conn, sorted(taken))
-        if not channel.repeats:
-            tally.receipts.clear()
-        return refused, taken
-
-    def _settle(self, tally: _Tally) -> None:
-        with self._database.write() as conn:
-            messages.settle(conn, tally.receipts, self._clock.now(), tally.awaited)
-
-
-def _tell(tally: _Tally, sent: Sequence[Sent]) -> None:
-    for each in sent:
-        if each.no is not None:
-            tally.not_sent.append(each.position)
-        elif each.receipt is not None:
-            tally.note(each.position, each.receipt)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,7 +14,7 @@ from engine.calls import tasks as call_tasks
 from engine.calls import value as call_value
 from engine.gate import No
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Recipient
 from engine.settings import Settings
 from engine.templating.rendering import Renderer
 from engine.templating.templates import Templates
@@ -31,9 +30,6 @@ class CallChannel:
     """Makes call tasks. An agent's system claims them by the API."""
 
     name = "call"
-    outside = False
-    repeats = True
-    at_once = 1
 
     def __init__(self, settings: Settings, templates: Templates, links: Links) -> None:
         self._country = settings.country
@@ -105,12 +101,6 @@ class CallChannel:
         priority = message.priority or PRIORITY
         return call_capacity.Wish(message.key, priority, value, message.at, zone, picky=message.substitute)
 
-    @asynccontextmanager
-    async def batch(self, run: str) -> AsyncGenerator[Send]:
-        """`keep` was the send."""
-        del run
-        yield _kept
-
 
 def _wanted(message: Outgoing) -> call_value.Wanted:
     return message.recipient.id, message.journey, message.state
@@ -140,7 +130,3 @@ def _task(message: Outgoing, queue: str, value: int, rules: call_hours.Rules) ->
         "updated_at": message.at,
         "due_at": rules.next_ring(message.at, zone_of(recipient.zone)),
     }
-
-
-async def _kept(message: Outgoing) -> Receipt:
-    return Receipt("sent", provider_id=message.key)

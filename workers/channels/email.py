@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from engine.db import Database
 from engine.feeds import personal as feeds
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.templating.templates import TemplateError, Templates
 from workers.channels.lines import Lines
@@ -33,8 +33,6 @@ class EmailChannel:
     """Sends e-mail. A 4xx reply defers, a 5xx rejects; a line that broke after the text was sent leaves it unknown."""
 
     name = "email"
-    outside = True
-    repeats = False
 
     def __init__(
         self, settings: Settings, templates: Templates, links: Links, database: Database | None = None
@@ -73,9 +71,8 @@ class EmailChannel:
             feeds.ensure(conn, self._links, (m.recipient.id for m in leading), leading[0].at)
 
     @asynccontextmanager
-    async def batch(self, run: str) -> AsyncGenerator[Send]:
+    async def batch(self) -> AsyncGenerator[Paced]:
         """The lines are the process's; what the mails of a batch share is that there may be no server."""
-        del run
         yield _Mails(self)
 
     async def hand_over(self, line: SmtpLine, message: Outgoing, *, test: bool = False) -> Receipt:

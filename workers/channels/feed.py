@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,7 +10,7 @@ from sqlalchemy import Connection
 from engine.db import insert_new
 from engine.feeds import personal as feeds
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Recipient
 from engine.tables import FeedItem
 from engine.templating.rendering import Renderer
 from engine.templating.templates import Templates
@@ -23,9 +22,6 @@ class FeedChannel:
     """Puts items into customers' feeds. Everybody can be reached; whether she reads it is another matter."""
 
     name = "feed"
-    outside = False
-    repeats = True
-    at_once = 1
 
     def __init__(self, templates: Templates, links: Links) -> None:
         self._links = links
@@ -62,13 +58,3 @@ class FeedChannel:
             "at": message.at,
             "withdrawn_at": None,
         }
-
-    @asynccontextmanager
-    async def batch(self, run: str) -> AsyncGenerator[Send]:
-        """`keep` was the send."""
-        del run
-        yield _kept
-
-
-async def _kept(message: Outgoing) -> Receipt:
-    return Receipt("sent", provider_id=feeds.guid(message.key))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,7 +13,7 @@ from engine.letters.place import mark
 from engine.letters.postal import Undeliverable, postal
 from engine.letters.typesetting import Piece, proof
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Recipient
 from engine.settings import Settings
 from engine.templating.templates import TemplateError, Templates
 
@@ -27,9 +26,6 @@ class LetterChannel:
     """Puts letters into the print run. They can be withdrawn until it is closed."""
 
     name = "letter"
-    outside = False
-    repeats = True
-    at_once = 1
 
     def __init__(self, settings: Settings, templates: Templates, links: Links) -> None:
         self._settings = settings
@@ -89,12 +85,6 @@ class LetterChannel:
             self._templates.keep(conn, (message.content.template_hash for message in messages))
             post.keep(conn, self._settings, [_row(message) for message in messages], messages[0].at)
 
-    @asynccontextmanager
-    async def batch(self, run: str) -> AsyncGenerator[Send]:
-        """`keep` was the send."""
-        del run
-        yield _kept
-
 
 def _row(message: Outgoing) -> dict[str, Any]:
     content = message.content
@@ -111,7 +101,3 @@ def _row(message: Outgoing) -> dict[str, Any]:
         "missing": content.missing,
         "at": message.at,
     }
-
-
-async def _kept(message: Outgoing) -> Receipt:
-    return Receipt("sent", provider_id=message.key)

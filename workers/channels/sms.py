@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from engine.db import Database
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send
 from engine.settings import Settings
 from engine.sms.text import Tariff, finished, picture_address
 from engine.templating.rendering import Renderer
@@ -30,8 +30,6 @@ class SmsChannel:
     """Sends SMS. Where the provider may have taken one but did not say so, it is unknown, not sent again."""
 
     name = "sms"
-    outside = True
-    repeats = False
     at_once = 10
 
     def __init__(
@@ -66,9 +64,8 @@ class SmsChannel:
         self._templates.keep(conn, (message.content.template_hash for message in messages))
 
     @asynccontextmanager
-    async def batch(self, run: str) -> AsyncGenerator[Send]:
+    async def batch(self) -> AsyncGenerator[Paced]:
         """One provider with its connections, at the rate that all batches of all workers share."""
-        del run
         async with self.provider() as provider:
             yield _Texts(provider, self.pacing)
 

@@ -33,7 +33,7 @@ def settings(settings: Settings) -> Settings:
 
 async def sent(settings: Settings, templates: Templates, links: Links, compose: Compose, sink: Sink) -> Any:
     channel = EmailChannel(settings.model_copy(update={"smtp_port": sink.port}), templates, links)
-    async with channel.batch("r") as send:
+    async with channel.batch() as send:
         assert (await send(compose(channel, "win/mail"))).status == "sent"
     await channel.close()
     (mail,) = messages(sink.folder)

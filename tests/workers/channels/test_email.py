@@ -46,7 +46,7 @@ def mail(settings: Settings, templates: Templates, links: Links, sink: Sink) -> 
 
 
 async def send(channel: EmailChannel, *outgoing: Outgoing) -> list[Receipt]:
-    async with channel.batch("run") as hand_over:
+    async with channel.batch() as hand_over:
         return list(await asyncio.gather(*(hand_over(each) for each in outgoing)))
 
 

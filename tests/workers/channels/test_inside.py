@@ -40,18 +40,6 @@ def test_K7_an_item_is_in_her_feed_once_with_a_guid_of_its_key(
     assert channel.address(replace(SAMPLE, email=None, phone=None)) == "sample"
 
 
-async def test_an_inside_channel_says_sent(
-    settings: Settings, templates: Templates, links: Links, compose: Compose
-) -> None:
-    for channel, ref in (
-        (FeedChannel(templates, links), "win/item"),
-        (CallChannel(settings, templates, links), "win/call"),
-    ):
-        assert not channel.outside
-        async with channel.batch("run") as send:
-            assert (await send(compose(channel, ref))).status == "sent"
-
-
 def test_a_call_task_has_the_script_the_number_and_the_outcomes(
     settings: Settings, templates: Templates, links: Links, compose: Compose, db: Database
 ) -> None:

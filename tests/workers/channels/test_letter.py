@@ -73,9 +73,3 @@ def test_a_proof_names_the_letters_that_cant_be_printed(
     wrong = letter.proof([*good[:2], bad[0], *good[2:], bad[1]])
     assert set(wrong) == {"9-1-0", "9-2-0"}
     assert wrong["9-1-0"].startswith("win/pets.en.typ:3: array index out of bounds")
-
-
-async def test_an_inside_channel_says_sent(letter: LetterChannel, compose: Compose) -> None:
-    assert not letter.outside
-    async with letter.batch("run") as send:
-        assert (await send(compose(letter, "win/note"))).status == "sent"

@@ -73,7 +73,7 @@ def _at(settings: Settings, url: str, token: str = TOKEN) -> Settings:
 
 
 async def send(channel: SmsChannel, *outgoing: Outgoing) -> list[Receipt]:
-    async with channel.batch("run") as hand_over:
+    async with channel.batch() as hand_over:
         return list(await asyncio.gather(*(hand_over(each) for each in outgoing)))
 
 
@@ -416,7 +416,7 @@ async def test_S6_workers_share_a_rate_and_who_is_triggered_passes_a_mass_send(
                 at[planned].append(time.monotonic())
                 assert (await call(compose(channel, "win/text", key=f"{number}-1-0"))).status == "sent"
 
-        async with channel.batch("run") as batch:
+        async with channel.batch() as batch:
             assert isinstance(batch, Paced)
             await asyncio.gather(*(one(batch, number) for number in range(first, first + count)))
 
