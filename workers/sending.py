@@ -127,9 +127,9 @@ class Sending:
         channel = self._channels[action.kind]
         drafts = self._composing.drafts
         mails = await asyncio.to_thread(drafts, batch, chart, who, going, number, action, channel)
-        if not mails:
-            return _Tally()
         tally = _Tally()
+        if not mails:
+            return tally
         if not isinstance(channel, Outside):  # all in one transaction: a day's places are given once they are all known
             await self._made_ready(channel, state, action, chart, mails, tally)
             return tally
