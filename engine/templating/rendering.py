@@ -210,8 +210,6 @@ class _Compiled:
             if part is not None:
                 part.globals = dict(part.globals)  # Jinja copies them for each message, slowly where they are chained
 
-    """Whether it shows the message's answer code."""
-
 
 _NOT_SPOKEN = (
     "link", "unsubscribe_url", "preferences_url", "feed_url", "open_pixel_url", "code", "answer_url",
