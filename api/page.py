@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-__all__ = ["PRIVATE", "lost", "page", "preferred", "reads_pages", "words"]
+__all__ = ["PRIVATE", "lost", "page", "preferred", "reads_pages", "told", "words"]
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; "
@@ -31,6 +31,8 @@ _WORDS = {
         "preferences": "Your preferences", "stop_question": "Do you want no more of these?",
         "stop": "Unsubscribe", "start": "Subscribe again", "on": "you get them", "off": "you don't get them",
         "stopped": "Done: you are unsubscribed.", "started": "Done: you are subscribed again.",
+        "test_title": "This was a test",
+        "test": "This link is of a test mail. It unsubscribes nobody, and nothing was changed.",
         "letter_title": "Your answer", "letter_text": "Thank you. Press the button to send your answer.",
         "answer": "Send my answer", "answered": "Thank you, your answer has arrived.",
         "code_title": "Your code", "code_text": "Type the code that we sent you.", "code": "Code",
@@ -45,6 +47,8 @@ _WORDS = {
         "preferences": "Vos préférences", "stop_question": "Vous ne voulez plus les recevoir ?",
         "stop": "Se désabonner", "start": "Se réabonner", "on": "vous les recevez", "off": "vous ne les recevez pas",
         "stopped": "C'est fait : vous êtes désabonné.", "started": "C'est fait : vous êtes de nouveau abonné.",
+        "test_title": "C'était un essai",
+        "test": "Ce lien vient d'un e-mail d'essai. Il ne désabonne personne, et rien n'a été changé.",
         "letter_title": "Votre réponse", "letter_text": "Merci. Appuyez sur le bouton pour envoyer votre réponse.",
         "answer": "Envoyer ma réponse", "answered": "Merci, votre réponse est bien arrivée.",
         "code_title": "Votre code", "code_text": "Saisissez le code que nous vous avons envoyé.", "code": "Code",
@@ -81,6 +85,12 @@ def lost(request: Request, status: int, message: str) -> HTMLResponse:
     what = "failed" if ours or status >= 500 or status == 429 else "lost"
     text = message if ours else texts[what]
     return page("lost.html", status, language=language, title=texts[f"{what}_title"], text=text)
+
+
+def told(request: Request, what: str) -> HTMLResponse:
+    """A page that says one thing, to somebody whose language we don't know."""
+    language, texts = words(preferred(request))
+    return page("lost.html", language=language, title=texts[f"{what}_title"], text=texts[what])
 
 
 def page(template: str, status: int = 200, *, script: bool = False, **values: Any) -> HTMLResponse:

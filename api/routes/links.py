@@ -12,11 +12,12 @@ from fastapi import APIRouter, Form, Request, Response
 from sqlalchemy import Connection
 
 from api.errors import ApiError
-from api.page import PRIVATE, page, words
+from api.page import PRIVATE, page, told, words
 from api.state import Here, State
 from dsl.ir import CHANNELS
 from engine import consent, customers, events, hits
 from engine.links import ForgedLink
+from engine.trials import is_trial
 
 __all__ = ["router"]
 
@@ -72,8 +73,13 @@ def opened(here: Here, request: Request, token: str) -> Response:
 
 @router.head("/u/{token}", include_in_schema=False)
 @router.get("/u/{token}", response_class=Response, summary="The preferences page")
-def preferences(here: Here, token: str) -> Response:
-    """A page with a button, and every channel's consent. Looking at it changes nothing: link scanners do."""
+def preferences(here: Here, request: Request, token: str) -> Response:
+    """A page with a button, and every channel's consent. Looking at it changes nothing: link scanners do.
+
+    That of a test mail says that it was a test.
+    """
+    if is_trial(_key(here, token)):
+        return told(request, "test")
     with here.database.read() as conn:
         sent = _sent(here, conn, token)
         return _page(conn, sent)
@@ -82,6 +88,7 @@ def preferences(here: Here, token: str) -> Response:
 @router.post("/u/{token}", response_class=Response, summary="Unsubscribe")
 def unsubscribe(
     here: Here,
+    request: Request,
     token: str,
     action: Annotated[
         str, Form(description="`withdraw` (the default, and what RFC 8058's One-Click means) or `grant`")
@@ -90,10 +97,13 @@ def unsubscribe(
 ) -> Response:
     """Withdraws consent to marketing on the message's channel, at once: with no login, cookie or redirect (RFC 8058).
 
-    The page's own form may name another channel, and `grant`. The same again changes nothing.
+    The page's own form may name another channel, and `grant`. The same again changes nothing. By a test mail's link nobody is
+    unsubscribed, and the page says so.
     """
     if action not in {"withdraw", "grant"}:
         raise ApiError(422, "invalid_value", f"action: it must be withdraw or grant (got {action!r})")
+    if is_trial(_key(here, token)):
+        return told(request, "test")
     with here.database.write() as conn:
         sent = _sent(here, conn, token)
         word = consent.Word(sent.customer_id, channel or sent.channel, action == "grant", message_key=sent.key)
@@ -102,14 +112,17 @@ def unsubscribe(
 
 
 def _sent(here: State, conn: Connection, token: str) -> events.Answered:
-    try:
-        key = here.links.read_unsubscribe(token)
-    except ForgedLink as error:
-        raise _forged(error) from None
-    sent = events.sent_as(conn, key)
+    sent = events.sent_as(conn, _key(here, token))
     if sent is None:
         raise ApiError(404, "link_not_found", "this link's message is no longer kept")
     return sent
+
+
+def _key(here: State, token: str) -> str:
+    try:
+        return here.links.read_unsubscribe(token)
+    except ForgedLink as error:
+        raise _forged(error) from None
 
 
 def _page(conn: Connection, sent: events.Answered, said: str | None = None) -> Response:
