@@ -15,7 +15,7 @@ from api.errors import ApiError
 from api.page import PRIVATE, page, told, words
 from api.state import Here, State
 from dsl.ir import CHANNELS
-from engine import consent, customers, events, hits
+from engine import consent, customers, events, hits, receipts
 from engine.links import ForgedLink
 from engine.trials import is_trial
 
@@ -107,6 +107,7 @@ def unsubscribe(
     with here.database.write() as conn:
         sent = _sent(here, conn, token)
         word = consent.Word(sent.customer_id, channel or sent.channel, action == "grant", message_key=sent.key)
+        receipts.came_out(conn, sent.key, "its way out", here.now())
         consent.record(conn, [word], "unsubscribe link" if action == "withdraw" else "preferences page", here.now())
         return _page(conn, sent, "stopped" if action == "withdraw" else "started")
 
