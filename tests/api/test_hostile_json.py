@@ -99,3 +99,14 @@ async def test_what_is_kept_as_json_elsewhere_is_refused_by_its_name(
     result = invoke("import", "offers", str(file))
     assert result.exit_code == 1
     assert says in str(result.exception)
+
+
+async def test_every_whole_number_of_an_address_has_bounds_that_databases_know(http: httpx.AsyncClient) -> None:
+    """SQLite counts to 2**63: a larger one would be a fault of ours."""
+    paths = (await http.get("/v1/openapi.json")).json()["paths"]
+    for path, methods in paths.items():
+        for method, call in methods.items():
+            for given in call.get("parameters", []):
+                kinds = given["schema"].get("anyOf", [given["schema"]])
+                for kind in (each for each in kinds if each.get("type") == "integer"):
+                    assert {"minimum", "maximum"} <= kind.keys(), (method, path, given["name"])
