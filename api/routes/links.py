@@ -79,10 +79,10 @@ def preferences(here: Here, request: Request, token: str) -> Response:
     That of a test mail says that it was a test.
     """
     if is_trial(_key(here, token)):
-        return told(request, "test")
+        return told(request, "test", here.settings.language)
     with here.database.read() as conn:
         sent = _sent(here, conn, token)
-        return _page(conn, sent)
+        return _page(here, conn, sent)
 
 
 @router.post("/u/{token}", response_class=Response, summary="Unsubscribe")
@@ -103,13 +103,13 @@ def unsubscribe(
     if action not in {"withdraw", "grant"}:
         raise ApiError(422, "invalid_value", f"action: it must be withdraw or grant (got {action!r})")
     if is_trial(_key(here, token)):
-        return told(request, "test")
+        return told(request, "test", here.settings.language)
     with here.database.write() as conn:
         sent = _sent(here, conn, token)
         word = consent.Word(sent.customer_id, channel or sent.channel, action == "grant", message_key=sent.key)
         receipts.came_out(conn, sent.key, "its way out", here.now())
         consent.record(conn, [word], "unsubscribe link" if action == "withdraw" else "preferences page", here.now())
-        return _page(conn, sent, "stopped" if action == "withdraw" else "started")
+        return _page(here, conn, sent, "stopped" if action == "withdraw" else "started")
 
 
 def _sent(here: State, conn: Connection, token: str) -> events.Answered:
@@ -126,9 +126,9 @@ def _key(here: State, token: str) -> str:
         raise _forged(error) from None
 
 
-def _page(conn: Connection, sent: events.Answered, said: str | None = None) -> Response:
+def _page(here: State, conn: Connection, sent: events.Answered, said: str | None = None) -> Response:
     customer = customers.get(conn, sent.customer_id)
-    language, texts = words(customer.language if customer is not None else None)
+    language, texts = words(customer.language if customer is not None else None, here.settings.language)
     said_yes = {row.channel: row.granted for row in consent.of(conn, sent.customer_id) if row.purpose == "marketing"}
     order: Sequence[str] = sorted(CHANNELS, key=lambda name: name != sent.channel)
     granted = {name: said_yes.get(name, False) for name in order if name in said_yes or name == sent.channel}

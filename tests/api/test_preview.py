@@ -241,7 +241,7 @@ async def test_a_test_mail_arrives_marked_and_counts_nowhere(
     one_click = first["List-Unsubscribe"].partition(">")[0].strip("<")
     assert one_click == way_out
     address = way_out.removeprefix("http://127.0.0.1:8000")
-    for language, says in (("en", "This was a test"), ("fr-FR", "C&#39;était un essai")):
+    for language, says in (("en", "This was a test"), ("fr-FR", "C&#39;était un essai"), ("de", "Das war ein Test")):
         seen = await http.get(address, headers={"Accept-Language": language})
         pressed = await http.post(
             address, data={"List-Unsubscribe": "One-Click"}, headers={"Accept-Language": language}
