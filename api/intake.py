@@ -22,6 +22,8 @@ MAX_INFLATED = 16 << 20
 
 _ONE_BY_ONE = frozenset({"/v1/batch"})
 """Here a message that can't be kept is set aside alone: the route looks at each."""
+_CLEANED = "/v1/email/"
+"""Below it providers' words and whole mails come in, as anybody may have written them: what can't be kept is left out of them."""
 _DRAINED = 64 << 20
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -50,7 +52,7 @@ class Intake:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             raw = await _read(headers, receive)
             body = _inflated(raw, headers.get(b"content-encoding", ""))
-            if scope["path"] not in _ONE_BY_ONE:
+            if scope["path"] not in _ONE_BY_ONE and not scope["path"].startswith(_CLEANED):
                 _check_text(body, headers.get(b"content-type", ""))
         except _Refused as refused:
             status, code, message = refused.args
