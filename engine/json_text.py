@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from math import isfinite, isnan
+from math import isnan
+from sys import float_info
 from typing import Any, cast
 
 __all__ = ["parsed", "suspicious", "unfit"]
 
-# JSON that needs a closer look: NUL, half of a surrogate pair, NaN, Infinity, numbers past the largest.
-_SUSPICIOUS = re.compile(rb"\x00|\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity|[eE]\+?\d{3}|\d{300}")
+_SIGNS = (b"\x00", b"NaN", b"Infinity")
+_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# Where a value may begin: in the midst of a text, as a UUID with `8e123` in it, no number stands.
+_NUMBERS = re.compile(rb"(?:\A|[:\[,\s])-?\d(?:[\d.]*[eE]\+?\d{3}|\d{299})")
 _DIGITS = 300
 
 
 def parsed(text: bytes | str) -> Any:
     """What it says. Raises ValueError for what is no JSON, or is nested past what can be read.
 
-    A whole number past the largest that JSON's readers know is infinite, which `unfit` tells: Python would read none of
-    the text around one of more than 4,300 digits.
+    A whole number of more than 4,300 digits, for which Python would read none of the text around it, is infinite, which `unfit` tells.
     """
     try:
-        return json.loads(text, parse_int=_whole) if suspicious(text) else json.loads(text)
+        return _loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
-def suspicious(text: bytes | str) -> bool:
-    """Whether JSON needs a closer look by `unfit`."""
-    raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
-    return _SUSPICIOUS.search(raw) is not None
+def suspicious(body: bytes) -> bool:
+    """Whether JSON needs a closer look by `unfit`: for NUL, half of a surrogate pair, NaN, Infinity, numbers past the largest."""
+    return (
+        any(sign in body for sign in _SIGNS) or _ESCAPES.search(body) is not None or _NUMBERS.search(body) is not None
+    )
 
 
 def unfit(value: Any) -> tuple[str, str] | None:
@@ -49,16 +52,27 @@ def unfit(value: Any) -> tuple[str, str] | None:
     return None
 
 
+def _loads(text: bytes | str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(text, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < _DIGITS else float(digits)
+
+
 def _wrong(value: object) -> str | None:
     if isinstance(value, str):
         if "\x00" in value:
             return "a NUL character"
         if any("\ud800" <= mark <= "\udfff" for mark in value):
             return "half of a surrogate pair"
-    elif isinstance(value, float) and not isfinite(value):
-        return "a number that is none (NaN)" if isnan(value) else "a number that is past the largest, or infinite"
+    elif isinstance(value, float) and isnan(value):
+        return "a number that is none (NaN)"
+    elif isinstance(value, int | float) and abs(value) > float_info.max:
+        return "a number that is past the largest, or infinite"
     return None
-
-
-def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) < _DIGITS else float(digits)

@@ -21,6 +21,7 @@ Events = Callable[[], list[StoredEvent]]
 LONG = "9" * 5000  # Python's parser reads no number of more than 4,300 digits, nor the text that it stands in
 VALUES = [
     pytest.param(LONG, "a number that is past the largest", id="long"),
+    pytest.param("9" * 400, "a number that is past the largest", id="readable"),
     pytest.param(f"-{LONG}", "a number that is past the largest", id="negative"),
     pytest.param("1e999", "a number that is past the largest", id="exponent"),
     pytest.param("NaN", "a number that is none", id="nan"),
