@@ -22,8 +22,8 @@ MAX_INFLATED = 16 << 20
 
 _ONE_BY_ONE = frozenset({"/v1/batch"})
 """Here a message that can't be kept is set aside alone: the route looks at each."""
-_CLEANED = "/v1/email/"
-"""Below it providers' words and whole mails come in, as anybody may have written them: what can't be kept is left out of them."""
+_CLEANED = ("/v1/email/", "/v1/sms/")
+"""Below them providers bring mails, texts and their own words, as anybody may have written them: what can't be kept is left out."""
 _DRAINED = 64 << 20
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
