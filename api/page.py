@@ -52,20 +52,31 @@ def lost(request: Request, status: int, message: str) -> HTMLResponse:
     language, texts = words(None if ours else preferred(request))
     what = "failed" if ours or status >= 500 or status == 429 else "lost"
     text = message if ours else texts[what]
-    return page("lost.html", status, language=language, title=texts[f"{what}_title"], text=text)
+    brand = "" if ours else _brand(request)
+    return page("lost.html", status, language=language, title=texts[f"{what}_title"], text=text, brand=brand)
 
 
 def told(request: Request, what: str, otherwise: str) -> HTMLResponse:
     """A page that says one thing, to somebody of whom we know her browser's language alone; `otherwise`: the project's."""
     language, texts = words(preferred(request), otherwise)
-    return page("lost.html", language=language, title=texts[f"{what}_title"], text=texts[what])
+    title, text = texts[f"{what}_title"], texts[what]
+    return page("lost.html", language=language, title=title, text=text, brand=_brand(request))
 
 
-def page(template: str, status: int = 200, *, script: bool = False, **values: Any) -> HTMLResponse:
-    """A page of `api/pages`, with a strict policy: nothing from elsewhere, and no script but one of our own where it has one."""
-    html = _environment().get_template(template).render(values)
+def page(template: str, status: int = 200, *, script: bool = False, brand: str = "", **values: Any) -> HTMLResponse:
+    """A page of `api/pages`, with a strict policy: nothing from elsewhere, and no script but one of our own where it has one.
+
+    `brand`: whose page it is, for customers.
+    """
+    html = _environment().get_template(template).render(values, brand=brand)
     policy = f"{_POLICY}; script-src 'self'; connect-src 'self'" if script else _POLICY
     return HTMLResponse(html, status, {**PRIVATE, "Content-Security-Policy": policy})
+
+
+def _brand(request: Request) -> str:
+    """The sender's name, which says to customers whose page they look at."""
+    name: str = request.app.state.parcours.templates.brand.name
+    return name
 
 
 @cache

@@ -25,7 +25,7 @@ router = APIRouter(tags=["letters"])
 def code_page(here: Here, request: Request) -> Response:
     """A form for the code on the paper, for those who don't scan."""
     language, texts = words(preferred(request), here.settings.language)
-    return page("code.html", language=language, words=texts, wrong=False)
+    return page("code.html", language=language, words=texts, wrong=False, brand=here.templates.brand.name)
 
 
 @router.post("/l", response_class=Response, summary="Look up a letter's code")
@@ -36,7 +36,7 @@ def typed(here: Here, request: Request, code: Annotated[str, Form(max_length=100
             send = answers.by_code(conn, code)
     except NotFound:
         language, texts = words(preferred(request), here.settings.language)
-        return page("code.html", 404, language=language, words=texts, wrong=True)
+        return page("code.html", 404, language=language, words=texts, wrong=True, brand=here.templates.brand.name)
     return RedirectResponse(f"/l/{Links.show_code(send.code or '')}?via=code", 303)
 
 
@@ -70,4 +70,5 @@ def _page(here: State, conn: Connection, send: answers.Send, via: str, *, answer
     customer = customers.get(conn, send.customer_id)
     language, texts = words(customer.language if customer is not None else None, here.settings.language)
     code = Links.show_code(send.code or "")
-    return page("letter.html", language=language, words=texts, code=code, via=via, answered=answered)
+    brand = here.templates.brand.name
+    return page("letter.html", language=language, words=texts, code=code, via=via, answered=answered, brand=brand)

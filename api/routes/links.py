@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
@@ -132,7 +132,8 @@ def _page(here: State, conn: Connection, sent: events.Answered, said: str | None
     said_yes = {row.channel: row.granted for row in consent.of(conn, sent.customer_id) if row.purpose == "marketing"}
     order: Sequence[str] = sorted(CHANNELS, key=lambda name: name != sent.channel)
     granted = {name: said_yes.get(name, False) for name in order if name in said_yes or name == sent.channel}
-    return page("preferences.html", language=language, words=texts, granted=granted, channel=sent.channel, said=said)
+    shown: dict[str, Any] = {"words": texts, "granted": granted, "channel": sent.channel, "said": said}
+    return page("preferences.html", language=language, brand=here.templates.brand.name, **shown)
 
 
 def _looks(request: Request) -> bool:

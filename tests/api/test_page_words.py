@@ -56,6 +56,9 @@ async def test_her_language_then_the_projects_then_english(
         page = (await http.get(address)).text
         letter = (await http.get(f"/l/{links.code('2-1-0')}")).text
     assert says in page
+    assert page.count('<p class="from">Parcours</p>') == letter.count('<p class="from">Parcours</p>') == 1, (
+        "whose page it is"
+    )
     language = next(each for each in (spoken, projects, "en") if each is not None and each in WORDS)
     assert f'lang="{language}"' in letter
     assert WORDS[language]["letter_title"] in letter
