@@ -6,7 +6,6 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md and its HTTP
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
@@ -16,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from api.segment import Malformed, Read, read
+from engine.json_text import parsed, unfit
 
 __all__ = ["BATCH", "STRUCTURED", "from_binary", "from_object"]
 
@@ -48,9 +48,10 @@ def from_binary(headers: Mapping[str, str], body: bytes, now: datetime) -> Read:
     for name, value in headers.items():
         if name.lower().startswith("ce-"):
             try:
-                event[name[3:].lower()] = unquote(value.encode("latin-1").decode(), errors="strict")
+                text = unquote(value.encode("latin-1").decode(), errors="strict")
             except UnicodeError:
                 raise Malformed(name, value, "a header's text is UTF-8, percent-encoded") from None
+            event[name[3:].lower()] = _fit(name[3:].lower(), text, value)
     kind = headers.get("content-type", "")
     if kind:
         event["datacontenttype"] = kind
@@ -118,12 +119,22 @@ def _content(raw: bytes, kind: str) -> object:
     """What the bytes say: JSON, text, or else bytes in base64 as they came."""
     if not kind or _JSON.match(kind):
         try:
-            return json.loads(raw)
-        except (ValueError, RecursionError) as error:
+            data = parsed(raw)
+        except ValueError as error:
             raise Malformed("data", raw[:40], f"it says that it is JSON, and is not: {error}") from None
+        return _fit("data", data, raw[:40])
     if kind.startswith("text/"):
         try:
-            return raw.decode()
+            return _fit("data", raw.decode(), raw[:40])
         except UnicodeDecodeError:
             raise Malformed("data", raw[:40], "it says that it is text, and is no UTF-8") from None
     return {"data_base64": b64encode(raw).decode(), "datacontenttype": kind}
+
+
+def _fit(field: str, value: Any, given: object) -> Any:
+    """The value, which the intake could not look into: it was written in base64, in a header, or is no JSON."""
+    found = unfit(value)
+    if found is not None:
+        where, what = found
+        raise Malformed(f"{field}.{where}" if where else field, given, f"it holds {what}")
+    return value

@@ -6,16 +6,14 @@ inflates to a giant one, or a body without a length, costs no memory.
 
 from __future__ import annotations
 
-import json
-import re
 import zlib
-from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import answer
+from engine.json_text import parsed, suspicious, unfit
 
-__all__ = ["MAX_BODY", "MAX_INFLATED", "Intake", "suspicious", "unfit"]
+__all__ = ["MAX_BODY", "MAX_INFLATED", "Intake"]
 
 MAX_BODY = 9 << 20
 """Most bytes of a body on the wire: RudderStack's client closes a batch when it has passed 4 MB, by a message of up to 4 MB."""
@@ -24,10 +22,10 @@ MAX_INFLATED = 16 << 20
 
 _ONE_BY_ONE = frozenset({"/v1/batch"})
 """Here a message that can't be kept is set aside alone: the route looks at each."""
+_CLEANED = ("/v1/email/", "/v1/sms/")
+"""Below them providers bring mails, texts and their own words, as anybody may have written them: what can't be kept is left out."""
 _DRAINED = 64 << 20
 _METHODS = ("POST", "PUT", "PATCH", "DELETE")
-# JSON that needs a closer look: NUL, half of a surrogate pair, NaN, Infinity, numbers past the largest.
-_SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|NaN|Infinity|[eE]\+?\d{3}|\d{300}")
 
 
 class _Refused(Exception):
@@ -54,7 +52,7 @@ class Intake:
             headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
             raw = await _read(headers, receive)
             body = _inflated(raw, headers.get(b"content-encoding", ""))
-            if scope["path"] not in _ONE_BY_ONE:
+            if scope["path"] not in _ONE_BY_ONE and not scope["path"].startswith(_CLEANED):
                 _check_text(body, headers.get(b"content-type", ""))
         except _Refused as refused:
             status, code, message = refused.args
@@ -73,33 +71,6 @@ class Intake:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, replay, send)
-
-
-def suspicious(body: bytes) -> bool:
-    """Whether JSON needs a closer look by `unfit`."""
-    return b"\x00" in body or _SUSPICIOUS.search(body) is not None
-
-
-def unfit(value: Any) -> tuple[str, str] | None:
-    """Where a value holds text that PostgreSQL can't hold, or a number that JSON doesn't know, and which."""
-    todo: list[tuple[str, Any]] = [("", value)]
-    while todo:
-        where, value = todo.pop()
-        if isinstance(value, str):
-            if "\x00" in value:
-                return where, "a NUL character"
-            if any("\ud800" <= mark <= "\udfff" for mark in value):
-                return where, "half of a surrogate pair"
-        elif isinstance(value, float):
-            if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  # NaN alone is not itself
-                return where, "a number that is none (NaN or infinite)"
-        elif isinstance(value, dict):
-            for name, each in cast("dict[str, Any]", value).items():
-                todo.append((f"{where}.{name}".lstrip("."), each))
-                todo.append((f"{where} (a name)".lstrip(), name))
-        elif isinstance(value, list):
-            todo.extend((f"{where}[{index}]", each) for index, each in enumerate(cast("list[Any]", value)))
-    return None
 
 
 def _check_address(scope: Scope) -> None:
@@ -166,8 +137,8 @@ def _check_text(body: bytes, kind: str) -> None:
     if not suspicious(body):
         return
     try:
-        found = unfit(json.loads(body, parse_constant=float))
-    except (ValueError, RecursionError):
+        found = unfit(parsed(body))
+    except ValueError:
         return  # the route says better what is wrong with it
     if found is not None:
         where, what = found

@@ -14,6 +14,7 @@ from engine.clock import Clock
 from engine.db import Database
 from engine.links import Links
 from engine.settings import Settings
+from engine.templating.stand_ins import StandIns
 from engine.templating.templates import Templates
 
 __all__ = ["Here", "State"]
@@ -36,7 +37,8 @@ class State:
         """The parts that these settings describe."""
         links = Links(settings.public_url, settings.signing_key())
         limits = Limits(settings.key_rate)
-        return cls(settings, database, links, Templates.of(settings), settings.clock, Keeper(database), limits)
+        templates = Templates.of(settings, StandIns(database))
+        return cls(settings, database, links, templates, settings.clock, Keeper(database), limits)
 
     def now(self) -> datetime:
         """Journey time now."""

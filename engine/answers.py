@@ -17,6 +17,7 @@ from engine import events
 from engine.db import chunked, table
 from engine.errors import Invalid, NotFound
 from engine.links import ForgedLink, Links
+from engine.receipts import came_out
 from engine.tables import Event, Letter, Message
 
 __all__ = ["VIAS", "Answer", "Recorded", "Send", "answered", "by_code", "find", "record", "redeem"]
@@ -132,6 +133,8 @@ def record(conn: Connection, send: Send, answer: Answer, now: datetime) -> Recor
         payload={name: value for name, value in payload.items() if value is not None},
         event_id=f"answer:{send.key}:{answer.id or answer.via}",
     )
+    if answer.via != "phone":  # she has its code; an agent may have looked it up
+        came_out(conn, send.key, f"the answer by {answer.via}", now)
     if send.channel == "letter":
         letter = table(Letter)
         conn.execute(

@@ -21,6 +21,7 @@ from engine.db import chunked, insert_new, insert_new_returning, table
 from engine.depth import check_depth
 from engine.errors import Invalid
 from engine.events import Incoming, accept
+from engine.printable import bare, printable, spaced
 from engine.tables import Customer, Enrolment, Purchase
 
 __all__ = ["FIELDS", "add_purchases", "by_phone", "clean", "customer_id", "get", "places", "put", "put_new_or_changed"]
@@ -42,6 +43,8 @@ FIELDS = (
 _PLACE = ("zone", "country")
 _CHUNK = 5000
 _LONGEST = 1000
+_COPIED = ("email", "phone")
+"""What is copied from a page or a telephone's contacts, with marks around it that nobody sees."""
 _LANGUAGE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?\Z")
 
 
@@ -61,7 +64,7 @@ def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
         elif not isinstance(value, str):
             raise Invalid(name, value, "it must be text")
         else:
-            cleaned[name] = _text(name, value.strip(), fields.get("country"))
+            cleaned[name] = _text(name, spaced(value).strip(), fields.get("country"))
     return cleaned
 
 
@@ -213,11 +216,13 @@ def _attributes(value: object) -> dict[str, Any]:
 
 
 def _text(name: str, value: str, country: object) -> str | None:
+    if name in _COPIED:
+        value = bare(value)
     if not value:
         return None
     if len(value) > _LONGEST:
         raise Invalid(name, value, f"it has {len(value)} characters; {_LONGEST} is the most")
-    if name != "address" and not value.isprintable():
+    if name != "address" and not printable(value):
         raise Invalid(name, value, "it holds control characters")
     rule = _RULES.get(name)
     return value if rule is None else rule(value, country if isinstance(country, str) else None)

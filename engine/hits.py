@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from engine import events
+from engine import events, receipts
 from engine.db import table
 from engine.events import Answered
 from engine.machines import looker
@@ -43,6 +43,7 @@ def record(
     """Keep a click or an open. False where it is a machine's. `soon` after the send, nobody can have read it yet."""
     seen = looker(visit.agent)
     by = seen.by if seen.kind == "machine" else _by_manner(conn, sent, what, payload, visit, soon)
+    receipts.came_out(conn, sent.key, f"email.{'scanned' if by else what}", visit.at)
     if by:
         mark = {"what": what, "by": by, "visitor": _mark(sent, visit)}
         events.answer(conn, sent, "scanned", visit.at, source="link", payload={**payload, **mark})

@@ -68,7 +68,7 @@ def publish(conn: Connection, ir: IR, who: str, now: datetime, templates: Sequen
     lock(conn, ir.name)
     conn.execute(update(journey).where(journey.c.name == ir.name).values(**facts))
     row = make_current(conn, ir, who, now)
-    store(conn, templates, now)
+    store(conn, templates, now, published=True)
     turned, unfit = knob_changes.holding(conn, ir)
     if turned:
         row = make_current(conn, tuned(ir, turned), who, now)

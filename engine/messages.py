@@ -15,7 +15,7 @@ from engine.gate import Candidate, No
 from engine.lists import any_of, each, run
 from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Receipt
-from engine.tables import Message, MessageEvent
+from engine.tables import Event, Message, MessageEvent
 
 __all__ = [
     "OPEN",
@@ -212,8 +212,22 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
 
 
 def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
-    """A crash came between the provider's call and our record, and the provider takes no key: never sent again."""
-    settle(conn, [(key, Receipt("unknown", detail="the worker stopped during the send")) for key in keys], now)
+    """A crash came between the provider's call and our record, and the provider takes no key: never sent again.
+
+    Where something of a mail has come back meanwhile, it is known to have gone out.
+    """
+    event = table(Event)
+    for piece in chunked(keys):
+        answers = event.c.name.like("email.%") & event.c.name.not_in(_NO_PROOF)
+        query = select(event.c.message_key, event.c.name).where(event.c.message_key.in_(piece), answers)
+        proofs = {row.message_key: row.name for row in conn.execute(query)}
+        doubt = Receipt("unknown", detail="the worker stopped during the send")
+        settle(
+            conn,
+            [(key, Receipt("sent", detail=f"as {proofs[key]} proves") if key in proofs else doubt) for key in piece],
+            now,
+            proofs,
+        )
 
 
 def _tells_of_her(conn: Connection, key: str, receipt: Receipt, now: datetime, soft: SoftBounces | None) -> None:
@@ -259,6 +273,7 @@ _SETTLE = (
         settled_at=bindparam("now"),
     )
 )
+_NO_PROOF = ("email.sent", "email.not_sent", "email.bounced")
 _LONGEST = timedelta(days=1)
 _RULES = {"rejected": "failed", "unknown": "unknown", "deferred": "deferred"}
 _PRICED = frozenset({"sent", "rejected"})

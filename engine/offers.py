@@ -22,6 +22,7 @@ from dsl.ir_json import canonical
 from engine.db import insert_new, table, upsert
 from engine.depth import check_depth
 from engine.errors import Invalid, NotFound
+from engine.printable import printable
 from engine.tables import Offer as Row
 from engine.tables import OfferVersion
 
@@ -174,7 +175,7 @@ def _of(row: Any) -> Offer:
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str) or not (text := " ".join(value.split())):
         raise Invalid(name, value, "a text that is not empty")
-    if len(text) > _LONGEST[name] or not text.isprintable():
+    if len(text) > _LONGEST[name] or not printable(text):
         raise Invalid(name, value, f"at most {_LONGEST[name]} letters, none of them a control character")
     return text
 

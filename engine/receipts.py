@@ -1,4 +1,4 @@
-"""What a provider says later about a send: delivered, or not. The message's row, its time-line and an event, once each."""
+"""What is learnt later about a send, by its provider or by what comes back of it: the row, its time-line and an event, once each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine import consent, events, went
 from engine.db import insert_new, table
 from engine.tables import Message, MessageEvent
 
-__all__ = ["Told", "settle_by_provider"]
+__all__ = ["Told", "came_out", "settle_by_provider"]
 
 _FINAL = {
     "delivered": ("delivered", "failed"),
@@ -83,3 +83,19 @@ def settle_by_provider(conn: Connection, told: Told, now: datetime, key: str | N
     if told.unsubscribed:
         consent.withdraw(conn, row.customer_id, told.channel, "marketing", "provider", now, row.key)
     return True
+
+
+def came_out(conn: Connection, key: str, by: str, now: datetime) -> None:
+    """End the doubt about a mail (`unknown`): what came back of it, such as a click on its link, proves that it went out.
+
+    When the doubt began stays in the row: it is the moment of the send. A text in doubt is looked up at its provider, which has its id.
+    """
+    message = table(Message)
+    settled = conn.execute(
+        update(message)
+        .where(message.c.key == key, message.c.channel == "email", message.c.status == "unknown")
+        .values(status="sent", reason=None, detail=None)
+    )
+    if settled.rowcount:
+        insert_new(conn, MessageEvent, [{"key": key, "status": "sent", "detail": f"as {by} proves", "at": now}])
+        went.tell_of(conn, [key], now)

@@ -21,6 +21,7 @@ from engine.gate import Candidate
 from engine.outgoing import Channel, Content, Mass, Outgoing, Paper, Receipt, Recipient
 from engine.settings import Settings
 from engine.steps import Person
+from engine.templating.templates import TemplateError
 from workers.batch import Batch, Item
 from workers.given import Given, Givens
 
@@ -131,7 +132,10 @@ _NOTHING = Content()
 def _contents(
     channel: Channel, template: str, wanted: Sequence[tuple[Outgoing, Mapping[str, Any]]]
 ) -> Sequence[Content | str]:
-    """What each message says; or why it can't be made, which is a template's error for this customer alone: the others go out."""
+    """What each message says; or why it can't be made, which is a template's error for this customer alone: the others go out.
+
+    What is wrong with it for everybody raises: the batch is tried again, until somebody has mended it.
+    """
     if isinstance(channel, Mass):
         return channel.render_all(template, wanted)
     made: list[Content | str] = []
@@ -139,6 +143,8 @@ def _contents(
         try:
             made.append(channel.render(message.recipient, template, message.key, facts))
         except ValueError as error:
+            if isinstance(error, TemplateError) and error.shared:
+                raise
             made.append(str(error))
     return made
 

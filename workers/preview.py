@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
-from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import Connection
@@ -26,6 +25,7 @@ from engine.settings import Settings
 from engine.sms.text import segments
 from engine.templating.checking import SAMPLE, SAMPLE_FACTS, SAMPLE_OFFERS
 from engine.templating.templates import Templates
+from engine.trials import new_key
 from workers.channels import EmailChannel, LetterChannel, channels
 from workers.channels.mime import Sender, mail_bytes
 from workers.given import Given, Givens
@@ -98,7 +98,7 @@ class Previews:
         way = self._channels[kind]
         given = self._given(conn, ir, state, way, template, customer, now)
         recipient = given.recipient if language is None else replace(given.recipient, language=language)
-        key = f"t-{token_hex(6)}"
+        key = new_key()
         render = way.alone if isinstance(way, LetterChannel) else way.render
         made = render(recipient, template, key, given.facts)
         content = self._inert(made, recipient, key, given.facts)

@@ -22,6 +22,7 @@ from engine.errors import EngineError
 from engine.links import Links
 from engine.outgoing import Closing
 from engine.settings import Settings
+from engine.templating.stand_ins import StandIns
 from engine.templating.templates import Templates
 from workers.calls import CallKeeper
 from workers.channels import channels
@@ -73,7 +74,7 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     client = await connect(settings)
     REGISTRY.load(database)
     links = Links(settings.public_url, settings.signing_key())
-    ways = channels(settings, Templates.of(settings), links, database)
+    ways = channels(settings, Templates.of(settings, StandIns(database)), links, database)
     performer = Performer(settings, database, REGISTRY, ways)
     shared: dict[str, Any] = {
         "activities": [performer.perform],

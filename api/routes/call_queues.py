@@ -170,7 +170,7 @@ def plan(here: Here, name: str) -> PlannedOut:
 def deferrals(
     here: Here,
     name: str,
-    before: Annotated[int | None, Query(description="The `id` of the last of the page before")] = None,
+    before: Annotated[int | None, Query(ge=0, le=2**53, description="The `id` of the last of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[DeferralOut]:
     """Tasks of this queue that were moved to a later slot, the newest move first."""

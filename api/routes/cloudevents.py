@@ -5,7 +5,6 @@ The answer is 200 when everything is kept. A batch is kept whole or not at all.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
@@ -17,6 +16,7 @@ from api.errors import ApiError, also
 from api.routes.ingest import MOST, Received
 from api.segment import Malformed, Read
 from api.state import Here
+from engine.json_text import parsed
 
 __all__ = ["router"]
 
@@ -63,10 +63,10 @@ def take(here: Here, given: Annotated[tuple[Mapping[str, str], bytes], Depends(_
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     now = here.now()
     where = ""
-    parsed: list[Read] = []
+    kept: list[Read] = []
     try:
         if kind == cloudevents.STRUCTURED:
-            parsed.append(cloudevents.from_object(_json(body), now))
+            kept.append(cloudevents.from_object(_json(body), now))
         elif kind == cloudevents.BATCH:
             batch = _json(body)
             if not isinstance(batch, list):
@@ -76,7 +76,7 @@ def take(here: Here, given: Annotated[tuple[Mapping[str, str], bytes], Depends(_
                 raise ApiError(413, "batch_too_large", f"a batch may have {MOST} events, this one has {len(events)}")
             for index, event in enumerate(events):
                 where = f"[{index}]."
-                parsed.append(cloudevents.from_object(event, now))
+                kept.append(cloudevents.from_object(event, now))
         elif kind.startswith("application/cloudevents"):
             known = f"{cloudevents.STRUCTURED}, {cloudevents.BATCH}, or binary mode"
             raise ApiError(415, "unknown_format", f"Content-Type {kind!r} is not read here; send {known}")
@@ -88,10 +88,10 @@ def take(here: Here, given: Annotated[tuple[Mapping[str, str], bytes], Depends(_
             )
         else:
             where = "ce-"
-            parsed.append(cloudevents.from_binary(headers, body, now))
+            kept.append(cloudevents.from_binary(headers, body, now))
     except Malformed as error:
         raise ApiError(400, "malformed_event", f"{where}{error.message}; nothing was kept") from None
-    here.keeper.keep(parsed, now)
+    here.keeper.keep(kept, now)
     return Received()
 
 
@@ -105,6 +105,6 @@ def handshake(request: Request) -> Response:
 
 def _json(body: bytes) -> object:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return parsed(body)
+    except ValueError as error:
         raise ApiError(400, "bad_json", f"the body is not JSON: {error}") from None

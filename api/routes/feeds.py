@@ -42,7 +42,7 @@ def feed(
     form: Kind = "rss" if kind == "xml" else "atom"
     with here.database.read() as conn:
         try:
-            page = feeds.document(conn, here.links, token, here.templates.brand, form)
+            page = feeds.document(conn, here.links, token, here.templates.brand, form, here.settings.language)
         except NotFound:
             page = segment_feeds.document(conn, here.links, token, here.templates.brand, form)
     try:

@@ -6,7 +6,6 @@ their clients drop the whole of a batch that is refused, and nobody would look f
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,10 +16,10 @@ from pydantic import BaseModel, Field
 
 from api.auth import INGEST, READ, Ingest
 from api.errors import ApiError
-from api.intake import suspicious, unfit
 from api.segment import KINDS, Malformed, Read, read
 from api.state import Here, State
 from engine import events, rejected
+from engine.json_text import parsed, suspicious, unfit
 from engine.rejected import Rejected
 
 __all__ = ["MOST", "Received", "router"]
@@ -92,8 +91,8 @@ async def _body(request: Request) -> bytes:
 
 def _json(raw: Annotated[bytes, Depends(_body)]) -> Any:
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
+        return parsed(raw)
+    except ValueError as error:
         raise ApiError(400, "bad_json", f"the body is not JSON: {error}") from None
 
 
@@ -143,7 +142,7 @@ def batch(
         raise ApiError(413, "batch_too_large", f"a batch may have {MOST} messages, this one has {len(batch)}")
     now = here.now()
     sent_at = cast("dict[str, Any]", body).get("sentAt") if isinstance(body, dict) else None
-    parsed: list[Read] = []
+    kept: list[Read] = []
     wrong: dict[int, Rejected] = {}
     closer = suspicious(raw)
     for index, message in enumerate(batch):
@@ -152,12 +151,12 @@ def batch(
             wrong[index] = Rejected(message, f"{bad[0] or 'the message'} holds {bad[1]}")
             continue
         try:
-            parsed.append(read(message, now, sent_at=sent_at))
+            kept.append(read(message, now, sent_at=sent_at))
         except Malformed as error:
             wrong[index] = Rejected(message, error.message)
     if wrong:
         _set_aside(here, caller.name, wrong, len(batch))
-    here.keeper.keep(parsed, now)
+    here.keeper.keep(kept, now)
     return BatchReceived(rejected=[_told(index, each) for index, each in wrong.items()] or None)
 
 
@@ -176,10 +175,10 @@ def _single(kind: str) -> None:
     def take(here: Here, body: Annotated[Any, Depends(_json)]) -> Received:
         now = here.now()
         try:
-            parsed = read(body, now, kind)
+            one = read(body, now, kind)
         except Malformed as error:
             raise ApiError(400, "malformed_event", error.message) from None
-        here.keeper.keep([parsed], now)
+        here.keeper.keep([one], now)
         return Received()
 
     take.__doc__ = f"Segment's {kind} call: one message of a batch, without `type`."

@@ -79,6 +79,9 @@ class JourneyDetail(JourneyOut):
     versions: list[VersionOut]
     toggles: list[ToggleOut]
     waiting: RequestOut | None = Field(description="What waits to be approved of")
+    missing_templates: list[str] = Field(
+        description="Templates that it sends by, of which there is neither a file nor a kept version: their messages wait"
+    )
 
 
 class EnrolIn(BaseModel):
@@ -181,6 +184,7 @@ def get_journey(here: Here, name: str) -> JourneyDetail:
             ],
             toggles=[ToggleOut.model_validate(each, from_attributes=True) for each in journeys.toggles(conn, name)],
             waiting=RequestOut.model_validate(asked, from_attributes=True) if asked is not None else None,
+            missing_templates=here.templates.lacking(journeys.load_ir(conn, row.hash)),
         )
 
 

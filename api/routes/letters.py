@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from api.errors import ApiError
 from api.page import page, preferred, words
-from api.state import Here
+from api.state import Here, State
 from engine import answers, customers
 from engine.errors import NotFound
 from engine.links import Links
@@ -22,10 +22,10 @@ router = APIRouter(tags=["letters"])
 
 @router.head("/l", include_in_schema=False)
 @router.get("/l", response_class=Response, summary="Type a letter's code")
-def code_page(request: Request) -> Response:
+def code_page(here: Here, request: Request) -> Response:
     """A form for the code on the paper, for those who don't scan."""
-    language, texts = words(preferred(request))
-    return page("code.html", language=language, words=texts, wrong=False)
+    language, texts = words(preferred(request), here.settings.language)
+    return page("code.html", language=language, words=texts, wrong=False, brand=here.templates.brand.name)
 
 
 @router.post("/l", response_class=Response, summary="Look up a letter's code")
@@ -35,8 +35,8 @@ def typed(here: Here, request: Request, code: Annotated[str, Form(max_length=100
         with here.database.read() as conn:
             send = answers.by_code(conn, code)
     except NotFound:
-        language, texts = words(preferred(request))
-        return page("code.html", 404, language=language, words=texts, wrong=True)
+        language, texts = words(preferred(request), here.settings.language)
+        return page("code.html", 404, language=language, words=texts, wrong=True, brand=here.templates.brand.name)
     return RedirectResponse(f"/l/{Links.show_code(send.code or '')}?via=code", 303)
 
 
@@ -46,7 +46,7 @@ def letter_page(here: Here, code: str, via: str = "") -> Response:
     """A page with a button; it tells nothing about whom the letter was for."""
     with here.database.read() as conn:
         send = _send(conn, code)
-        return _page(conn, send, via, answered=answers.answered(conn, send.key))
+        return _page(here, conn, send, via, answered=answers.answered(conn, send.key))
 
 
 @router.post("/l/{code}", response_class=Response, summary="Answer a letter")
@@ -56,7 +56,7 @@ def answer(here: Here, code: str, via: Annotated[str, Form(max_length=20)] = "")
         send = _send(conn, code)
         by = "code" if via == "code" else "qr" if send.channel == "letter" else "link"
         answers.record(conn, send, answers.Answer(by, id="page"), here.now())
-        return _page(conn, send, via, answered=True)
+        return _page(here, conn, send, via, answered=True)
 
 
 def _send(conn: Connection, code: str) -> answers.Send:
@@ -66,8 +66,9 @@ def _send(conn: Connection, code: str) -> answers.Send:
         raise ApiError(404, "letter_not_found", error.message) from None
 
 
-def _page(conn: Connection, send: answers.Send, via: str, *, answered: bool) -> Response:
+def _page(here: State, conn: Connection, send: answers.Send, via: str, *, answered: bool) -> Response:
     customer = customers.get(conn, send.customer_id)
-    language, texts = words(customer.language if customer is not None else None)
+    language, texts = words(customer.language if customer is not None else None, here.settings.language)
     code = Links.show_code(send.code or "")
-    return page("letter.html", language=language, words=texts, code=code, via=via, answered=answered)
+    brand = here.templates.brand.name
+    return page("letter.html", language=language, words=texts, code=code, via=via, answered=answered, brand=brand)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 from sqlalchemy import Connection
 
 from api.errors import ApiError
-from api.page import PRIVATE, page, words
+from api.page import PRIVATE, page, told, words
 from api.state import Here, State
 from dsl.ir import CHANNELS
-from engine import consent, customers, events, hits
+from engine import consent, customers, events, hits, receipts
 from engine.links import ForgedLink
+from engine.trials import is_trial
 
 __all__ = ["router"]
 
@@ -72,16 +73,22 @@ def opened(here: Here, request: Request, token: str) -> Response:
 
 @router.head("/u/{token}", include_in_schema=False)
 @router.get("/u/{token}", response_class=Response, summary="The preferences page")
-def preferences(here: Here, token: str) -> Response:
-    """A page with a button, and every channel's consent. Looking at it changes nothing: link scanners do."""
+def preferences(here: Here, request: Request, token: str) -> Response:
+    """A page with a button, and every channel's consent. Looking at it changes nothing: link scanners do.
+
+    That of a test mail says that it was a test.
+    """
+    if is_trial(_key(here, token)):
+        return told(request, "test", here.settings.language)
     with here.database.read() as conn:
         sent = _sent(here, conn, token)
-        return _page(conn, sent)
+        return _page(here, conn, sent)
 
 
 @router.post("/u/{token}", response_class=Response, summary="Unsubscribe")
 def unsubscribe(
     here: Here,
+    request: Request,
     token: str,
     action: Annotated[
         str, Form(description="`withdraw` (the default, and what RFC 8058's One-Click means) or `grant`")
@@ -90,35 +97,43 @@ def unsubscribe(
 ) -> Response:
     """Withdraws consent to marketing on the message's channel, at once: with no login, cookie or redirect (RFC 8058).
 
-    The page's own form may name another channel, and `grant`. The same again changes nothing.
+    The page's own form may name another channel, and `grant`. The same again changes nothing. By a test mail's link nobody is
+    unsubscribed, and the page says so.
     """
     if action not in {"withdraw", "grant"}:
         raise ApiError(422, "invalid_value", f"action: it must be withdraw or grant (got {action!r})")
+    if is_trial(_key(here, token)):
+        return told(request, "test", here.settings.language)
     with here.database.write() as conn:
         sent = _sent(here, conn, token)
         word = consent.Word(sent.customer_id, channel or sent.channel, action == "grant", message_key=sent.key)
+        receipts.came_out(conn, sent.key, "its way out", here.now())
         consent.record(conn, [word], "unsubscribe link" if action == "withdraw" else "preferences page", here.now())
-        return _page(conn, sent, "stopped" if action == "withdraw" else "started")
+        return _page(here, conn, sent, "stopped" if action == "withdraw" else "started")
 
 
 def _sent(here: State, conn: Connection, token: str) -> events.Answered:
-    try:
-        key = here.links.read_unsubscribe(token)
-    except ForgedLink as error:
-        raise _forged(error) from None
-    sent = events.sent_as(conn, key)
+    sent = events.sent_as(conn, _key(here, token))
     if sent is None:
         raise ApiError(404, "link_not_found", "this link's message is no longer kept")
     return sent
 
 
-def _page(conn: Connection, sent: events.Answered, said: str | None = None) -> Response:
+def _key(here: State, token: str) -> str:
+    try:
+        return here.links.read_unsubscribe(token)
+    except ForgedLink as error:
+        raise _forged(error) from None
+
+
+def _page(here: State, conn: Connection, sent: events.Answered, said: str | None = None) -> Response:
     customer = customers.get(conn, sent.customer_id)
-    language, texts = words(customer.language if customer is not None else None)
+    language, texts = words(customer.language if customer is not None else None, here.settings.language)
     said_yes = {row.channel: row.granted for row in consent.of(conn, sent.customer_id) if row.purpose == "marketing"}
     order: Sequence[str] = sorted(CHANNELS, key=lambda name: name != sent.channel)
     granted = {name: said_yes.get(name, False) for name in order if name in said_yes or name == sent.channel}
-    return page("preferences.html", language=language, words=texts, granted=granted, channel=sent.channel, said=said)
+    shown: dict[str, Any] = {"words": texts, "granted": granted, "channel": sent.channel, "said": said}
+    return page("preferences.html", language=language, brand=here.templates.brand.name, **shown)
 
 
 def _looks(request: Request) -> bool:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.errors import ApiError
 from api.state import Here, State
+from engine.mail.event import clean
 from engine.receipts import Told, settle_by_provider
 from engine.sms.inbound import Text, take
 from engine.sms.twilio import DEAD, UNSUBSCRIBED, verify_twilio
@@ -21,6 +22,7 @@ router = APIRouter(tags=["sms"])
 _REPLY = '<?xml version="1.0" encoding="UTF-8"?><Response>{}</Response>'
 _STATUSES = {"sent": "sent", "delivered": "delivered", "undelivered": "failed", "failed": "failed"}
 _MOST_MEDIA = 10
+_LONGEST = 10_000
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -40,7 +42,7 @@ def _signed(here: Here, request: Request, form: Annotated[dict[str, str], Depend
             "bad_signature",
             f"X-Twilio-Signature does not fit {url} and the form; are the token and PARCOURS_PUBLIC_URL right?",
         )
-    return form
+    return {name: clean(value, _LONGEST) for name, value in form.items()}
 
 
 Signed = Annotated[dict[str, str], Depends(_signed)]

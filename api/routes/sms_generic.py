@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
 from api.errors import ApiError
 from api.state import Here
+from engine.json_text import parsed
+from engine.mail.event import clean
 from engine.receipts import Told, settle_by_provider
 from engine.signed_json import signed_by
 from engine.sms.generic import DEAD, UNSUBSCRIBED
@@ -19,6 +21,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["sms"])
 
 M = TypeVar("M", bound=BaseModel)
+_LONGEST = 20_000  # characters, past what is taken of any field: what is longer is refused, and not cut
 _Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -104,11 +107,25 @@ def status(here: Here, body: Verified) -> Response:
 
 
 def _read(model: type[M], body: bytes) -> M:
+    """What it says. A character that can't be kept, such as half of a cut emoji, is left out: it costs no STOP."""
     try:
-        return model.model_validate_json(body)
+        given: object = parsed(body)
+    except ValueError as error:
+        raise ApiError(400, "bad_json", f"the body is not JSON: {error}") from None
+    try:
+        return model.model_validate(_held(given))
     except ValidationError as error:
         first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            raise ApiError(400, "bad_json", f"the body is not JSON: {first['msg']}") from None
         where = ".".join(str(part) for part in first["loc"])
         raise ApiError(422, "invalid_value", f"{where}: {first['msg']}") from None
+
+
+def _held(given: object) -> object:
+    """The same without characters that no database can hold."""
+    if isinstance(given, str):
+        return clean(given, _LONGEST)
+    if isinstance(given, list):
+        return [clean(each, _LONGEST) if isinstance(each, str) else each for each in cast("list[object]", given)]
+    if isinstance(given, dict):
+        return {name: _held(each) for name, each in cast("dict[str, object]", given).items()}
+    return given

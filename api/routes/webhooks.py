@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from api.auth import OPERATE, TASKS
@@ -103,7 +103,7 @@ def deliveries(
     here: Here,
     webhook_id: str,
     status: Literal["pending", "delivered", "failed", "dropped"] | None = None,
-    before: Annotated[int | None, Query(description="The `id` of the last of the page before")] = None,
+    before: Annotated[int | None, Query(ge=0, le=2**53, description="The `id` of the last of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[DeliveryOut]:
     """What was sent, or is to be, the newest first, with every try and what the receiver answered."""
@@ -115,7 +115,7 @@ def deliveries(
 
 
 @router.post("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry", dependencies=OPERATE, summary="Send it again")
-def retry(here: Here, webhook_id: str, delivery_id: int) -> DeliveryOut:
+def retry(here: Here, webhook_id: str, delivery_id: Annotated[int, Path(ge=0, le=2**53)]) -> DeliveryOut:
     """Tries a delivery anew, from now on, under the same `webhook-id`."""
     with here.database.write() as conn:
         row = webhooks.send_again(conn, webhook_id, delivery_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from engine.calls import tasks as call_tasks
 from engine.calls.hours import rules_of
 from engine.db import Database, chunked, table
 from engine.errors import Conflict, EngineError, Gone, Invalid
+from engine.json_text import parsed, unfit
 from engine.spreadsheet import plain
 from engine.tables import CallAttempt, CallTask
 
@@ -243,9 +243,12 @@ def _answers(cells: Mapping[str | None, Any]) -> dict[str, Any] | None:
     if not text:
         return None
     try:
-        answers: Any = json.loads(text)
-    except (ValueError, RecursionError):
+        answers: Any = parsed(text)
+    except ValueError:
         answers = None
     if not isinstance(answers, dict):
         raise Invalid("answers", text, 'it must be a JSON object, as {"wants": "red"}')
+    found = unfit(answers)
+    if found is not None:
+        raise Invalid(f"answers.{found[0]}", text, f"it holds {found[1]}")
     return {str(name): value for name, value in answers.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON

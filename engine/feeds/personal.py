@@ -14,8 +14,9 @@ from engine.errors import Gone, NotFound
 from engine.feeds.document import FeedHead, FeedPage, FeedRow, Kind, written
 from engine.keys import hashed
 from engine.links import Links
-from engine.tables import Feed, FeedItem, Message, MessageEvent
+from engine.tables import Customer, Feed, FeedItem, Message, MessageEvent
 from engine.templating.context import Brand
+from engine.templating.words import LANGUAGES, words
 
 __all__ = [
     "ITEMS",
@@ -117,8 +118,13 @@ def has(conn: Connection, key: str) -> bool:
     return conn.execute(select(items.c.key).where(items.c.key == key)).first() is not None
 
 
-def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kind = "rss") -> FeedPage:
-    """The feed behind a token. Raises NotFound (404) for a token that never was, Gone (410) for a revoked one."""
+def document(
+    conn: Connection, links: Links, token: str, brand: Brand, kind: Kind = "rss", language: str = "en"
+) -> FeedPage:
+    """The feed behind a token; `language`: where she has none.
+
+    Raises NotFound (404) for a token that never was, Gone (410) for a revoked one.
+    """
     feeds, items = table(Feed), table(FeedItem)
     feed = conn.execute(select(feeds).where(feeds.c.token_hash == hashed(token))).one_or_none()
     if feed is None:
@@ -137,9 +143,10 @@ def document(conn: Connection, links: Links, token: str, brand: Brand, kind: Kin
     newest: datetime | None = rows[0].at if rows else None
     changed = max(moment for moment in (feed.created_at, newest, went) if moment is not None)
     address = links.feed(token)
-    head = FeedHead(
-        brand.name or "Feed", f"{brand.name}, for you", brand.name or "Parcours", address, brand.url or address
-    )
+    customers = table(Customer)
+    spoken = conn.execute(select(customers.c.language).where(customers.c.id == feed.customer_id)).scalar()
+    description = words(str(spoken) if spoken in LANGUAGES else language).feed.format(brand=brand.name)
+    head = FeedHead(brand.name or "Feed", description, brand.name or "Parcours", address, brand.url or address)
     return written(head, [FeedRow(*row) for row in rows], changed, kind)
 
 

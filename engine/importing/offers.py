@@ -5,7 +5,6 @@ A row that can't be used is set aside with its reason; a JSON file with a fault 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from engine import offers
 from engine.errors import Invalid
 from engine.importing.cells import attribute, cents, flag, moment
 from engine.importing.row_files import BadFile
+from engine.json_text import parsed, unfit
 from engine.offers import Offer
 
 __all__ = ["OfferRows", "offers_of_json"]
@@ -67,15 +67,18 @@ class OfferRows:
 def offers_of_json(path: Path, encoding: str) -> list[Offer]:
     """The offers of a JSON file: a list of the API's, with their ids. Raises BadFile, naming the offer and what is wrong."""
     try:
-        given: object = json.loads(path.read_text(encoding))
+        given: object = parsed(path.read_text(encoding))
     except OSError as error:
         raise BadFile("unreadable_file", f"{path} can't be read: {error.strerror}") from None
-    except (ValueError, LookupError, RecursionError) as error:
+    except (ValueError, LookupError) as error:
         raise BadFile("not_json", f"{path} is no JSON: {error}") from None
     if not isinstance(given, list):
         raise BadFile("not_json", f'{path} must hold a list of offers: [{{"id": "tea", "name": …}}, …]')
     found: list[Offer] = []
     for place, each in enumerate(cast("list[object]", given), start=1):
+        bad = unfit(each)
+        if bad is not None:
+            raise BadFile("bad_offer", f"{path}, offer {place}: {bad[0]} holds {bad[1]}")
         fields = dict(cast("Mapping[str, Any]", each)) if isinstance(each, dict) else {}
         try:
             found.append(offers.made(str(fields.pop("id", "")), fields))

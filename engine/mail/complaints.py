@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from email import message_from_string, policy
 from email.message import Message
-from email.utils import parseaddr
 
-from engine.mail.message import Mail, enclosed, header, text_of
+from engine.mail.message import Mail, addresses, enclosed, header, text_of
 
 __all__ = ["Complaint", "read_complaint"]
 
@@ -30,7 +29,7 @@ def read_complaint(mail: Mail) -> Complaint | None:
     recipient = header(fields, "Original-Rcpt-To") or header(fields, "Removal-Recipient")
     return Complaint(
         header(fields, "Feedback-Type").lower() or "abuse",
-        parseaddr(recipient)[1].lower() or None,
+        next(addresses(recipient), "").lower() or None,
         header(fields, "User-Agent"),
     )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import getaddresses
 
 from engine.mail.door import Door
-from engine.mail.message import Mail
+from engine.mail.message import Mail, addresses
 
 __all__ = ["Envelope", "envelope"]
 
@@ -29,7 +28,7 @@ def envelope(raw: bytes, to: str, sender: str | None, door: Door) -> Envelope:
     if sender is None and path:
         sender = path.strip("<> ")
     # one by one: where one of several is no address, newer Pythons find none in any of them
-    found = [to] if to else [address for name in _TO for _, address in getaddresses([mail.header(name)]) if address]
+    found = [to] if to else [address for name in _TO for address in addresses(mail.header(name))]
     ours = next((address for address in found if door.refusal(address) is None), None)
     if ours is not None:
         return Envelope(ours, sender, None)

@@ -17,6 +17,7 @@ from engine.db import insert_new, table, upsert
 from engine.events import OWN, Incoming, accept
 from engine.mail.event import MailEvent
 from engine.mail.soft import SoftBounces
+from engine.receipts import came_out
 from engine.settings import Settings
 from engine.tables import Bounce, Customer, Message, MessageEvent
 
@@ -107,6 +108,8 @@ class Keeping:
 
 def _follow(conn: Connection, event: MailEvent, row: Any, now: datetime) -> None:
     """The message's time-line and status, and what else follows but from bounces."""
+    if event.what not in {"delivered", "bounced"} and event.key is not None:
+        came_out(conn, row.key, f"email.{event.what}", now)
     if event.what in _TOLD:
         _log(conn, row.key, event.what, _words(event), now)
     match event.what:

@@ -10,18 +10,19 @@ from email.errors import MessageError
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesHeaderParser
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import cast
 
 from inscriptis import get_text  # pyright: ignore[reportMissingTypeStubs]
 
 from engine.mail.event import clean
 
-__all__ = ["Mail"]
+__all__ = ["Mail", "addresses", "enclosed", "header", "text_of"]
 
 _PARTS = 200
 _NESTED = 200
 _TEXT = 200_000
+_HEADER = 8_000  # characters: of hundreds of thousands, decoding takes minutes
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, AssertionError, MessageError)
 
 
@@ -39,7 +40,7 @@ class Mail:
     @property
     def sender(self) -> str:
         """The address in From, in small letters; empty if there is none."""
-        return parseaddr(self.header("From"))[1].strip().lower()
+        return next(addresses(self.header("From")), "").lower()
 
     @property
     def id(self) -> str:
@@ -102,7 +103,7 @@ def header(part: Message, name: str) -> str:
     text = next((value for each, value in part.raw_items() if each.lower() == wanted), None)
     if text is None:
         return ""
-    raw = text.encode("utf-8", "surrogateescape")
+    raw = text[:_HEADER].encode("utf-8", "surrogateescape")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -110,6 +111,12 @@ def header(part: Message, name: str) -> str:
     with suppress(*_BROKEN):  # an unknown charset, broken base64: as it came
         text = "".join(_decoded(piece, charset) for piece, charset in decode_header(text))
     return clean(" ".join(text.split()), 2000)
+
+
+def addresses(text: str) -> Iterator[str]:
+    """The addresses in a header's text; none, where comments stand in comments without an end."""
+    with suppress(RecursionError, *_BROKEN):
+        yield from (address.strip() for _, address in getaddresses([text]) if address.strip())
 
 
 def _decoded(piece: bytes | str, charset: str | None) -> str:

@@ -12,10 +12,11 @@ from engine.mail import automatic, bounces, complaints, replies
 from engine.mail.event import MailEvent, What
 from engine.mail.evidence import Evidence, find
 from engine.mail.message import Mail
+from engine.trials import PATTERN
 
 __all__ = ["Reader", "Stray", "read_local"]
 
-_TOKEN = re.compile(r"(?:\d{1,19}-\d{1,9}-\d{1,3}|t-[0-9a-f]{12})\.[A-Za-z0-9_-]{16}")
+_TOKEN = re.compile(rf"(?:\d{{1,19}}-\d{{1,9}}-\d{{1,3}}|{PATTERN})\.[A-Za-z0-9_-]{{16}}")
 """A send's key, or a test mail's, which is no send's: by that nobody is unsubscribed."""
 _OPT_OUT = {"opt-out", "opt-out-list", "unsubscribe"}
 

@@ -273,7 +273,11 @@ class Renderer:
     def _compile(self, template: Template) -> _Compiled:
         compiled = self._compiled.get(template.hash)
         if compiled is None:
-            compiled = compile_template(template)
+            try:
+                compiled = compile_template(template)
+            except TemplateError as error:
+                error.shared = True
+                raise
             with self._lock:
                 while len(self._compiled) >= _KEPT:
                     self._compiled.pop(next(iter(self._compiled)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from dsl.ir import IR
 from engine.settings import Settings
 from engine.templating.context import Brand, suggest
 from engine.templating.versions import store
@@ -29,6 +30,8 @@ _LANGUAGE = re.compile(r"[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*")
 _LAYOUT_ENDS = "// --- the author's text ---"
 
 Stamp = tuple[Path, int, int]
+StandIn = Callable[[str, str], Sequence["Template"]]
+"""By reference and channel: the versions to use where the folder has no file, one for each language."""
 
 
 class TemplateError(ValueError):
@@ -36,6 +39,9 @@ class TemplateError(ValueError):
 
     `code` is one of dsl.problems.CODES. A caret stands under `span` (characters from 0), else under `word` in the line.
     """
+
+    shared: bool = False
+    """Whether it is so for everybody, whatever is known of her: nobody's message is to be given up for it."""
 
     def __init__(
         self,
@@ -61,6 +67,8 @@ class TemplateError(ValueError):
 
 class TemplateMissing(TemplateError):
     """There is no file for a reference."""
+
+    shared = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,7 @@ class Templates:
         country: str = "FR",
         brand: Brand | None = None,
         now: Callable[[], datetime] | None = None,
+        stand_in: StandIn | None = None,
     ) -> None:
         self.folder = folder
         self.language = language
@@ -123,11 +132,12 @@ class Templates:
         self.country = country
         self.brand = brand or Brand()
         self.now = now or _now
+        self._stand_in = stand_in
         self._found: dict[tuple[str, str, str], tuple[Template, tuple[Stamp, ...]]] = {}
         self._versions: dict[str, Template] = {}
 
     @classmethod
-    def of(cls, settings: Settings) -> Templates:
+    def of(cls, settings: Settings, stand_in: StandIn | None = None) -> Templates:
         """The templates that the settings describe."""
         name = settings.mail_from.partition("<")[0].strip().strip('"') or "Parcours"
         lines = [line.strip() for line in settings.letter_sender.splitlines() if line.strip()]
@@ -139,25 +149,54 @@ class Templates:
             country=settings.country,
             brand=Brand(name, ", ".join(lines), settings.public_url),
             now=settings.clock.now,
+            stand_in=stand_in,
+        )
+
+    def apart(self) -> Templates:
+        """The same for another process, which has no database: without what stands in."""
+        return Templates(
+            self.folder,
+            language=self.language,
+            currency=self.currency,
+            country=self.country,
+            brand=self.brand,
+            now=self.now,
         )
 
     def find(self, ref: str, channel: str, language: str) -> Template:
         """The template in this language, else in the project's, else in any. Raises TemplateMissing, naming what is there.
 
-        An edited file is read again; one that is as it was, is not.
+        An edited file is read again; one that is as it was, is not. A version that is kept stands in for a file that isn't there.
         """
         asked = (ref, channel, language)
         found = self._found.get(asked)
         if found is None or not _fresh(found[1]):
-            found = self._read(ref, channel, self._language(ref, channel, language))
+            spoken = self._language(ref, channel, language)
+            instead = next((each for each in self._instead(ref, channel) if each.language == spoken), None)
+            if instead is not None:
+                return instead
+            found = self._read(ref, channel, spoken)
             self._found[asked] = found
             self._versions[found[0].hash] = found[0]
         return found[0]
 
     def mentions(self, ref: str, channel: str, name: str) -> bool:
-        """Whether the template speaks of `name` (`orders`) in any language: what it does not, need not be looked up."""
-        found = (self.find(ref, channel, language) for language in self.languages(ref, channel))
+        """Whether the template speaks of `name` (`orders`) in any language: what it does not, need not be looked up.
+
+        Raises TemplateMissing: before a batch is made, for it is the fault of none of its customers.
+        """
+        languages = self.languages(ref, channel)
+        if not languages:
+            raise self._missing(ref, channel, self.language)
+        found = (self.find(ref, channel, language) for language in languages)
         return any(re.search(rf"\b{name}\b", template.source[template.frame :]) for template in found)
+
+    def lacking(self, ir: IR) -> list[str]:
+        """The templates that a journey sends by and that aren't there, in any language, sorted: `email 'hello/welcome'`."""
+        sends = ((each.kind, each.template or "") for state in ir.states for each in (state, *state.also))
+        return sorted(
+            {f"{kind} '{ref}'" for kind, ref in sends if kind in EXTENSIONS and not self.languages(ref, kind)}
+        )
 
     def keep(self, conn: Connection, hashes: Iterable[str]) -> None:
         """Store the versions that messages were made from (behaviour S4): an edited file rewrites no history."""
@@ -174,7 +213,14 @@ class Templates:
                 code="J160",
                 help="no dots, no ending",
             )
-        return self._languages(ref, self._ending(ref, channel))
+        found = self._languages(ref, self._ending(ref, channel))
+        return found or [each.language for each in self._instead(ref, channel)]
+
+    def _instead(self, ref: str, channel: str) -> Sequence[Template]:
+        """The versions that stand in for a template that the folder lacks in every language; none, if it has it in one."""
+        if self._stand_in is None or self._languages(ref, self._ending(ref, channel)):
+            return ()
+        return self._stand_in(ref, channel)
 
     def _ending(self, ref: str, channel: str) -> str:
         usual = EXTENSIONS[channel]
@@ -201,9 +247,12 @@ class Templates:
                 return wanted
         if there:
             return there[0]
+        raise self._missing(ref, channel, language)
+
+    def _missing(self, ref: str, channel: str, language: str) -> TemplateMissing:
         path = self.folder / ref
         beside = sorted(each.name for each in path.parent.glob("*.*")) if path.parent.is_dir() else []
-        raise TemplateMissing(
+        return TemplateMissing(
             f"no template for {channel} '{ref}'",
             code="J160",
             help=f"looked in {path.parent} for {path.name}.<language>.{EXTENSIONS[channel]}"

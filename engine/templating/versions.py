@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
-from engine.db import insert_new
+from engine.db import insert_new, upsert
 from engine.tables import TemplateVersion
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["store"]
 
 
-def store(conn: Connection, versions: Iterable[Template], now: datetime) -> None:
-    """Keep these; one that is there already stays. `Template.kept` reads them."""
+def store(conn: Connection, versions: Iterable[Template], now: datetime, *, published: bool = False) -> None:
+    """Keep these; one that is there already stays, and is the newest again if it was published. `Template.kept` reads them."""
     rows = [
         {
             "hash": each.hash,
@@ -32,4 +32,7 @@ def store(conn: Connection, versions: Iterable[Template], now: datetime) -> None
         }
         for each in versions
     ]
-    insert_new(conn, TemplateVersion, rows)
+    if published:
+        upsert(conn, TemplateVersion, rows)
+    else:
+        insert_new(conn, TemplateVersion, rows)

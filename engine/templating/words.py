@@ -33,6 +33,8 @@ class Words:
     type: str
     answer: str
     """The caption of the panel with a letter's code, where the author gives none."""
+    feed: str
+    """What her own feed is; `{brand}` stands for the sender."""
 
     def date(self, moment: date | None) -> str:
         """A date as it is written in a sentence; nothing for none."""
@@ -63,7 +65,7 @@ _ALL = (
         unsubscribe="Unsubscribe", preferences="Your preferences",
         why="You get this mail because you said yes to news from {brand}.",
         scan="Scan the code, or go to", type="and type",
-        answer="Your answer",
+        answer="Your answer", feed="{brand}, for you",
     ),
     Words(
         language="fr",
@@ -72,7 +74,7 @@ _ALL = (
         unsubscribe="Se désabonner", preferences="Vos préférences",
         why="Vous recevez ce message car vous avez accepté les nouvelles de {brand}.",
         scan="Scannez le code, ou allez sur", type="et tapez",
-        answer="Votre réponse",
+        answer="Votre réponse", feed="{brand}, pour vous",
     ),
     Words(
         language="de",
@@ -81,7 +83,7 @@ _ALL = (
         unsubscribe="Abmelden", preferences="Ihre Einstellungen",
         why="Sie erhalten diese E-Mail, weil Sie Neuigkeiten von {brand} zugestimmt haben.",
         scan="Code scannen, oder gehen Sie auf", type="und tippen Sie",
-        answer="Ihre Antwort",
+        answer="Ihre Antwort", feed="{brand}, für Sie",
     ),
     Words(
         language="es",
@@ -90,7 +92,7 @@ _ALL = (
         unsubscribe="Darse de baja", preferences="Sus preferencias",
         why="Recibe este correo porque aceptó recibir novedades de {brand}.",
         scan="Escanee el código, o vaya a", type="y escriba",
-        answer="Su respuesta",
+        answer="Su respuesta", feed="{brand}, para usted",
     ),
     Words(
         language="it",
@@ -99,7 +101,7 @@ _ALL = (
         unsubscribe="Annulla l’iscrizione", preferences="Le tue preferenze", # a typographer's apostrophe
         why="Ricevi questa e-mail perché hai accettato le novità di {brand}.",
         scan="Inquadra il codice, o vai su", type="e digita",
-        answer="La tua risposta",
+        answer="La tua risposta", feed="{brand}, per te",
     ),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import feedparser  # pyright: ignore[reportMissingTypeStubs]
 import httpx
 import pytest
 
@@ -17,6 +18,7 @@ from engine.tables import Customer, FeedItem, Letter
 
 Events = Callable[[], list[StoredEvent]]
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
+READER: Any = feedparser  # it has no types
 
 
 @pytest.fixture
@@ -127,3 +129,30 @@ async def test_K7_a_feed_by_its_secret_address(
 async def test_a_feed_that_never_was(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path)
     assert (response.status_code, response.json()["code"]) == (404, "feed_not_found")
+
+
+async def test_K7_a_click_in_her_reader_is_an_answer_of_its_item_alone(
+    client: httpx.AsyncClient,
+    http: httpx.AsyncClient,
+    links: Links,
+    sqlite: Database,
+    sent: Callable[..., Any],
+    events: Events,
+) -> None:
+    """By the link as her reader has it, which names neither her nor where it leads."""
+    person: dict[str, Any] = {"id": "c1", "attributes": {}, "created_at": NOW, "updated_at": NOW}
+    with sqlite.write() as conn:
+        insert_new(conn, Customer, [person])
+    for key in ("1-1-0", "2-1-0"):
+        sent(key, channel="feed")
+        item = {"key": key, "guid": feeds.guid(key), "customer_id": "c1", "title": f"Item {key}", "html": "<p>New</p>"}
+        with sqlite.write() as conn:
+            insert_new(conn, FeedItem, [{**item, "link": links.click(key, 0), "at": NOW}])
+    page = READER.parse((await http.get((await client.post("/v1/customers/c1/feed")).json()["url"])).content)
+    (link,) = (entry.link for entry in page.entries if entry.title == "Item 2-1-0")
+    assert "shop.example" not in link
+    answer = await http.get(link)
+    assert (answer.status_code, answer.headers["location"]) == (302, "https://shop.example/?a=1&b=2")
+    assert [(event.name, event.message_key, event.customer_id) for event in events()] == [
+        ("feed.clicked", "2-1-0", "c1")
+    ]

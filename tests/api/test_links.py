@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from engine import consent
 from engine.db import Database, table
@@ -225,3 +225,24 @@ async def test_a_wrong_form_changes_nothing(
     response = await http.post(path(links.unsubscribe("1-1-0")), data=form)
     assert (response.status_code, response.json()["code"]) == (422, "invalid_value")
     assert events() == []
+
+
+@pytest.mark.parametrize("how", ["click", "open", "unsubscribe"])
+async def test_a_mail_in_doubt_that_somebody_uses_went_out(
+    http: httpx.AsyncClient, links: Links, events: Events, sqlite: Database, sent: Sent, how: str
+) -> None:
+    for key in ("1-1-0", "2-1-0"):
+        sent(key, status="unknown", reason="unknown", detail={"provider": "timed out"}, sent_awaited=True)
+    for _ in range(2):
+        match how:
+            case "click":
+                await http.get(path(links.click("1-1-0", 0)))
+            case "open":
+                await http.get(path(links.open_pixel("1-1-0")))
+            case _:
+                assert (await http.get(path(links.unsubscribe("1-1-0")))).status_code == 200
+                await http.post(path(links.unsubscribe("1-1-0")))
+    with sqlite.read() as conn:
+        rows = {row.key: (row.status, row.reason) for row in conn.execute(select(table(Message)))}
+    assert rows == {"1-1-0": ("sent", None), "2-1-0": ("unknown", "unknown")}
+    assert [event.name for event in events()].count("email.sent") == 1

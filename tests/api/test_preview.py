@@ -240,8 +240,17 @@ async def test_a_test_mail_arrives_marked_and_counts_nowhere(
     way_out = next(word for word in text.get_content().split() if "/u/" in word).strip("<>")
     one_click = first["List-Unsubscribe"].partition(">")[0].strip("<")
     assert one_click == way_out
-    one = {"List-Unsubscribe": "One-Click"}
-    assert (await http.post(way_out.removeprefix("http://127.0.0.1:8000"), data=one)).status_code == 404, "nobody's"
+    address = way_out.removeprefix("http://127.0.0.1:8000")
+    for language, says in (("en", "This was a test"), ("fr-FR", "C&#39;était un essai"), ("de", "Das war ein Test")):
+        seen = await http.get(address, headers={"Accept-Language": language})
+        pressed = await http.post(
+            address, data={"List-Unsubscribe": "One-Click"}, headers={"Accept-Language": language}
+        )
+        assert (seen.status_code, pressed.status_code) == (200, 200)
+        assert says in seen.text
+        assert pressed.text == seen.text, "without a button: there is nothing to press"
+    assert (await http.head(address)).status_code == 200
+    assert (await http.get(f"{address[:-1]}!")).status_code == 404
     assert counted(sqlite) == [0, 0, 0, 0]
     mailto, _, token = first["List-Unsubscribe"].partition("mailto:")[2].strip("> ").partition("?subject=")
     by_mail = f"From: zoe@example.com\r\nTo: {mailto}\r\nSubject: {token}\r\n\r\n".encode()

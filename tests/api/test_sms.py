@@ -292,3 +292,11 @@ async def test_a_receipt_faster_than_our_own_record_is_found_by_key(
     assert (await post(http, settings, where, MessageSid="SM8", MessageStatus="delivered")).status_code == 404
     assert (await told(http, settings, "delivered", sid="nobody's")).status_code == 404
     assert [event.name for event in events()] == ["sms.delivered"]
+
+
+async def test_a_text_with_a_nul_in_it_says_stop_all_the_same(
+    http: httpx.AsyncClient, settings: Settings, sent: Sent, sqlite: Database
+) -> None:
+    sent("1-1-0", "sms")
+    assert (await say(http, settings, "Stop\x00")).status_code == 200
+    assert granted(sqlite, "c1") == {"sms": False}

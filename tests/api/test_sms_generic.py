@@ -153,3 +153,22 @@ async def test_a_picture_is_shown_at_its_signed_address_alone(
         "/m/AAAAAAAAAAAAAAAA/tea/leaf.jpg",
     ):
         assert (await http.get(address)).status_code == 404, address
+
+
+async def test_a_text_that_no_database_can_hold_says_stop_all_the_same(
+    http: httpx.AsyncClient, settings: Settings, sent: Sent, events: Events, sqlite: Database
+) -> None:
+    """A gateway cuts a long text in the middle of an emoji."""
+    sent("1-1-0", "sms", sender="+33700000000")
+    assert (await post(http, settings, "inbound", **text("Stop\x00 \ud83d"))).status_code == 200
+    with sqlite.read() as conn:
+        assert [word.granted for word in consent.of(conn, "c1")] == [False]
+    assert [(event.name, event.payload["text"]) for event in events() if event.name == "sms.stop"] == [
+        ("sms.stop", "Stop")
+    ]
+    for wrong in (
+        {**text("x"), "text": "x" * 10_001},
+        {**text("x"), "media": 7},
+        {**text("x"), "id": "\x00"},
+    ):
+        assert (await post(http, settings, "inbound", **wrong)).status_code == 422

@@ -13,6 +13,8 @@ from dsl.step import Row, chart
 from engine.db import Database
 from engine.settings import Settings
 from engine.tables import Enrolment
+from engine.templating.stand_ins import StandIns
+from engine.templating.templates import Templates
 from workers.batch import Batch, Item, Outcome
 from workers.channels import channels
 from workers.perform import Performer
@@ -54,7 +56,9 @@ class Bench:
         self.settings = settings
         self.engine = Engine(settings, database, client)
         self.registry = Registry()
-        self.performer = Performer(settings, database, self.registry, channels(settings))
+        self.performer = Performer(
+            settings, database, self.registry, channels(settings, Templates.of(settings, StandIns(database)))
+        )
 
     def enter(self, *customers: str, journey: type[Journey] = Plain) -> None:
         self.ir = self.engine.publish(journey)

@@ -17,9 +17,11 @@ from temporalio.testing import ActivityEnvironment
 
 from dsl import Api, Arrows, Call, Customer, Feed, Final, Journey, after, marketing, then
 from engine.db import Database, table
+from engine.events import Incoming, accept
 from engine.settings import Settings
 from engine.tables import Customer as Person
-from engine.tables import TemplateVersion
+from engine.tables import Message, TemplateVersion
+from engine.templating.templates import TemplateError
 from workers.batch import Outcome
 
 
@@ -124,3 +126,47 @@ async def test_S4_what_a_stop_left_reserved_is_made_anew_and_its_row_says_what_s
         mail = next(text for text in stop.taken if f"Message-ID: <{row.key}@".encode() in text)
         assert (b"Good morning" in mail) is anew
         assert (b"Ana" in mail) is anew
+
+
+@pytest.mark.parametrize(
+    ("came", "status"), [("email.clicked", "sent"), ("email.bounced", "unknown"), (None, "unknown")]
+)
+async def test_S1_what_came_back_before_the_next_attempt_ends_the_doubt_that_a_crash_left(
+    tmp_path: Path, templates: Path, db: Database, came: str | None, status: str
+) -> None:
+    """The worker was killed in the call; she clicked while it was away."""
+    taker = Taker()
+    with mail_server(taker) as port:
+        given = {"data": tmp_path / "var", "journeys": templates, "smtp_port": port}
+        bench = Bench(Settings.model_validate(given), db)
+        bench.enter("ann", "ben")
+        batch = bench.batch("ann", "ben")
+        assert await bench.perform(batch) == Outcome()
+        with db.write() as conn:
+            conn.execute(update(table(Message)).values(status="sending", provider_id=None, settled_at=None))
+            key = bench.engine.messages("ann")[0].key
+            if came is not None:
+                accept(conn, [Incoming("e1", came, datetime.now(UTC), "ann", key, {}, "link")], datetime.now(UTC))
+        assert await bench.perform(batch) == Outcome()
+    assert len(taker.taken) == 2, "nothing is sent again"
+    assert [bench.engine.messages(customer)[0].status for customer in ("ann", "ben")] == [status, "unknown"]
+
+
+async def test_a_template_that_no_longer_compiles_costs_nobody_her_message(
+    tmp_path: Path, templates: Path, db: Database
+) -> None:
+    """An edit in the middle of a campaign: the batch is tried again until it is mended."""
+    taker = Taker()
+    with mail_server(taker) as port:
+        given = {"data": tmp_path / "var", "journeys": templates, "smtp_port": port}
+        bench = Bench(Settings.model_validate(given), db)
+        bench.enter("ann", "ben")
+        file = templates / "t" / "mail.en.mjml"
+        sound = file.read_text()
+        file.write_text(sound.replace("</mjml>", "{% if %}</mjml>"))
+        with pytest.raises(TemplateError, match=r"mail\.en\.mjml"):
+            await bench.perform(bench.batch("ann", "ben"))
+        assert bench.engine.messages("ann") == []
+        file.write_text(sound)
+        assert await bench.perform(bench.batch("ann", "ben")) == Outcome()
+    assert len(taker.taken) == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import lru_cache, partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from engine.feeds import personal as feeds
 from engine.links import Links
 from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send
 from engine.settings import Settings
-from engine.templating.templates import TemplateError, Templates
+from engine.templating.templates import Templates
 from workers.channels.lines import Lines
 from workers.channels.mailroom import Mailroom, Maker, Order
 from workers.channels.mime import Sender, mail_bytes
@@ -58,9 +58,8 @@ class EmailChannel:
 
     def render_all(self, template: str, wanted: Sequence[Order]) -> Sequence[Content | str]:
         made = self.mailroom.make(template, wanted)
-        with suppress(TemplateError):  # then nothing was made either, and it says so
-            for language in {message.recipient.language for message, _ in wanted}:
-                self._templates.find(template, self.name, language)  # what `keep` stores the version of
+        for language in {message.recipient.language for message, _ in wanted}:
+            self._templates.find(template, self.name, language)  # what `keep` stores the version of
         return made
 
     def keep(self, conn: Connection, messages: Sequence[Outgoing]) -> None:

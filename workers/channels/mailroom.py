@@ -43,33 +43,26 @@ class Maker:
         self.renderer = Renderer(templates, links)
 
     def make(self, template: str, orders: Sequence[Order]) -> list[Content | str]:
-        """The contents, with their bytes; or why there is none, for a customer whose values the template can't do with."""
-        found: dict[str, Template | str] = {}
-        return [self._one(template, message, facts, found) for message, facts in orders]
+        """The contents, with their bytes; or why there is none, for a customer whose values the template can't do with.
 
-    def _one(
-        self, ref: str, message: Outgoing, facts: Mapping[str, Any], found: dict[str, Template | str]
-    ) -> Content | str:
-        template = found.get(message.recipient.language) or found.setdefault(
-            message.recipient.language, self._find(ref, message.recipient.language)
-        )
-        if isinstance(template, str):
-            return template
+        Raises TemplateError for what is wrong with it for everybody.
+        """
+        languages = {message.recipient.language for message, _ in orders}
+        found = {language: self.renderer.templates.find(template, "email", language) for language in languages}
+        return [self._one(found[message.recipient.language], message, facts) for message, facts in orders]
+
+    def _one(self, template: Template, message: Outgoing, facts: Mapping[str, Any]) -> Content | str:
         try:
-            content = self.renderer.render_from(template, message.recipient, ref, message.key, facts)
+            content = self.renderer.render_from(template, message.recipient, template.ref, message.key, facts)
         except ValueError as error:
+            if isinstance(error, TemplateError) and error.shared:
+                raise
             return str(error)
         if content.files:  # megabytes, maybe: such a mail is encoded when it is sent
             return content
         _, links, sender = self.parts
         raw = mail_bytes(message, sender, links, content)
         return replace(content, html="", text="", raw=raw)
-
-    def _find(self, ref: str, language: str) -> Template | str:
-        try:
-            return self.renderer.templates.find(ref, "email", language)
-        except TemplateError as error:
-            return str(error)
 
 
 class Mailroom:
@@ -96,10 +89,12 @@ class Mailroom:
             _log.warning("a process that makes mails came to its end; the worker makes these itself")
             self._drop(pool)
             return self._maker.make(template, orders)
-        if None in made:
+        if None not in made:
+            return [each for each in made if each is not None]
+        own = self._maker.make(template, orders)
+        if any(isinstance(each, Content) and each.files for each in own):
             self._with_files.add(template)
-            return self._maker.make(template, orders)
-        return [each for each in made if each is not None]
+        return own
 
     def start(self) -> None:
         """Wait until they stand, for who measures."""
@@ -119,7 +114,9 @@ class Mailroom:
         with self._lock:
             if self._pool is None and self._processes:
                 spawn = multiprocessing.get_context("spawn")  # the worker has threads: its copy might wait for ever
-                self._pool = ProcessPoolExecutor(self._processes, spawn, _begin, self._maker.parts)
+                templates, links, sender = self._maker.parts
+                apart = templates.apart(), links, sender
+                self._pool = ProcessPoolExecutor(self._processes, spawn, _begin, apart)
                 self._stands = self._pool.submit(os.getpid)
             if self._pool is None or self._stands is None or not self._stands.done():
                 return None
@@ -156,6 +153,13 @@ def _end_with_the_worker() -> None:
 
 
 def _make(template: str, orders: Sequence[Order]) -> list[Content | str | None]:
-    """In a process of the mailroom. None: it carries files, which are not to go from process to process."""
+    """In a process of the mailroom. None: it is the worker's, which has the versions that stand in for a file.
+
+    So are mails that carry files: those are not to go from process to process.
+    """
     assert _maker is not None  # noqa: S101  # it is begun
-    return [None if isinstance(each, Content) and each.files else each for each in _maker.make(template, orders)]
+    try:
+        made = _maker.make(template, orders)
+    except TemplateError:
+        return [None] * len(orders)
+    return [None if isinstance(each, Content) and each.files else each for each in made]

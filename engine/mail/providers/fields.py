@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from engine.json_text import parsed
 from engine.mail.event import clean
 
 __all__ = ["Fields", "parse"]
@@ -16,10 +16,7 @@ _LONGEST = 4000
 
 def parse(raw: bytes | str) -> Any:
     """The JSON value. Raises ValueError, also for what is nested without an end."""
-    try:
-        return json.loads(raw)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    return parsed(raw)
 
 
 class Fields:

@@ -112,3 +112,18 @@ async def test_mailgun_brings_mails_in(
     other = {**signed("t2"), "recipient": "who@parcours.example", "sender": ZOE, "body-mime": "x"}
     assert (await http.post("/v1/email/mailgun/mime", data=other)).json()["passed"] == 1
     assert tallies(sqlite) == {"no such address": 1}
+
+
+async def test_a_mail_that_holds_a_nul_is_brought_in_all_the_same(
+    http: httpx.AsyncClient, links: Links, sent: Sent, events: Events, sqlite: Database
+) -> None:
+    sent()
+    to = f"{links.reply_to('1-1-0')}@parcours.example"
+    mime = reply("Yes\x00!", to=to).decode()
+    form = {**signed(), "recipient": to, "sender": f"{ZOE}\x00", "body-mime": mime}
+    assert (await http.post("/v1/email/mailgun/mime", data=form)).json()["kept"] == 1
+    parts = {**signed("t2"), "recipient": "\x00who@parcours.example", "sender": ZOE}
+    file = {"body-mime": ("mime", b"x\x00", "application/octet-stream")}
+    assert (await http.post("/v1/email/mailgun/mime", data=parts, files=file)).json()["passed"] == 1
+    assert one(events)[0] == "email.replied"
+    assert tallies(sqlite) == {"no such address": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -96,6 +97,22 @@ async def test_postmark_brings_mails_in(http: httpx.AsyncClient, sent: Sent, eve
     assert (await http.post("/v1/email/postmark/inbound", json=said, auth=LOGIN)).json()["kept"] == 1
     assert one(events)[0] == "email.replied"
     assert (await http.post("/v1/email/postmark/inbound", json={}, auth=LOGIN)).json()["passed"] == 1
+
+
+async def test_what_no_database_can_hold_costs_no_bounce_and_no_mail(
+    http: httpx.AsyncClient, sent: Sent, events: Events
+) -> None:
+    """A provider cuts a server's words in the middle of an emoji, and a mail may hold anything: a 400 would lose it."""
+    sent()
+    long = "9" * 5000
+    said = bounce("HardBounce", Details=f"5.1.1 no such user\x00 \ud83d {long}") | {"ID": int("7" * 400)}
+    body = json.dumps(said).replace('"Tag"', f'"Odd": [{long}, NaN, 1e999], "Tag"')
+    assert (await http.post("/v1/email/postmark", content=body, auth=LOGIN)).json()["kept"] == 1
+    assert one(events)[2]["diagnostic"].startswith("5.1.1 no such user  999")
+    raw = reply("Yes \x00 please", answers=ID, message_id="9@x.example").decode()
+    mail = json.dumps({"OriginalRecipient": "hello@parcours.example", "RawEmail": raw + "\ud83d"})
+    assert (await http.post("/v1/email/postmark/inbound", content=mail, auth=LOGIN)).json()["kept"] == 1
+    assert [event.name for event in events()] == ["email.bounced", "email.replied"]
 
 
 async def test_providers_that_are_not_set_up_are_refused(sqlite: Database, tmp_path: Any) -> None:

@@ -19,11 +19,11 @@ from engine.gate import Candidate, judge
 from engine.links import Links
 from engine.mail import strays
 from engine.mail.door import Door, Taken
-from engine.mail.event import MailEvent
+from engine.mail.event import MailEvent, What
 from engine.mail.keeping import Keeping
 from engine.mail.providers.mailgun import first_time
 from engine.settings import Settings
-from engine.tables import Bounce, Message, MessageEvent, Suppression
+from engine.tables import Bounce, Customer, Message, MessageEvent, Suppression
 
 NOW = datetime.now(UTC)
 ZOE = "zoe@example.com"
@@ -180,12 +180,12 @@ def test_delays_and_deliveries_are_known_and_move_only_forward(
     sent(db, "1-1-0", status="unknown")
     delay = postfix("1-1-0", verp(links), action="delayed", status="4.4.1", words="timed out")
     assert [take(delay, verp(links)).status for _ in range(2)] == ["kept", "repeat"]
-    assert message(db).status == "unknown"
+    assert message(db).status == "sent", "it was in doubt, and a server has it"
     take(postfix("1-1-0", verp(links), action="delivered", status="2.0.0", words="250 ok"), verp(links))
     assert message(db).status == "delivered"
     take(postfix("1-1-0", verp(links)), verp(links))  # accepted first, sent back later
     assert message(db).status == "failed"
-    assert line(db) == ["delayed", "delivered", "failed"]
+    assert line(db) == ["sent", "delayed", "delivered", "failed"]
     assert names(db) == ["email.delayed", "email.delivered", "email.bounced"]
 
 
@@ -388,3 +388,29 @@ def test_ids_as_long_as_a_provider_likes_fit(db: Database, settings: Settings) -
 def test_a_token_of_mailgun_is_taken_once(db: Database) -> None:
     with db.write() as conn:
         assert [first_time(conn, token) for token in ("a", "b", "a")] == [True, True, False]
+
+
+@pytest.mark.parametrize("what", ["replied", "auto_replied", "complained", "unsubscribed", "opened", "scanned"])
+def test_what_comes_back_of_a_mail_in_doubt_ends_the_doubt(db: Database, settings: Settings, what: What) -> None:
+    """The line broke after its text: nobody knew whether the server had it. The journey hears then that it went out."""
+    sent(db, "1-1-0", status="unknown", reason="unknown", detail={"provider": "timed out"}, sent_awaited=True)
+    sent(db, "2-1-0", status="unknown", reason="unknown", sent_awaited=True)
+    said = MailEvent(what, "p:1", "postmark", key="1-1-0", signed=True, recipient=ZOE)
+    keeping = Keeping.of(settings)
+    with db.write() as conn:
+        assert [keeping.keep(conn, said) for _ in range(2)] == ["kept", "repeat"]
+        assert keeping.keep(conn, replace(said, id="p:2", signed=False, recipient="x@evil.example")) == "unknown"
+    assert (message(db).status, message(db).reason, message(db).detail) == ("sent", None, None)
+    assert line(db)[0] == "sent"
+    assert names(db).count("email.sent") == 1
+    assert message(db, "2-1-0").status == "unknown"
+
+
+def test_a_saying_that_names_no_send_ends_no_doubt(db: Database, settings: Settings) -> None:
+    sent(db, "1-1-0", status="unknown")
+    people: dict[str, Any] = {"id": "zoe", "email": ZOE, "attributes": {}, "created_at": NOW, "updated_at": NOW}
+    with db.write() as conn:
+        insert_new(conn, Customer, [people])
+        said = MailEvent("opened", "p:1", "postmark", signed=True, recipient=ZOE)
+        assert Keeping.of(settings).keep(conn, said) == "kept"
+    assert message(db).status == "unknown"

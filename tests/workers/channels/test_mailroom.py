@@ -20,7 +20,7 @@ from engine.outgoing import Content, Outgoing
 from engine.png import png
 from engine.settings import Settings
 from engine.templating.checking import SAMPLE, SAMPLE_FACTS
-from engine.templating.templates import Templates
+from engine.templating.templates import TemplateError, Templates
 from workers.channels.mailroom import Mailroom, Maker, Order
 from workers.channels.mime import Sender
 
@@ -102,6 +102,28 @@ def test_mails_that_carry_files_are_made_by_the_worker(mailroom: Mailroom, templ
         assert all(isinstance(each, Content) and each.files[0].data and not each.raw for each in made)
 
 
+def test_a_version_that_stands_in_for_a_file_is_rendered_by_the_worker(
+    settings: Settings, templates: Templates, links: Links
+) -> None:
+    kept = templates.find("win/mail", "email", "en")
+    (templates.folder / "win" / "mail.en.mjml").unlink()
+    standing = Templates(templates.folder, stand_in=lambda *_: [kept])
+    room = Mailroom(Maker(standing, links, Sender.of(settings)), 1)
+    room.start()
+    made = room.make("win/mail", orders())
+    assert all(isinstance(each, Content) and each.raw and each.template_hash == kept.hash for each in made)
+    room.close()
+
+
+def test_what_is_wrong_with_a_template_for_everybody_raises(mailroom: Mailroom, templates: Templates) -> None:
+    mailroom.start()
+    (templates.folder / "win" / "mail.en.mjml").write_text("<mjml>", "utf-8")
+    with pytest.raises(TemplateError, match=r"mail\.en\.mjml"):
+        mailroom.make("win/mail", orders())
+    with pytest.raises(TemplateError, match="no template for email 'win/none'"):
+        mailroom.make("win/none", orders())
+
+
 def test_where_a_process_is_killed_the_worker_makes_its_mails_and_another_one_starts(
     mailroom: Mailroom, maker: Maker
 ) -> None:
@@ -130,7 +152,7 @@ import multiprocessing, time
 from pathlib import Path
 from engine.links import Links
 from engine.settings import Settings
-from engine.templating.templates import Templates
+from engine.templating.templates import TemplateError, Templates
 from workers.channels.mailroom import Mailroom, Maker
 from workers.channels.mime import Sender
 if __name__ == "__main__":
