@@ -20,7 +20,7 @@ from engine.outgoing import Content, Outgoing
 from engine.png import png
 from engine.settings import Settings
 from engine.templating.checking import SAMPLE, SAMPLE_FACTS
-from engine.templating.templates import TemplateError, Templates
+from engine.templating.templates import Template, TemplateError, Templates
 from workers.channels.mailroom import Mailroom, Maker, Order
 from workers.channels.mime import Sender
 
@@ -107,7 +107,11 @@ def test_a_version_that_stands_in_for_a_file_is_rendered_by_the_worker(
 ) -> None:
     kept = templates.find("win/mail", "email", "en")
     (templates.folder / "win" / "mail.en.mjml").unlink()
-    standing = Templates(templates.folder, stand_in=lambda *_: [kept])
+
+    def stand_in(ref: str, channel: str) -> list[Template]:
+        return [kept] if (ref, channel) == ("win/mail", "email") else []
+
+    standing = Templates(templates.folder, stand_in=stand_in)
     room = Mailroom(Maker(standing, links, Sender.of(settings)), 1)
     room.start()
     made = room.make("win/mail", orders())
@@ -152,7 +156,7 @@ import multiprocessing, time
 from pathlib import Path
 from engine.links import Links
 from engine.settings import Settings
-from engine.templating.templates import TemplateError, Templates
+from engine.templating.templates import Template, TemplateError, Templates
 from workers.channels.mailroom import Mailroom, Maker
 from workers.channels.mime import Sender
 if __name__ == "__main__":
