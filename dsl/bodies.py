@@ -302,7 +302,7 @@ def _raised(error: Exception, draft: Draft, at: Place) -> JourneyError:
     """An exception out of a body, in the place in the author's file where it came from."""
     place = raised_at(error.__traceback__) or at
     if isinstance(error, LanguageError):
-        return problem("J150", str(error), place, help=error.help)
+        return problem(error.code, str(error), place, help=error.help)
     if isinstance(error, UnknownStateError):
         names = [*draft.boxes, *(name for name in dir(draft.journey) if not name.startswith("_"))]
         return problem("J101", str(error), place, help=meant(error.name or "", dict.fromkeys(names)))

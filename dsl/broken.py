@@ -39,7 +39,7 @@ def explained(error: BaseException, file: Path, siblings: Sequence[str], under_w
         return _syntax(error, file)
     place = raised_at(error.__traceback__) or Place(str(file), 1)
     if isinstance(error, LanguageError) or raised_by_us(error):
-        return problem("J150", str(error), place, help=getattr(error, "help", ""))
+        return problem(getattr(error, "code", "J150"), str(error), place, help=getattr(error, "help", ""))
     half_done = _half_done(error)
     if half_done in under_way:
         ring = " → ".join(f"{stem}.py" for stem in (*under_way[under_way.index(half_done) :], half_done))

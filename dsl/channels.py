@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from dsl import ir
+from dsl.facts import Bounce
 from dsl.place import Place
 from dsl.problems import LanguageError
 from dsl.states import Body, Box, Purpose, Stage, State
@@ -120,7 +121,7 @@ class Email(Sending):
     """She wrote back; a machine's reply is none. `.keyword("YES")`, `.matching("oui|yes")`."""
     answered = Answered(name="email.answered")
     """The code that it showed came back: typed, told on the phone, redeemed in an order, given at a till."""
-    bounced = Answered(name="email.bounced")
+    bounced = Answered(name="email.bounced", carries=Bounce)
     """It did not arrive, and won't. `.where(Bounce.kind == "hard")` if the address is dead."""
     complained = Answered(name="email.complained")
     """She called it spam."""

@@ -134,6 +134,8 @@ class Field(Leaf):
     source: Source
     name: str
     of: Kind
+    owner: type | None = field(default=None, init=False, compare=False, repr=False)
+    """The author's class that declares it, where one does: for the compiler to ask, no part of what is kept."""
 
     def __post_init__(self) -> None:
         one_of("source of a fact", self.source, get_args(Source))

@@ -50,6 +50,7 @@ CODES: Final = {
     "J144": "two journeys of one name",
     "J145": "nothing to load",
     "J150": "a word of the language with a wrong value",
+    "J151": "a payload's field asked of another event",
     "J160": "a template that isn't there",
     "J161": "a template with a name or a field that isn't there",
     "J162": "a template that can't be read",
@@ -68,11 +69,12 @@ CODES: Final = {
 
 
 class LanguageError(ValueError):
-    """A word of the language was given a value that it can't have. The compiler and the loader say where (J150)."""
+    """A word of the language was given a value that it can't have. The compiler and the loader say where."""
 
-    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002  # it is the word that the reader sees
+    def __init__(self, message: str, help: str = "", *, code: str = "J150") -> None:  # noqa: A002  # it is the word that the reader sees
         super().__init__(message)
         self.help = help
+        self.code = code
 
 
 class JourneyError(ValueError):

@@ -15,12 +15,12 @@ from dsl import (
     Api,
     Arrow,
     Arrows,
+    Click,
     Customer,
     Email,
     Final,
     Journey,
     Orders,
-    Payload,
     Sms,
     Stage,
     Wait,
@@ -47,7 +47,7 @@ from dsl.triggers import Event, Trigger
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class Basket(Payload):
+class Basket(Click):
     total = number()
     least = number()
     wine = text()
