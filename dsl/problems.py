@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from dsl.plurals import counted
+
 __all__ = ["CODES", "JourneyError", "LanguageError", "Problems", "meant", "render"]
 
 CODES: Final = {
@@ -126,7 +128,7 @@ class Problems(ValueError):
             unique.setdefault((e.code, e.file, e.line, e.column) if e.line else (e.code, e.file, e.message), e)
         self.errors = tuple(sorted(unique.values(), key=lambda e: (e.file, e.line, e.column, e.code)))
         self.loaded = tuple(loaded)
-        super().__init__(f"{len(self.errors)} problems")
+        super().__init__(counted(len(self.errors), "problem"))
 
     def __iter__(self) -> Iterator[JourneyError]:
         return iter(self.errors)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Anywhere", "Body", "Box", "Choice", "Final", "Goal", "Purpose", "Split", "Stage", "State", "Wait"]
 
+_PLAIN = "a body is a plain method: `def hello(self) -> Arrows:`"
+
 Purpose = Literal["marketing", "transactional"]
 Body = Callable[[Any], "Arrows"]
 
@@ -151,6 +153,7 @@ class Stage:
         self.was = _was(was)
 
     def __call__(self, body: Body) -> Stage:
+        _check_method("Stage", body)
         self.body = body
         self.doc = body.__doc__ or ""
         return self
@@ -194,8 +197,7 @@ class Box:
                 f"@{type(self).__name__}(…) stands above the box `{body.name or body.kind}`: only channels can be stacked",
                 "a box that decides or waits is a box of its own",
             )
-        if not callable(body):  # as above
-            raise LanguageError(f"@{type(self).__name__}(…) stands above a method, not above {body!r}")
+        _check_method(type(self).__name__, body)
         return State(
             self.kind,
             body,
@@ -211,6 +213,15 @@ class Box:
             doc=body.__doc__ or "",
             place=self.place,
         )
+
+
+def _check_method(word: str, body: object) -> None:
+    """Refuse what is no method: authors without a type checker."""
+    if isinstance(body, staticmethod | classmethod | property):
+        what = f"a {type(body).__name__}"  # pyright: ignore[reportUnknownArgumentType]  # of whatever
+        raise LanguageError(f"@{word}(…) stands above a method, not above {what}", _PLAIN)
+    if not callable(body):
+        raise LanguageError(f"@{word}(…) stands above a method, not above {body!r}", _PLAIN)
 
 
 def _stage(stage: object) -> Stage | None:
@@ -250,6 +261,7 @@ class Anywhere:
         self.body: Body | None = None
 
     def __call__(self, body: Body) -> Anywhere:
+        _check_method("Anywhere", body)
         self.body = body
         return self
 

@@ -66,7 +66,8 @@ HEAD = (
         ("        while True:\n            yield Email.clicked >> self.done\n", ["J102"]),
         ("        yield from self.helpr()\n", ["J101"]),
         ("        if self.calm:\n            yield after(days=1) >> self.done\n", ["J101"]),
-        ("        return [after(days=1) >> self.done]\n", ["J104", "J105"]),
+        ("        return [after(days=1) >> self.done]\n", ["J104"]),
+        ("        yield after(days=1) >> self.done, then\n", ["J104", "J105"]),
         ("        return iter([after(days=1) >> self.done])\n", []),
         ("        return self.helper()\n\n    def helper(self):\n        yield after(days=1) >> self.done\n", []),
         (
