@@ -27,6 +27,7 @@ from dsl.step import (
     Event,
     Measure,
     Postponed,
+    Row,
     Send,
     Snapshot,
 )
@@ -241,12 +242,18 @@ class Transitions:
         visit: int,
         listens: tuple[int, ...],
     ) -> Edge:
-        rows = [effect for effect in effects if isinstance(effect, stepper.Row)]
-        rests = snapshot.phase == RESTING
-        entered = tuple(row.state for row in rows if not (rests and row is rows[-1]))
-        visit = rows[-1].seq if rows else visit
+        entered: list[int] = []
+        arrows: list[int] = []
+        for effect in effects:
+            if type(effect) is Row:
+                entered.append(effect.state)
+                visit = effect.seq
+                if effect.arrow >= 0:
+                    arrows.append(effect.arrow)
+        if snapshot.phase == RESTING and entered:
+            entered.pop()
         target = self._node(snapshot, now, asked_of(effects), visit, listens)
-        return Edge(source, target, tuple(row.arrow for row in rows if row.arrow >= 0), entered)
+        return Edge(source, target, tuple(arrows), tuple(entered))
 
     def _node(
         self, snapshot: Snapshot, now: int, asked: Send | Measure | Decide | None, visit: int, listens: tuple[int, ...]
@@ -272,9 +279,13 @@ class Transitions:
 
 def asked_of(effects: Sequence[Effect]) -> Send | Measure | Decide | None:
     """What the stepper asks for, if anything: it asks for one thing at a time."""
-    return next((effect for effect in effects if isinstance(effect, Send | Measure | Decide)), None)
+    for effect in effects:
+        if isinstance(effect, _ASKS):
+            return effect
+    return None
 
 
+_ASKS: Final = (Send, Measure, Decide)
 _KINDS: Final[dict[type, int]] = {Send: SENDS, Measure: MEASURES, Decide: DECIDES}
 
 
