@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
-from dsl.expression import Expression, Field
+from dsl.expression import Expression
 from dsl.fact_kinds import Fact
 from dsl.ir import CHANNELS
 from dsl.problems import LanguageError, meant
@@ -24,7 +24,7 @@ __all__ = ["check_carried"]
 def check_carried(event: str, carries: type[Payload] | None, facts: Iterable[Expression]) -> None:
     """Raises LanguageError for the first fact that the event of this name doesn't carry."""
     for fact in facts:
-        owner = cast("type[Payload] | None", fact.owner) if isinstance(fact, Field) else None
+        owner = cast("type[Payload] | None", getattr(fact, "owner", None))
         if owner is not None and not _has(event, carries, owner):
             from dsl.said import event_word  # noqa: PLC0415  # what says triggers knows them, not the other way round
 

@@ -126,16 +126,22 @@ class Constant(Expression):
         return self.literal
 
 
+class _Declared(Leaf):
+    """What an author's class may declare."""
+
+    __slots__ = ("owner",)
+    owner: type
+    """The class that does: for the compiler to ask. It is no field, so nothing that is kept, compared or copied has it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Field(Leaf):
+class Field(_Declared):
     """A fact as it is kept: a column of the customer, an own attribute, a column of a purchase line, a payload's field."""
 
     tag: ClassVar[str] = "field"
     source: Source
     name: str
     of: Kind
-    owner: type | None = field(default=None, init=False, compare=False, repr=False)
-    """The author's class that declares it, where one does: for the compiler to ask, no part of what is kept."""
 
     def __post_init__(self) -> None:
         one_of("source of a fact", self.source, get_args(Source))

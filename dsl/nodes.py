@@ -28,7 +28,7 @@ class Node:
 
     def to_json(self) -> dict[str, Any]:
         """The node as `{tag: {field: value}}`; missing fields are left out. `*_from_json` reads it back, equal."""
-        body = {f.name: _encode(getattr(self, f.name)) for f in fields(cast("Any", self)) if f.compare}
+        body = {f.name: _encode(getattr(self, f.name)) for f in fields(cast("Any", self))}
         return {self.tag: {name: value for name, value in body.items() if value is not None}}
 
     def sentence(self) -> str:

@@ -28,22 +28,22 @@ class Running:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._thread = get_ident()
         self._lock = Lock()
-        self._inside = False
+        self._inside: list[int] = []
+        """The author's thread, while her code runs."""
         self._closed = Event()
         self._watch = Thread(target=self._look, args=(seconds,), daemon=True)
         self._watch.start()
 
     def __enter__(self) -> None:
         _guard.enter()
-        self._inside = True
+        self._inside = [get_ident()]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._inside = False
+            self._inside = []
         _guard.leave()
 
     def close(self) -> None:
@@ -55,8 +55,8 @@ class Running:
         while not self._closed.wait(seconds):
             seconds = _PATIENCE
             with self._lock:  # so that it isn't raised behind the author's code
-                if self._inside:
-                    _raise_in(self._thread)
+                for thread in self._inside:
+                    _raise_in(thread)
 
 
 ENDS: Final = (EndlessError, SystemExit)

@@ -134,16 +134,16 @@ def _entry(draft: Draft) -> Iterator[JourneyError]:
 
 
 def _parallel(draft: Draft, given: object, enters: object) -> Iterator[JourneyError]:
-    try:
-        if isinstance(enters, Happened):
-            enters.by(cast("Fact", given))
-            return
-    except LanguageError as error:
-        if error.code != "J150":  # a field, but of another event
-            yield problem(error.code, str(error), draft.setting("parallel"), help=error.help)
-            return
     hint = "enters = Shop.purchased, parallel = Purchase.order_id"
-    yield _wrong(draft, "parallel", "is a field of the entry event's payload", hint)
+    wrong = _wrong(draft, "parallel", "is a field of the entry event's payload", hint)
+    if not isinstance(enters, Happened):
+        yield wrong
+        return
+    try:
+        enters.by(cast("Fact", given))
+    except LanguageError as error:
+        own = error.code != "J150"  # a field, but of another event
+        yield problem(error.code, str(error), draft.setting("parallel"), help=error.help) if own else wrong
 
 
 def _times(draft: Draft) -> Iterator[JourneyError]:

@@ -291,7 +291,7 @@ def put(whole: Any, old: object, new: object) -> Any:
     if not isinstance(whole, Node):
         return whole
     held = cast("Any", whole)
-    return replace(held, **{each.name: put(getattr(held, each.name), old, new) for each in fields(held) if each.init})
+    return replace(held, **{each.name: put(getattr(held, each.name), old, new) for each in fields(held)})
 
 
 def mutated(ir: IR) -> Iterator[tuple[str, IR]]:
