@@ -25,7 +25,7 @@ PACKAGE = "_journeys_"
 _WAYS_OUT: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (
         RecursionError,
-        "a condition of that many parts is written as `.is_in([…])`, or its answer kept as a fact of the customer's",
+        "a method whose arrows come from itself has no end; a condition of that many parts is written as `.is_in([…])`",
     ),
     (
         EndlessError,
@@ -108,6 +108,8 @@ def _misused(said: str) -> str:
 
     if re.fullmatch(r"'(State|Goal|Final|Stage)' object is not callable", said):
         return "a box isn't called: lead to it, `>> self.mail`, or pass on its arrows, `yield from Journey.mail.arrows(self)`"
+    if said == "'Arrow' object is not iterable":
+        return "an arrow is yielded: `yield Email.clicked >> self.call`; `yield from` passes on the arrows of a method"
     unknown = re.fullmatch(r"(?:(\w+)\.__init__|(\w+))\(\) got an unexpected keyword argument '(\w+)'", said)
     word = getattr(dsl, unknown[1] or unknown[2], None) if unknown is not None else None
     if unknown is None or not callable(word):

@@ -65,7 +65,8 @@ def _target(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
         yield unknown(draft, target)
     elif not isinstance(target, State):
         what = getattr(target, "__name__", repr(target))
-        hint = f"pass on a method's arrows with `yield from self.{what}()`" if callable(target) else "lead it to a box"
+        method = callable(target) and what.isidentifier()
+        hint = f"pass on a method's arrows with `yield from self.{what}()`" if method else "lead it to a box"
         yield problem("J106", f"this arrow leads to no box, but to `{what}`", arrow.place, help=hint)
     elif draft.box_of(target) is None:
         text = f"`{target.name}` is a box, but none of {draft.journey.__name__}"

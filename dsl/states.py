@@ -12,7 +12,7 @@ from dsl.fact_kinds import Number
 from dsl.place import Place
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
-from dsl.triggers import Arrow
+from dsl.triggers import Arrow, Within
 
 if TYPE_CHECKING:
     from dsl.ir import StateKind
@@ -104,20 +104,27 @@ class State:
     if not TYPE_CHECKING:  # a type checker shall refuse what these two explain
 
         def __rrshift__(self, left: object) -> None:
-            raise LanguageError(
-                f"`>>` stands between a trigger and a box, but on its left is {_shown(left)}",
-                "`>>` binds tighter than `&`, `|` and comparisons: write `Email.clicked.when(condition) >> self.box`",
-            )
+            said, hint = _shown(left)
+            raise LanguageError(f"`>>` stands between a trigger and a box, but on its left is {said}", hint)
 
         def __rshift__(self, right: object) -> None:
             self.__rrshift__(self)
 
 
-def _shown(left: object) -> str:
-    """What stands left of `>>`, in the author's words."""
+def _shown(left: object) -> tuple[str, str]:
+    """What stands left of `>>`, in the author's words, and the way out."""
+    hint = "`>>` binds tighter than `&`, `|` and comparisons: write `Email.clicked.when(condition) >> self.box`"
     if isinstance(left, Predicate):
-        return f"the condition ({left.sentence()})"
-    return "an arrow: it leads to one box only" if isinstance(left, Arrow) else repr(left)
+        return f"the condition ({left.sentence()})", hint
+    if isinstance(left, Within):
+        return (
+            "`.within(…)`",
+            "`.within(…)` is for the journey's goal; in a box, a time-out is an arrow of its own: `after(days=3)`",
+        )
+    if callable(left) and not isinstance(left, type):
+        name = getattr(left, "__name__", "this")
+        return f"`{name}`, which isn't called", f"write its brackets: `{name}(…)`"
+    return "an arrow: it leads to one box only" if isinstance(left, Arrow) else repr(left), hint
 
 
 class Goal(State):

@@ -93,6 +93,8 @@ class Trigger:
     __slots__ = ()
 
     def __rshift__(self, target: State) -> Arrow:
+        if target is None:  # pyright: ignore[reportUnnecessaryComparison]  # authors without pyright
+            raise LanguageError("an arrow leads to a box, not to None", "name the box: `>> self.call`")
         return _noted(Arrow(self, target, Place.caller()))
 
     def __bool__(self) -> NoReturn:
@@ -396,9 +398,17 @@ forever: Final = Arrow(Then(), None, Place("", 0))
 def _predicate(word: str, value: object) -> Predicate:
     if not isinstance(value, Predicate):
         raise LanguageError(
-            f"{word}(…) takes a condition, not {value!r}", 'for example Customer.country == "FR"; combine with & | ~'
+            f"{word}(…) takes a condition, not {_many(value)}",
+            'for example Customer.country == "FR"; combine with & | ~',
         )
     return fitting(word, value) if word == "when" else value
+
+
+def _many(value: object) -> str:
+    """What was given for a condition; conditions in a row have no short form of their own."""
+    if isinstance(value, tuple | list):
+        return f"a {'tuple' if isinstance(value, tuple) else 'list'} of them"
+    return repr(value)
 
 
 def fitting(word: str, condition: Predicate) -> Predicate:

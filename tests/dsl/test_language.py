@@ -88,6 +88,13 @@ TYPING = Path(__file__).parent.parent / "typing"
         ("Email('a/b')(property(len))", "above a method, not above a property"),
         ("bool(Email.clicked)", "truth value"),
         ("Final() >> Final()", "between a trigger and a box"),
+        ("Email.clicked.first >> Final()", "on its left is `first`, which isn't called"),
+        ("after >> Final()", "on its left is `after`, which isn't called"),
+        ("(lambda: then) >> Final()", "on its left is `<lambda>`, which isn't called"),
+        ("Email >> Final()", "on its left is <class"),
+        ("Shop.purchased.within(days=3) >> Final()", "on its left is `.within"),
+        ("Email.clicked >> None", "leads to a box, not to None"),
+        ("Email.clicked.where((Click.link == 'a', Click.link == 'b'))", "takes a condition, not a tuple of them"),
     ],
 )
 def test_A1_a_wrong_value_is_refused_where_it_is_written(written: str, says: str) -> None:
