@@ -108,6 +108,8 @@ def _misused(said: str) -> str:
 
     if re.fullmatch(r"'(State|Goal|Final|Stage)' object is not callable", said):
         return "a box isn't called: lead to it, `>> self.mail`, or pass on its arrows, `yield from Journey.mail.arrows(self)`"
+    if said == "Box.__init__() takes 1 positional argument but 2 were given":
+        return "a decorator has its brackets: `@Wait()`"
     if said == "'Arrow' object is not iterable":
         return "an arrow is yielded: `yield Email.clicked >> self.call`; `yield from` passes on the arrows of a method"
     unknown = re.fullmatch(r"(?:(\w+)\.__init__|(\w+))\(\) got an unexpected keyword argument '(\w+)'", said)

@@ -96,7 +96,7 @@ class Sending(Box):
         name = type(self).__name__
         if not isinstance(template, str) or not _TEMPLATE.fullmatch(template):
             raise LanguageError(
-                f"@{name}(…) takes the reference of a template, not {template!r}",
+                f"@{name}(…) takes the reference of a template, not {'a method' if callable(template) else repr(template)}",
                 f'for example @{name}("win_back/discount"), in parentheses above the method',
             )
         if purpose not in (None, "marketing", "transactional"):

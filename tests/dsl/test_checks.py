@@ -202,6 +202,33 @@ def test_A1_a_body_is_no_coroutine(line: str, tmp_path: Path) -> None:
     assert error.help == "write `def` in place of `async def`"
 
 
+@pytest.mark.parametrize(
+    ("source", "message", "help"),
+    [
+        (
+            "    @Wait\n    def rest(self) -> Arrows:\n        yield after(days=1) >> self.done\n",
+            "TypeError: Box.__init__() takes 1 positional argument but 2 were given",
+            "a decorator has its brackets: `@Wait()`",
+        ),
+        (
+            "    @Email\n    def mail(self) -> Arrows:\n        yield after(days=1) >> self.done\n",
+            "@Email(…) takes the reference of a template, not a method",
+            'for example @Email("win_back/discount"), in parentheses above the method',
+        ),
+        (
+            "    over = Final\n\n    @Wait()\n    def rest(self) -> Arrows:\n        yield after(days=1) >> self.over\n",
+            "this arrow leads to no box, but to `Final`",
+            "a box is made with brackets: `Final()`",
+        ),
+    ],
+)
+def test_A1_forgotten_brackets_are_told_of(source: str, message: str, help: str, tmp_path: Path) -> None:  # noqa: A002  # the word of the problem
+    file = tmp_path / "care.py"
+    file.write_text(HEAD + source)
+    found = next(error for error in problems_of(file) if error.message == message)
+    assert found.help == help
+
+
 def test_a_mistake_of_a_base_is_told_once(tmp_path: Path) -> None:
     source = (
         HEAD + '    @Email("care/hello")\n    def hello(self) -> Arrows:\n        yield after(days=1) >> self.dome\n'
