@@ -10,6 +10,7 @@ from rich.text import Text
 from dsl.draw.signs import GLYPHS
 from dsl.draw.words import clock_words
 from dsl.ir import ENDS, Clock
+from dsl.plurals import counted
 from engine.simulation.responses import Week
 from engine.simulation.results import Load, Result, number
 
@@ -21,7 +22,7 @@ def show(result: Result, source: str, *, days: bool = False) -> None:
     console = Console(highlight=False)
     console.print(
         f"[bold]{result.ir.title or result.ir.name}[/bold]: {result.customers:,} customers, who enter over"
-        f" {_many(result.over, 'day')}; {_many(result.runs, 'run')}, seed {result.seed}."
+        f" {counted(result.over, 'day')}; {counted(result.runs, 'run')}, seed {result.seed}."
     )
     console.print(
         Text(f"By {source}. In brackets: where 19 of 20 such campaigns lie, if customers do as these say.", "dim")
@@ -41,10 +42,6 @@ def show(result: Result, source: str, *, days: bool = False) -> None:
     if days and result.loads:
         console.print("Calls and letters, each day from the first entry on:")
         console.print(_days(result))
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:

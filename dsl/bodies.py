@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from dsl.broken import way_out
+from dsl.broken import said_of, way_out
 from dsl.journey import Clash, Journey, Unknown, UnknownStateError
 from dsl.knobs import Knob
 from dsl.place import Place
 from dsl.pointing import problem
 from dsl.problems import JourneyError, LanguageError, meant
+from dsl.running import ENDS, EndlessError, Running
 from dsl.source import def_place, line_of, name_in_class, raised_at, raised_by_us
 from dsl.states import Anywhere, Stage, State
-from dsl.triggers import Arrow, NoDate, Trigger, forever, made
+from dsl.triggers import Arrow, NoDate, forever, made
 from dsl.waits import Until
+from dsl.yielded import arrows_in, dropped, items, no_arrow
 
 if TYPE_CHECKING:
     from dsl.triggers import Arrows
 
 __all__ = ["Box", "Draft", "Group", "read", "unknown"]
 
-_MANY = 1000
-"""More arrows than any box has: a body that goes on so will never end."""
+_SECONDS = 10.0
+"""That all bodies of a journey may take together; they take some thousandths."""
+_ALONE = (
+    "a body takes `self` and nothing else: what it needs besides is an attribute of the class, or `yield from` a method"
+)
 
 
 @dataclass(slots=True)
@@ -111,29 +117,32 @@ def read(journey: type[Journey]) -> Draft:
             draft.stages[name] = Group(name, value, _place(value, name))
         elif isinstance(value, Knob):
             draft.knobs[name] = cast("Knob[Any]", value)
-    _run_all(draft, anywhere)
+    with closing(Running(_SECONDS)) as running:
+        _run_all(draft, anywhere, running)
     return draft
 
 
-def _run_all(draft: Draft, anywhere: list[Anywhere]) -> None:
+def _run_all(draft: Draft, anywhere: list[Anywhere], running: Running) -> None:
     """Run the bodies on a journey of the author's class."""
     try:
-        self = draft.journey()
-    except Exception as error:  # noqa: BLE001  # an author's own __init__ may raise anything
-        draft.problems.append(_raised(error, draft, draft.place))
+        with running:
+            self = draft.journey()
+    except (Exception, *ENDS) as error:  # noqa: BLE001  # an author's own __init__ may raise anything
+        draft.problems.append(_raised(error, draft, draft.place, "a journey is made without arguments"))
         draft.sound = False
         for box in draft.boxes.values():
             box.sound = False
         return
+    runner = _Runner(draft, self, running)
     for box in draft.boxes.values():
         if box.state.body is not None:
-            _run(draft, self, box.state.body, box, (box.arrows, box.ignored))
+            runner.run(box.state.body, box, (box.arrows, box.ignored))
     for group in draft.stages.values():
         if group.stage.body is not None:
-            _run(draft, self, group.stage.body, None, (group.arrows, group.ignored))
+            runner.run(group.stage.body, None, (group.arrows, group.ignored))
     for exits in anywhere:
         if exits.body is not None:
-            _run(draft, self, exits.body, None, (draft.anywhere, draft.ignored))
+            runner.run(exits.body, None, (draft.anywhere, draft.ignored))
     for box in draft.boxes.values():
         box.arrows += [way for arrow in box.arrows for way in _ways_out(arrow)]
 
@@ -183,42 +192,53 @@ def _place(value: object, name: str) -> Place:
     return value.place
 
 
-def _run(
-    draft: Draft, self: Journey, body: Callable[[Any], Arrows], box: Box | None, into: tuple[list[Arrow], list[Arrow]]
-) -> None:
-    """Run one body, keep what it yields (arrows, and what is ignored), and note what is wrong with it."""
-    found, ignored = into
-    code: CodeType | None = getattr(body, "__code__", None)
-    at = def_place(code) if code is not None else box.place if box is not None else draft.place
-    problems: list[JourneyError] = []
-    drawn: list[Arrow] = []
-    token = made.set(drawn)
-    try:
-        for item, place in _items(cast("object", body(self))):
-            if item is forever and box is not None:
-                box.forever = place or at
-            elif isinstance(item, Arrow) and item.target is not None:
-                found.append(item)
-            elif isinstance(item, Arrow) and item is not forever:
-                ignored.append(item)
-            else:
-                problems.append(_no_arrow(item, place or at))
-    except Exception as error:  # noqa: BLE001  # an author's body may raise anything
-        problems.append(_raised(error, draft, at))
-        drawn.clear()
-        if isinstance(error, OverflowError):
-            found.clear()
-    finally:
-        made.reset(token)
-    problems += _dropped(drawn, (*found, *ignored))
-    if not problems and not found and not ignored and (box is None or box.forever is None):
-        text = f"the body of `{code.co_name if code is not None else 'this box'}` yields no arrow"
-        hint = "a body yields its arrows: `yield then >> self.next_box`; with a method of yours, `yield from`"
-        problems.append(problem("J103", text, at, help=hint))
-    draft.problems += problems
-    draft.sound = draft.sound and not problems
-    if box is not None:
-        box.sound = not problems
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """Runs the bodies of a draft, each once, on one journey of the author's class."""
+
+    draft: Draft
+    journey: Journey
+    running: Running
+
+    def run(self, body: Callable[[Any], Arrows], box: Box | None, into: tuple[list[Arrow], list[Arrow]]) -> None:
+        """Run one body, keep what it yields (arrows, and what is ignored), and note what is wrong with it."""
+        found, ignored = into
+        code: CodeType | None = getattr(body, "__code__", None)
+        at = def_place(code) if code is not None else box.place if box is not None else self.draft.place
+        where = at
+        problems: list[JourneyError] = []
+        drawn: list[Arrow] = []
+        listed: list[Arrow] = []
+        token = made.set(drawn)
+        try:
+            with self.running:
+                for item, place in items(cast("object", body(self.journey))):
+                    where = place or at
+                    if item is forever and box is not None:
+                        box.forever = where
+                    elif isinstance(item, Arrow) and item.target is not None:
+                        found.append(item)
+                    elif isinstance(item, Arrow) and item is not forever:
+                        ignored.append(item)
+                    else:
+                        problems.append(no_arrow(item, where))
+                        listed += arrows_in(item)
+        except (Exception, *ENDS) as error:  # noqa: BLE001  # an author's body may raise anything
+            problems.append(_raised(error, self.draft, where, _ALONE))
+            drawn.clear()
+            if isinstance(error, EndlessError):
+                found.clear()
+        finally:
+            made.reset(token)
+        problems += dropped(drawn, (*found, *ignored, *listed))
+        if not problems and not found and not ignored and (box is None or box.forever is None):
+            text = f"the body of `{code.co_name if code is not None else 'this box'}` yields no arrow"
+            hint = "a body yields its arrows: `yield then >> self.next_box`; with a method of yours, `yield from`"
+            problems.append(problem("J103", text, at, help=hint))
+        self.draft.problems += problems
+        self.draft.sound = self.draft.sound and not problems
+        if box is not None:
+            box.sound = not problems
 
 
 def _ways_out(arrow: Arrow) -> Iterator[Arrow]:
@@ -231,84 +251,22 @@ def _ways_out(arrow: Arrow) -> Iterator[Arrow]:
                 yield Arrow(NoDate(on, why), rule, arrow.place)
 
 
-def _dropped(drawn: list[Arrow], yielded: Iterable[Arrow]) -> Iterator[JourneyError]:
-    """The arrows that were made, and not yielded."""
-    kept = {id(arrow) for arrow in yielded}
-    for arrow in drawn:
-        if id(arrow) not in kept:
-            text = "this arrow is made but not yielded, so nobody would ever take it"
-            yield problem("J105", text, arrow.place, help="write `yield` in front of it")
+def _raised(error: BaseException, draft: Draft, at: Place, uncalled: str) -> JourneyError:
+    """An exception out of a body, in the place in the author's file where it came from.
 
-
-def _items(given: object) -> Iterator[tuple[object, Place | None]]:
-    """What a body gave, each with its place; a body that gives nothing back has just forgotten to yield."""
-    if given is None:
-        return
-    if not isinstance(given, Iterator):
-        if isinstance(given, CoroutineType):
-            cast("CoroutineType[Any, Any, Any]", given).close()  # else Python complains that nobody awaits it
-        yield given, None
-        return
-    for count, item in enumerate(cast("Iterator[object]", given)):
-        if count >= _MANY:
-            raise OverflowError("this body yields without an end")
-        yield item, _yielding(cast("object", given))
-
-
-def _yielding(body: object) -> Place | None:
-    """Where a generator stands, in the innermost of those that it yields from."""
-    place = None
-    while isinstance(body, GeneratorType):
-        frame = body.gi_frame
-        place = Place.of(frame) if frame is not None else place
-        body = cast("GeneratorType[Any, Any, Any]", body).gi_yieldfrom
-    return place
-
-
-def _no_arrow(item: object, place: Place) -> JourneyError:
-    what = "`forever`" if item is forever else _shown(item)
-    match item:
-        case Unknown():
-            hint = "write a trigger in front of it: `yield then >> self.…`"
-        case State():
-            hint = f"write a trigger in front of it: `yield then >> self.{item.name}`"
-        case GeneratorType():
-            hint = "to pass on the arrows of a method, write `yield from`"
-        case Arrow():
-            hint = "`forever` stands in a box that waits"
-        case AsyncGeneratorType() | CoroutineType():
-            hint = "write `def` in place of `async def`"
-        case _ if isinstance(item, list | tuple):
-            hint = "yield the arrows one by one"
-        case _:
-            hint = "an arrow is a trigger, `>>`, and a box: `yield after(days=3) >> self.call`"
-    return problem("J104", f"this is no arrow, but {what}", place, help=hint)
-
-
-def _shown(item: object) -> str:
-    """A value in a few words; a generator's address would be another one each time."""
-    if isinstance(item, GeneratorType):
-        return "the arrows of a method"
-    if isinstance(item, AsyncGeneratorType | CoroutineType):
-        return "what an `async def` gives"
-    if isinstance(item, State):
-        return f"the box `{item.name}`"
-    if isinstance(item, Trigger):
-        return "a trigger alone"
-    return f"{type(item).__name__} `{item!r}`" if item is not None else "None"
-
-
-def _raised(error: Exception, draft: Draft, at: Place) -> JourneyError:
-    """An exception out of a body, in the place in the author's file where it came from."""
-    place = raised_at(error.__traceback__) or at
+    `uncalled` is the way out where it could not even be called.
+    """
+    within = raised_at(error.__traceback__)
+    place = within or at
     if isinstance(error, LanguageError):
-        return problem("J150", str(error), place, help=error.help)
+        return problem(error.code, str(error), place, help=error.help)
     if isinstance(error, UnknownStateError):
         names = [*draft.boxes, *(name for name in dir(draft.journey) if not name.startswith("_"))]
         return problem("J101", str(error), place, help=meant(error.name or "", dict.fromkeys(names)))
     if raised_by_us(error):
         return problem("J150", str(error), place)
-    return problem("J102", f"{type(error).__name__}: {error}", place, help=way_out(error))
+    way = uncalled if within is None and isinstance(error, TypeError) else ""
+    return problem("J102", said_of(error), place, help=way_out(error) or way)
 
 
 def unknown(draft: Draft, state: Unknown) -> JourneyError:

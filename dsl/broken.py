@@ -8,16 +8,31 @@ from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from dsl.place import Place
 from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, LanguageError, meant
+from dsl.running import EndlessError
 from dsl.source import raised_at, raised_by_us
 
-__all__ = ["PACKAGE", "BrokenJourneyError", "explained", "strayed", "way_out"]
+__all__ = ["PACKAGE", "BrokenJourneyError", "explained", "said_of", "strayed", "way_out"]
 
 PACKAGE = "_journeys_"
 """Under this name the files of a folder stand in `sys.modules` while they are imported; no author is to meet it."""
+
+
+_WAYS_OUT: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (
+        RecursionError,
+        "a method whose arrows come from itself has no end; a condition of that many parts is written as `.is_in([…])`",
+    ),
+    (
+        EndlessError,
+        "a body gives its arrows once, and ends: to wait is `after(…)`, to repeat is an arrow that leads back",
+    ),
+    (SystemExit, "a journey file says what a journey is, no more: delete this line"),
+)
 
 
 class BrokenJourneyError(ImportError):
@@ -39,7 +54,7 @@ def explained(error: BaseException, file: Path, siblings: Sequence[str], under_w
         return _syntax(error, file)
     place = raised_at(error.__traceback__) or Place(str(file), 1)
     if isinstance(error, LanguageError) or raised_by_us(error):
-        return problem("J150", str(error), place, help=getattr(error, "help", ""))
+        return problem(getattr(error, "code", "J150"), str(error), place, help=getattr(error, "help", ""))
     half_done = _half_done(error)
     if half_done in under_way:
         ring = " → ".join(f"{stem}.py" for stem in (*under_way[under_way.index(half_done) :], half_done))
@@ -50,11 +65,24 @@ def explained(error: BaseException, file: Path, siblings: Sequence[str], under_w
     if isinstance(error, ImportError):
         text = re.sub(r" \(\S+\)$", "", str(error)).replace(f"{PACKAGE}.", "")  # ours to know: the module's path
         return problem("J141", text, place, help=_import_help(error, siblings))
-    return problem("J142", _text(error), place, help=way_out(error))
+    return problem("J142", said_of(error), place, help=way_out(error))
+
+
+def said_of(error: BaseException) -> str:
+    """An exception of the author's code in a line: what it is, and what it says."""
+    if isinstance(error, EndlessError):
+        return "this goes on without an end"
+    if isinstance(error, SystemExit):
+        return "SystemExit: this would end the program, not only the check"
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001  # an author's exception may not be able to say itself
+        said = ""
+    return f"{type(error).__name__}: {said}".removesuffix(": ")
 
 
 def way_out(error: BaseException) -> str:
-    """A way out of a mistyped or forgotten name."""
+    """A way out: of a mistyped or forgotten name, of what has no end or would be one."""
     hint = ""
     if isinstance(error, NameError) and error.name:
         import dsl  # noqa: PLC0415  # the whole language, known only after this module is
@@ -67,12 +95,10 @@ def way_out(error: BaseException) -> str:
         if getattr(error.obj, "__name__", "") == "Customer":
             own = f"declare what else you know of her: `class Member(Customer): {error.name} = text()`"
             return f"{hint} Or {own}" if hint.startswith("did") else own
-    elif isinstance(error, RecursionError):
-        return (
-            "a condition of that many parts is written as `.is_in([…])`, or its answer kept as a fact of the customer's"
-        )
     elif isinstance(error, TypeError):
         return _misused(str(error))
+    else:
+        return next((way for kind, way in _WAYS_OUT if isinstance(error, kind)), "")
     return hint if hint.startswith("did") else ""
 
 
@@ -82,6 +108,10 @@ def _misused(said: str) -> str:
 
     if re.fullmatch(r"'(State|Goal|Final|Stage)' object is not callable", said):
         return "a box isn't called: lead to it, `>> self.mail`, or pass on its arrows, `yield from Journey.mail.arrows(self)`"
+    if said == "Box.__init__() takes 1 positional argument but 2 were given":
+        return "a decorator has its brackets: `@Wait()`"
+    if said == "'Arrow' object is not iterable":
+        return "an arrow is yielded: `yield Email.clicked >> self.call`; `yield from` passes on the arrows of a method"
     unknown = re.fullmatch(r"(?:(\w+)\.__init__|(\w+))\(\) got an unexpected keyword argument '(\w+)'", said)
     word = getattr(dsl, unknown[1] or unknown[2], None) if unknown is not None else None
     if unknown is None or not callable(word):
@@ -98,15 +128,7 @@ def strayed(error: BaseException) -> JourneyError:
     place = raised_at(error.__traceback__)
     if place is None or isinstance(error, KeyboardInterrupt):
         raise error
-    return problem("J102", _text(error), place)
-
-
-def _text(error: BaseException) -> str:
-    try:
-        said = str(error)
-    except Exception:  # noqa: BLE001  # an author's exception may not be able to say itself
-        said = ""
-    return f"{type(error).__name__}: {said}".removesuffix(": ")
+    return problem("J102", said_of(error), place)
 
 
 def _half_done(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from dsl import ir
+from dsl.facts import Bounce
 from dsl.place import Place
 from dsl.problems import LanguageError
 from dsl.states import Body, Box, Purpose, Stage, State
@@ -95,7 +96,7 @@ class Sending(Box):
         name = type(self).__name__
         if not isinstance(template, str) or not _TEMPLATE.fullmatch(template):
             raise LanguageError(
-                f"@{name}(…) takes the reference of a template, not {template!r}",
+                f"@{name}(…) takes the reference of a template, not {'a method' if callable(template) else repr(template)}",
                 f'for example @{name}("win_back/discount"), in parentheses above the method',
             )
         if purpose not in (None, "marketing", "transactional"):
@@ -120,7 +121,7 @@ class Email(Sending):
     """She wrote back; a machine's reply is none. `.keyword("YES")`, `.matching("oui|yes")`."""
     answered = Answered(name="email.answered")
     """The code that it showed came back: typed, told on the phone, redeemed in an order, given at a till."""
-    bounced = Answered(name="email.bounced")
+    bounced = Answered(name="email.bounced", carries=Bounce)
     """It did not arrive, and won't. `.where(Bounce.kind == "hard")` if the address is dead."""
     complained = Answered(name="email.complained")
     """She called it spam."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import cast
 from unicodedata import normalize
 
 from dsl.bodies import Box, Draft, unknown
@@ -60,12 +61,16 @@ def _name(box: Box) -> Iterator[JourneyError]:
 
 
 def _target(draft: Draft, arrow: Arrow) -> Iterator[JourneyError]:
-    target: object = arrow.target
+    target = cast("object", arrow.target)
     if isinstance(target, Unknown):
         yield unknown(draft, target)
     elif not isinstance(target, State):
         what = getattr(target, "__name__", repr(target))
-        hint = f"pass on a method's arrows with `yield from self.{what}()`" if callable(target) else "lead it to a box"
+        hint = "lead it to a box"
+        if isinstance(target, type):
+            hint = f"a box is made with brackets: `{what}()`"
+        elif callable(target) and what.isidentifier():
+            hint = f"pass on a method's arrows with `yield from self.{what}()`"
         yield problem("J106", f"this arrow leads to no box, but to `{what}`", arrow.place, help=hint)
     elif draft.box_of(target) is None:
         text = f"`{target.name}` is a box, but none of {draft.journey.__name__}"

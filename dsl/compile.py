@@ -69,7 +69,7 @@ def compile_journey(journey: type[Journey]) -> ir.IR:
         *check_forgotten(draft),
         *check_determinism(draft),
     ]
-    understood = not any(found.code in ("J101", "J105", "J106", "J109") for found in problems)
+    understood = not any(found.code in ("J101", "J105", "J106", "J108", "J109") for found in problems)
     if draft.sound and understood and any(box.state.kind not in ir.ENDS for box in draft.boxes.values()):
         problems += check_chart(draft)  # where arrows are missing, this would only repeat what is wrong with them
     if problems:

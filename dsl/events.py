@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from dsl.facts import ConsentWord, Purchase
 from dsl.ir import CHANGED
 from dsl.problems import LanguageError
 from dsl.triggers import Happened, event
@@ -41,12 +42,14 @@ class Events:
                 )
             if isinstance(value, Happened) and not value.name:
                 object.__setattr__(value, "name", f"{cls.family}.{own}")  # frozen for everyone but its family
+                if value.carries is not None:
+                    value.carries.carried_by += (f"{cls.__name__}.{own}",)
 
 
 class Shop(Events):
     """What the shop reports."""
 
-    purchased = event()
+    purchased = event(Purchase)
     """An order; payload: order_id, total (in currency units), category and more."""
     signed_up = event()
     """A new customer."""
@@ -55,7 +58,7 @@ class Shop(Events):
 class Consent(Events):
     """What a customer allows; payload: channel, purpose."""
 
-    withdrawn = event()
+    withdrawn = event(ConsentWord)
     """She took a consent back."""
-    granted = event()
+    granted = event(ConsentWord)
     """She gave one."""

@@ -126,8 +126,16 @@ class Constant(Expression):
         return self.literal
 
 
+class _Declared(Leaf):
+    """What an author's class may declare."""
+
+    __slots__ = ("owner",)
+    owner: type
+    """The class that does: for the compiler to ask. It is no field, so nothing that is kept, compared or copied has it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Field(Leaf):
+class Field(_Declared):
     """A fact as it is kept: a column of the customer, an own attribute, a column of a purchase line, a payload's field."""
 
     tag: ClassVar[str] = "field"

@@ -41,6 +41,7 @@ class Fact:
     def __set_name__(self, owner: type, name: str) -> None:
         if self._expression is None and isinstance(owner, _Holder):
             self._expression = Field(owner.source_of_own_facts, self._key or name, self.kind)
+            object.__setattr__(self._expression, "owner", owner)  # frozen for everyone but its class
 
     @property
     def expression(self) -> Expression:

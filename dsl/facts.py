@@ -105,9 +105,14 @@ class Customer(_Namespace):
 
 
 class Payload(_Namespace):
-    """Facts of an event's payload: an author declares a subclass for each kind of event of his own."""
+    """Facts of an event's payload: an author declares a subclass for each kind of event of his own.
+
+    `upgraded = event(Upgrade)` says that an event carries it; then that one is asked for no others' facts.
+    """
 
     source_of_own_facts: ClassVar[Source] = "payload"
+    carried_by: ClassVar[tuple[str, ...]] = ()
+    """The events that carry it, as an author names them; empty where none is declared to."""
 
 
 class Purchase(Payload):
@@ -124,6 +129,7 @@ class Purchase(Payload):
 class Click(Payload):
     """The payload of `Email.clicked`, `Sms.clicked` and `Feed.clicked`."""
 
+    carried_by = ("Email.clicked", "Sms.clicked", "Feed.clicked")
     link = text()
     """The link's name in the template."""
     url = text()
@@ -132,6 +138,7 @@ class Click(Payload):
 class Open(Payload):
     """The payload of `Email.opened` and `Feed.opened`."""
 
+    carried_by = ("Email.opened", "Feed.opened")
     human = flag()
     """Whether a person opened it, as far as can be told: not through a mail provider's proxy, which hides who looks."""
 
@@ -139,6 +146,7 @@ class Open(Payload):
 class Reply(Payload):
     """The payload of `Email.replied` and `Sms.replied`."""
 
+    carried_by = ("Email.replied", "Sms.replied")
     keyword = text()
     """The first word, in capitals."""
     words = text(key="text")
@@ -148,6 +156,7 @@ class Reply(Payload):
 class Bounce(Payload):
     """The payload of `Email.bounced`."""
 
+    carried_by = ("Email.bounced",)
     kind = text()
     """`hard`: the address is dead; `soft`: it took no mail for now; `undetermined`: not its doing, as a policy."""
     code = text()

@@ -10,7 +10,7 @@ import builtins
 import os
 import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -23,6 +23,7 @@ from dsl.compile import compile_journey
 from dsl.journey import Journey
 from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, Problems
+from dsl.running import Running
 from dsl.settings import stable_name
 from dsl.source import name_in_class
 
@@ -30,6 +31,8 @@ __all__ = ["Loaded", "load"]
 
 _PYTHONS: Final = sys.stdlib_module_names | {"dsl"}
 """A sibling of such a name is reached by `from . import calendar` only."""
+_SECONDS: Final = 60.0
+"""That the import of a file may take; it may import what is large."""
 _lock = RLock()
 
 
@@ -58,7 +61,8 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
         for file in files:
             try:
                 _nameable(file)
-                folder.module(file.stem)
+                with closing(Running(_SECONDS)) as running, running:
+                    folder.module(file.stem)
             except BrokenJourneyError as broken:
                 errors.append(broken.error)
             except Problems as problems:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from dsl.plurals import counted
+
 __all__ = ["CODES", "JourneyError", "LanguageError", "Problems", "meant", "render"]
 
 CODES: Final = {
@@ -50,6 +52,7 @@ CODES: Final = {
     "J144": "two journeys of one name",
     "J145": "nothing to load",
     "J150": "a word of the language with a wrong value",
+    "J151": "a payload's field asked of another event",
     "J160": "a template that isn't there",
     "J161": "a template with a name or a field that isn't there",
     "J162": "a template that can't be read",
@@ -68,11 +71,12 @@ CODES: Final = {
 
 
 class LanguageError(ValueError):
-    """A word of the language was given a value that it can't have. The compiler and the loader say where (J150)."""
+    """A word of the language was given a value that it can't have. The compiler and the loader say where."""
 
-    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002  # it is the word that the reader sees
+    def __init__(self, message: str, help: str = "", *, code: str = "J150") -> None:  # noqa: A002  # it is the word that the reader sees
         super().__init__(message)
         self.help = help
+        self.code = code
 
 
 class JourneyError(ValueError):
@@ -124,7 +128,7 @@ class Problems(ValueError):
             unique.setdefault((e.code, e.file, e.line, e.column) if e.line else (e.code, e.file, e.message), e)
         self.errors = tuple(sorted(unique.values(), key=lambda e: (e.file, e.line, e.column, e.code)))
         self.loaded = tuple(loaded)
-        super().__init__(f"{len(self.errors)} problems")
+        super().__init__(counted(len(self.errors), "problem"))
 
     def __iter__(self) -> Iterator[JourneyError]:
         return iter(self.errors)

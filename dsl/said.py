@@ -6,7 +6,7 @@ from dsl.times import Duration, duration_text
 from dsl.triggers import Arrow, Conditional, Event, Learned, Limited, Otherwise, Share, Then, When
 from dsl.waits import After, Until
 
-__all__ = ["article", "bound", "free", "said"]
+__all__ = ["article", "bound", "event_word", "free", "said"]
 
 _WORDS: dict[type, str] = {
     Otherwise: "otherwise",
@@ -21,13 +21,18 @@ _WORDS: dict[type, str] = {
 def said(trigger: object) -> str:
     """A trigger: `Email.clicked`, `after 3 d`, `when(…)`."""
     if isinstance(trigger, Event):
-        family, _, name = trigger.name.partition(".")
-        return f"{''.join(part.capitalize() for part in family.split('_'))}.{name}"
+        return event_word(trigger.name)
     if isinstance(trigger, After) and isinstance(trigger.wait, Duration):
         return f"after {duration_text(trigger.wait.seconds)}"
     if isinstance(trigger, After):
         return "after(…)"
     return _WORDS.get(type(trigger), type(trigger).__name__.lower())
+
+
+def event_word(event: str) -> str:
+    """An event by its name: `email.clicked` is `Email.clicked`."""
+    family, _, name = event.partition(".")
+    return f"{''.join(part.capitalize() for part in family.split('_'))}.{name}"
 
 
 def article(noun: str) -> str:

@@ -10,6 +10,7 @@ from dsl import ir
 from dsl.bodies import Draft
 from dsl.entry import Active, Always, Api, Audience, Late, Never, Percent
 from dsl.events import snake
+from dsl.fact_kinds import Fact
 from dsl.ir import CHANNELS
 from dsl.journey import Journey
 from dsl.pointing import problem
@@ -128,16 +129,21 @@ def _entry(draft: Draft) -> Iterator[JourneyError]:
         hint = "ask about the payload with `.where(…)`; about the customer in a @Choice() as the first box"
         yield _wrong(draft, "enters", "takes an event without `.when(…)` and `.up_to(…)`", hint)
     parallel = _value(draft, "parallel")
-    if parallel is not None and not (_is_payload(parallel) and isinstance(enters, Happened)):
-        hint = "enters = Shop.purchased, parallel = Purchase.order_id"
-        yield _wrong(draft, "parallel", "is a field of the entry event's payload", hint)
+    if parallel is not None:
+        yield from _parallel(draft, parallel, enters)
 
 
-def _is_payload(given: object) -> bool:
+def _parallel(draft: Draft, given: object, enters: object) -> Iterator[JourneyError]:
+    hint = "enters = Shop.purchased, parallel = Purchase.order_id"
+    wrong = _wrong(draft, "parallel", "is a field of the entry event's payload", hint)
+    if not isinstance(enters, Happened):
+        yield wrong
+        return
     try:
-        return bool(payload_field("parallel", given))
-    except LanguageError:
-        return False
+        enters.by(cast("Fact", given))
+    except LanguageError as error:
+        own = error.code != "J150"  # a field, but of another event
+        yield problem(error.code, str(error), draft.setting("parallel"), help=error.help) if own else wrong
 
 
 def _times(draft: Draft) -> Iterator[JourneyError]:

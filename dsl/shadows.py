@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from dsl.bodies import Box, Draft, Group
+from dsl.facts import everyone
 from dsl.implied import excludes_itself, implies
 from dsl.pointing import problem
-from dsl.predicate import Predicate
+from dsl.predicate import Or, Predicate
 from dsl.problems import JourneyError
 from dsl.said import said
 from dsl.spans import AT_ONCE
@@ -42,6 +44,10 @@ def check_shadows(arrows: Sequence[Arrow]) -> Iterator[JourneyError]:
             text = f"nobody waits here for `{said(late.trigger)}`: `then` in line {at_once.place.line} leads on when the box has sent"
             hint = "wait (`after(days=…)` in place of `then`), or hear it in a later box: `.any_send()`, `.late()`"
             yield problem("J124", text, late.place, help=hint)
+        elif early is None and (together := _together(arrows[:index], late.trigger)):
+            lines = [str(arrow.place.line) for arrow in together]
+            text = f"this arrow is never taken: one of those in lines {', '.join(lines[:-1])} and {lines[-1]} is taken before it"
+            yield problem("J124", text, late.place, help="delete it, or let it stand before them")
         if early is not None:
             text = f"this arrow is never taken: `{said(early.trigger)}` in line {early.place.line} is taken before it"
             hint = _HINTS.get(type(early.trigger), _HINT)
@@ -99,6 +105,29 @@ def _covers(early: object, late: object) -> bool:  # noqa: PLR0911  # one line f
             return _overtakes(early, late, first=True) or (same and _holds(early.guard, late.guard))
         case _:
             return False
+
+
+def _together(before: Sequence[Arrow], late: object) -> list[Arrow]:
+    """The arrows, standing first, of which one is always taken where `late` could be: what it asks, they ask between them."""
+    for asked in ("payload", "guard"):
+        wanted: Predicate | None = getattr(late, asked, None)
+        if wanted is not None and isinstance(late, When | Event):
+            beside = [(arrow, part) for arrow in before if (part := _but_for(asked, arrow.trigger, late)) is not None]
+            if len(beside) > 1 and implies(wanted, Or(tuple(part for _, part in beside))):
+                for each in tuple(beside):  # tell of no more of them than it takes
+                    fewer = [other for other in beside if other is not each]
+                    beside = fewer if implies(wanted, Or(tuple(part for _, part in fewer))) else beside
+                return [arrow for arrow, _ in beside]
+    return []
+
+
+def _but_for(asked: str, early: object, late: When | Event) -> Predicate | None:
+    """What an arrow asks of the payload (of her), if it is as wide as `late` in all else."""
+    if type(early) is not type(late):
+        return None
+    part: Predicate | None = getattr(early, asked)
+    open_to_all = replace(early, **{asked: everyone})
+    return part if part is not None and _covers(open_to_all, late) else None
 
 
 def _excludes_itself(on: object) -> bool:

@@ -12,13 +12,15 @@ from dsl.fact_kinds import Number
 from dsl.place import Place
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
-from dsl.triggers import Arrow
+from dsl.triggers import Arrow, Within
 
 if TYPE_CHECKING:
     from dsl.ir import StateKind
     from dsl.triggers import Arrows
 
 __all__ = ["Anywhere", "Body", "Box", "Choice", "Final", "Goal", "Purpose", "Split", "Stage", "State", "Wait"]
+
+_PLAIN = "a body is a plain method: `def hello(self) -> Arrows:`"
 
 Purpose = Literal["marketing", "transactional"]
 Body = Callable[[Any], "Arrows"]
@@ -102,20 +104,27 @@ class State:
     if not TYPE_CHECKING:  # a type checker shall refuse what these two explain
 
         def __rrshift__(self, left: object) -> None:
-            raise LanguageError(
-                f"`>>` stands between a trigger and a box, but on its left is {_shown(left)}",
-                "`>>` binds tighter than `&`, `|` and comparisons: write `Email.clicked.when(condition) >> self.box`",
-            )
+            said, hint = _shown(left)
+            raise LanguageError(f"`>>` stands between a trigger and a box, but on its left is {said}", hint)
 
         def __rshift__(self, right: object) -> None:
             self.__rrshift__(self)
 
 
-def _shown(left: object) -> str:
-    """What stands left of `>>`, in the author's words."""
+def _shown(left: object) -> tuple[str, str]:
+    """What stands left of `>>`, in the author's words, and the way out."""
+    hint = "`>>` binds tighter than `&`, `|` and comparisons: write `Email.clicked.when(condition) >> self.box`"
     if isinstance(left, Predicate):
-        return f"the condition ({left.sentence()})"
-    return "an arrow: it leads to one box only" if isinstance(left, Arrow) else repr(left)
+        return f"the condition ({left.sentence()})", hint
+    if isinstance(left, Within):
+        return (
+            "`.within(…)`",
+            "`.within(…)` is for the journey's goal; in a box, a time-out is an arrow of its own: `after(days=3)`",
+        )
+    if callable(left) and not isinstance(left, type):
+        name = getattr(left, "__name__", "this")
+        return f"`{name}`, which isn't called", f"write its brackets: `{name}(…)`"
+    return "an arrow: it leads to one box only" if isinstance(left, Arrow) else repr(left), hint
 
 
 class Goal(State):
@@ -151,6 +160,7 @@ class Stage:
         self.was = _was(was)
 
     def __call__(self, body: Body) -> Stage:
+        _check_method("Stage", body)
         self.body = body
         self.doc = body.__doc__ or ""
         return self
@@ -194,8 +204,7 @@ class Box:
                 f"@{type(self).__name__}(…) stands above the box `{body.name or body.kind}`: only channels can be stacked",
                 "a box that decides or waits is a box of its own",
             )
-        if not callable(body):  # as above
-            raise LanguageError(f"@{type(self).__name__}(…) stands above a method, not above {body!r}")
+        _check_method(type(self).__name__, body)
         return State(
             self.kind,
             body,
@@ -211,6 +220,15 @@ class Box:
             doc=body.__doc__ or "",
             place=self.place,
         )
+
+
+def _check_method(word: str, body: object) -> None:
+    """Refuse what is no method: authors without a type checker."""
+    if isinstance(body, staticmethod | classmethod | property):
+        what = f"a {type(body).__name__}"  # pyright: ignore[reportUnknownArgumentType]  # of whatever
+        raise LanguageError(f"@{word}(…) stands above a method, not above {what}", _PLAIN)
+    if not callable(body):
+        raise LanguageError(f"@{word}(…) stands above a method, not above {body!r}", _PLAIN)
 
 
 def _stage(stage: object) -> Stage | None:
@@ -250,6 +268,7 @@ class Anywhere:
         self.body: Body | None = None
 
     def __call__(self, body: Body) -> Anywhere:
+        _check_method("Anywhere", body)
         self.body = body
         return self
 

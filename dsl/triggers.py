@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, cast, get_args
 
 from dsl import ir
+from dsl.carried import check_carried
 from dsl.expression import Constant, Field
 from dsl.fact_kinds import Fact
-from dsl.facts import Click, Open, Reply
+from dsl.facts import Click, Open, Payload, Reply
 from dsl.knobs import Knob, turned
 from dsl.place import Place
 from dsl.predicate import IsIn, Predicate
@@ -92,6 +93,8 @@ class Trigger:
     __slots__ = ()
 
     def __rshift__(self, target: State) -> Arrow:
+        if target is None:  # pyright: ignore[reportUnnecessaryComparison]  # authors without pyright
+            raise LanguageError("an arrow leads to a box, not to None", "name the box: `>> self.call`")
         return _noted(Arrow(self, target, Place.caller()))
 
     def __bool__(self) -> NoReturn:
@@ -147,6 +150,8 @@ class Event(Conditional):
     key: str | None = None
     among: ir.Moves | None = None
     ranked: bool = False
+    carries: type[Payload] | None = None
+    """Whose facts its payload has; None where none is declared."""
 
     def where(self, condition: Predicate) -> Self:
         """Only if `condition` holds for the event's payload (`Purchase.total > 50`); a second `.where` adds to the first."""
@@ -157,6 +162,7 @@ class Event(Conditional):
                 f"where(…) asks about the event's payload, not about {wrong.sentence()!r}",
                 "a condition on the customer or her orders goes into .when(…)",
             )
+        check_carried(self.name, self.carries, condition.operands())
         return replace(self, payload=_both(self.payload, condition))
 
     def looking_back(
@@ -223,6 +229,8 @@ class Answered(Event):
 class Clicked(Answered):
     """A link was followed."""
 
+    carries: type[Payload] | None = Click
+
     def link(self, name: str) -> Self:
         """Only through the link of this name, as the template calls it: `link(url, "shop")`."""
         return self.where(Click.link == name)
@@ -231,6 +239,8 @@ class Clicked(Answered):
 @dataclass(frozen=True, slots=True, eq=False)
 class Replied(Answered):
     """She wrote back."""
+
+    carries: type[Payload] | None = Reply
 
     def keyword(self, word: str) -> Self:
         """Only if the reply's first word is this, in capitals or not: `Sms.replied.keyword("YES")`."""
@@ -252,6 +262,8 @@ class Replied(Answered):
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened(Answered):
     """A mail or an item was shown."""
+
+    carries: type[Payload] | None = Open
 
     def by_human(self) -> Self:
         """Only if a person did it, as far as can be told: no mail program's or scanner's own doing (`Email.opened`)."""
@@ -282,7 +294,9 @@ class Happened(Event):
 
     def by(self, field: Fact) -> Happened:
         """In a journey that runs in parallel: it moves only the enrolment whose key is this field of its payload."""
-        return replace(self, key=payload_field("by", field))
+        key = payload_field("by", field)
+        check_carried(self.name, self.carries, [field.expression])
+        return replace(self, key=key)
 
     def moves(self, which: ir.Moves) -> Happened:
         """Where the customer is in the journey more than once: whom of her enrolments it moves.
@@ -294,9 +308,15 @@ class Happened(Event):
         return replace(self, among=which)
 
 
-def event() -> Happened:
-    """Declare an event of an own family; see `Events`."""
-    return Happened()
+def event(carries: type[Payload] | None = None) -> Happened:
+    """Declare an event of an own family; see `Events`. `event(Upgrade)` says whose facts its payload has."""
+    given = cast("object", carries)
+    if given is not None and not (isinstance(given, type) and issubclass(given, Payload) and given is not Payload):
+        raise LanguageError(
+            f"event(…) takes a class of facts that derives from Payload, not {carries!r}",
+            "class Upgrade(Payload): seats = number()",
+        )
+    return Happened(carries=carries)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -378,9 +398,17 @@ forever: Final = Arrow(Then(), None, Place("", 0))
 def _predicate(word: str, value: object) -> Predicate:
     if not isinstance(value, Predicate):
         raise LanguageError(
-            f"{word}(…) takes a condition, not {value!r}", 'for example Customer.country == "FR"; combine with & | ~'
+            f"{word}(…) takes a condition, not {_many(value)}",
+            'for example Customer.country == "FR"; combine with & | ~',
         )
     return fitting(word, value) if word == "when" else value
+
+
+def _many(value: object) -> str:
+    """What was given for a condition; conditions in a row have no short form of their own."""
+    if isinstance(value, tuple | list):
+        return f"a {'tuple' if isinstance(value, tuple) else 'list'} of them"
+    return repr(value)
 
 
 def fitting(word: str, condition: Predicate) -> Predicate:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands.looking import one_journey, reading
+from dsl.plurals import counted
 
 if TYPE_CHECKING:
     from engine.simulation.backtest import Comparison
@@ -71,8 +72,8 @@ def _show(found: Comparison) -> None:
     since = f" since {found.since:%Y-%m-%d %H:%M}" if found.since is not None else ""
     same = " (this very version among them)" if found.ir.hash in found.versions else ""
     console.print(
-        f"[bold]{found.ir.title or found.ir.name}[/bold]: {_many(found.customers, 'enrolment')}{since}, of"
-        f" {_many(len(found.versions), 'version')}{same}."
+        f"[bold]{found.ir.title or found.ir.name}[/bold]: {counted(found.customers, 'enrolment')}{since}, of"
+        f" {counted(len(found.versions), 'version')}{same}."
     )
     console.print(f"{found.moved:,} would have gone elsewhere ({found.moved / found.customers:.1%}).")
     table = Table(title="Who would have gone where instead", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
@@ -94,10 +95,6 @@ def _show(found: Comparison) -> None:
     if found.assumed:
         how = "the model drew answers" if found.modelled else "none was assumed, so waits ran to their time-outs"
         console.print(
-            f"{_many(found.assumed, 'enrolment')} got messages that were never sent: how they would have been answered nobody"
+            f"{counted(found.assumed, 'enrolment')} got messages that were never sent: how they would have been answered nobody"
             f" knows; {how}."
         )
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

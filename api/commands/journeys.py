@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands.authored import At, Only, load_sound, print_problems, remarks, sound, template_problems, warn
+from dsl.plurals import counted
 
 if TYPE_CHECKING:
     from dsl.ir import IR
@@ -24,13 +25,13 @@ def check(path: At = None) -> None:
         print_problems(found)
     if problems:
         count = print_problems(problems)
-        typer.echo(f"{count} {'problem' if count == 1 else 'problems'}; parcours explain CODE says more", err=True)
+        typer.echo(f"{counted(count, 'problem')}; parcours explain CODE says more", err=True)
         raise typer.Exit(1)
     warn(loaded)
     for each in loaded:
-        typer.echo(
-            f"{each.ir.name}: {len(each.ir.states)} states, {len(each.ir.arrows)} arrows, {each.ir.hash[:12]}: nothing is wrong"
-        )
+        ir = each.ir
+        size = f"{counted(len(ir.states), 'state')}, {counted(len(ir.arrows), 'arrow')}"
+        typer.echo(f"{ir.name}: {size}, {ir.hash[:12]}: nothing is wrong")
 
 
 def show(path: At = None, journey: Only = None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dsl.ir import IR
 from dsl.ir_json import from_json, to_json
+from dsl.plurals import counted
 from dsl.testing.naming import arrow_said
 from dsl.testing.walk import Walk
 
@@ -101,7 +102,7 @@ def _missed(ir: IR, taken: set[int]) -> list[int]:
 
 
 def _row(head: str, taken: int, every: int) -> str:
-    return f"{head}  {percent(taken, every):3} %  {taken} of {every} arrows"
+    return f"{head}  {percent(taken, every):3} %  {taken} of {counted(every, 'arrow')}"
 
 
 def percent(taken: int, every: int) -> int:

@@ -90,10 +90,10 @@ class Change(Move):
 
 @dataclass(frozen=True, slots=True)
 class Refuse(Move):
-    """A box sends nothing any more, each of its channels for a reason; or it does again (none)."""
+    """A box sends nothing any more, each of its channels for a reason (None: that one's goes out); or it does again (none)."""
 
     box: State
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Reason | None, ...]
 
     def do(self, walk: Walk) -> None:
         if not self.reasons:
@@ -109,11 +109,13 @@ class Refuse(Move):
         return f"refuse({name})" if said == '"address missing"' else f"refuse({name}, {said})"
 
 
-def why_of(box: State, reasons: Sequence[Reason]) -> Why:
+def why_of(box: State, reasons: Sequence[Reason | None]) -> Why:
     """The reasons of a box's channels, as `refuse` takes them: one, if it is the same for all."""
-    if len(set(reasons)) == 1:
-        return reasons[0]
-    return {_KINDS[channel]: reason for channel, reason in zip(box.channels, reasons, strict=True)}
+    each: dict[type[Sending], Reason] = {
+        _KINDS[channel]: why for channel, why in zip(box.channels, reasons, strict=True) if why is not None
+    }
+    alike = len(each) == len(reasons) and len(set(reasons)) == 1
+    return next(iter(each.values())) if alike else each
 
 
 def why_said(why: Why) -> str:

@@ -17,6 +17,7 @@ from typing import overload
 
 from dsl.ir import IR
 from dsl.journey import Journey
+from dsl.plurals import counted
 from dsl.testing.builders import NOON, Person, customer
 from dsl.testing.driver import chart_of
 from dsl.testing.missing import why
@@ -127,7 +128,7 @@ class Paths(Sequence[Path]):
 
     def __str__(self) -> str:
         every = len(self.ir.arrows)
-        head = f"# {self.ir.name}: {every - len(self.missed)} of {every} arrows, in {len(self)} walks"
+        head = f"# {self.ir.name}: {every - len(self.missed)} of {counted(every, 'arrow')}, in {counted(len(self), 'walk')}"
         missed = "".join(f"\n# not taken · {each}" for each in self.missed)
         return "\n\n".join([head + missed, *(str(path) for path in self)]) + "\n"
 

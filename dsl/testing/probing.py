@@ -35,8 +35,8 @@ class Question:
     of: tuple[int, ...]
     """The arrows whose guards were asked for; the arrow that waits for a date; else the box."""
     answer: object
-    """The place of the first open arrow; ahead, far, past or missing; why nothing was sent by each channel, or None; the
-    arrow that was drawn."""
+    """The place of the first open arrow; ahead, far, past or missing; why nothing was sent by each channel (None for one that
+    went out), or None where all did; the arrow that was drawn."""
     now: datetime
     case: tuple[int, int] | None = field(default=None, compare=False)
     """Of the guard at this place, the case with this number is wanted (`dsl.testing.cases`)."""
@@ -134,21 +134,31 @@ class Walker(Walk):
                 box = self.charted.boxes[question.of[0]]
                 yield from (*(arrow for _, arrow in box.shares), *box.learned)
 
-    def _reasons(self, box: int) -> Iterator[tuple[Reason, ...]]:
-        """Of each channel the reasons that the box's arrows name, and one that they don't, while the others have that one."""
+    def _reasons(self, box: int) -> Iterator[tuple[Reason | None, ...]]:
+        """Of each channel the reasons that the box's arrows name, and one that they don't, while the others have that one.
+
+        Where something comes of it that a message went out: also those of which one channel's does, or all but one's.
+        """
         ons = [self.charted.arrows[number].on for number in self.charted.boxes[box].not_sent]
         answers = [on for on in ons if isinstance(on, Answer)]
         channels = self.ir.states[box].channels
         named = {channel: _named(answers, channel) for channel in channels}
         every = cast("tuple[Reason, ...]", get_args(Reason))
         others: list[Reason] = [_other(every, named[channel]) for channel in channels]
-        tries: dict[tuple[Reason, ...], None] = {}
+        tries: dict[tuple[Reason | None, ...], None] = {}
         for place, channel in enumerate(channels):
             for reason in every:
                 if reason in named[channel] or reason == others[place]:
                     each = others.copy()
                     each[place] = reason
                     tries[tuple(each)] = None
+        if len(channels) > 1 and sent_awaited(self.ir, self.ir.states[box]):
+            for place in range(len(channels)):
+                for alone in (True, False):
+                    some: list[Reason | None] = [
+                        None if (at == place) is alone else why for at, why in enumerate(others)
+                    ]
+                    tries[tuple(some)] = None
         return iter(tries)
 
     # --- writing it down ----------------------------------------------------------------------------------------------
@@ -171,7 +181,8 @@ class Walker(Walk):
         state = self.ir.states[effect.state]
         hangs = self.charted.boxes[effect.state].not_sent or sent_awaited(self.ir, state)
         if isinstance(result, Acted) and hangs:
-            self.asked.append(Question("send", (effect.state,), None if result.sent else result.reasons, self.now))
+            whys = self.whys(self._state(effect.state))
+            self.asked.append(Question("send", (effect.state,), whys if any(whys) else None, self.now))
         return result
 
     def _measured(self, arrows: Iterable[int], since: datetime) -> tuple[tuple[int, int], ...]:

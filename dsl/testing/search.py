@@ -40,8 +40,8 @@ class Start:
     orders: Sequence[Mapping[str, Any]] = ()
     purchases: Purchases | None = None
     take: tuple[Box, ...] = ()
-    refused: Mapping[Box, tuple[Reason, ...]] = field(default_factory=dict[Box, tuple[Reason, ...]])
-    """Why boxes send nothing, for each of their channels."""
+    refused: Mapping[Box, tuple[Reason | None, ...]] = field(default_factory=dict[Box, "tuple[Reason | None, ...]"])
+    """Why boxes send nothing, for each of their channels; None where that one's goes out."""
 
     def walk(self, kind: type[W], journey: type[Journey], at: datetime, holidays: Iterable[date]) -> W:
         """A walk that begins so."""
@@ -259,7 +259,8 @@ class Search:
         if fields or known.purchases is not None:
             moves.append(Change(fields, known.purchases))
         for box, reasons in _refusals(walker, forced):
-            if tuple(why for why in walker.whys(box) if why is not None) != reasons:
+            whys = walker.whys(box)
+            if (whys if any(whys) else ()) != reasons:
                 moves.append(Refuse(box, reasons))
         return moves
 
@@ -285,12 +286,12 @@ def _drawn(walker: Walker, forced: Sequence[Question]) -> Iterator[Box]:
             yield _box(walker, walker.ir.arrows[cast("int", question.answer)].to)
 
 
-def _refusals(walker: Walker, forced: Sequence[Question]) -> Iterator[tuple[Box, tuple[Reason, ...]]]:
+def _refusals(walker: Walker, forced: Sequence[Question]) -> Iterator[tuple[Box, tuple[Reason | None, ...]]]:
     for question in forced:
         if question.kind == "send":
             yield (
                 _box(walker, walker.ir.states[question.of[0]].name),
-                cast("tuple[Reason, ...] | None", question.answer) or (),
+                cast("tuple[Reason | None, ...] | None", question.answer) or (),
             )
 
 

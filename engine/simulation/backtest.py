@@ -19,8 +19,9 @@ from dsl.ir import IR
 from engine.clock import to_ms
 from engine.holdout import HELD_OUT
 from engine.simulation.recorded import Recorded, last_recorded, recorded
-from engine.simulation.replay import REFUSED, Case, Replay
+from engine.simulation.replay import Replay
 from engine.simulation.responses import ResponseModel
+from engine.simulation.retraced import REFUSED, Case
 
 __all__ = ["Cell", "Comparison", "backtest"]
 
@@ -128,7 +129,7 @@ def backtest(
     cells: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for case in cases:
         cells[case.was, case.now].append(case)
-    channels = [*dict.fromkeys((*sent_then, *replay.sent))]
+    channels = [*dict.fromkeys((*sent_then, *replay.edited.sent))]
     return Comparison(
         ir,
         since,
@@ -140,7 +141,7 @@ def backtest(
                 cells.items(), key=lambda pair: (pair[0][0] == pair[0][1], -len(pair[1]), pair[0])
             )
         ),
-        {channel: (sent_then[channel], replay.sent[channel]) for channel in channels},
+        {channel: (sent_then[channel], replay.edited.sent[channel]) for channel in channels},
         model is not None,
     )
 

@@ -13,19 +13,9 @@ from typing import Any, Final, NoReturn, cast, get_args
 from dsl.ir import CHANNELS, IR, State
 from dsl.triggers import Reason
 from engine.errors import EngineError
+from engine.simulation.kinds import Kind, events_in, guards_in, heard_in, waits_in
 from engine.simulation.model_text import SECTIONS, UNITS, answer_name, answers_by, model_boxes, model_queues
-from engine.simulation.responses import (
-    DEFAULTS,
-    ChannelModel,
-    Delay,
-    Kind,
-    Rate,
-    ResponseModel,
-    events_in,
-    guards_in,
-    heard_in,
-    waits_in,
-)
+from engine.simulation.responses import DEFAULTS, ChannelModel, Delay, Rate, ResponseModel
 
 __all__ = ["ModelError", "parse", "read"]
 

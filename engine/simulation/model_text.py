@@ -9,17 +9,8 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from dsl.ir import CHANNELS, ENDS, IR, State
-from engine.simulation.responses import (
-    Delay,
-    Kind,
-    Rate,
-    ResponseModel,
-    actions_of,
-    events_in,
-    guards_in,
-    heard_in,
-    waits_in,
-)
+from engine.simulation.kinds import Kind, actions_of, events_in, guards_in, heard_in, waits_in
+from engine.simulation.responses import Delay, Rate, ResponseModel
 
 __all__ = [
     "SECTIONS",

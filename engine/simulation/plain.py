@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from dsl import step as stepper
 from dsl.step import Decide, Effect, Event, Measure, Send, Snapshot
-from engine.simulation.transitions import Edge, Node, Token, Transitions, asked_of, made_of
+from engine.simulation.transitions import Transitions
+from engine.simulation.ways import Edge, Node, Token, asked_of, made_of
 
 __all__ = ["Plain"]
 

@@ -15,12 +15,8 @@ from dsl.localtime import zone_of
 from dsl.planning import Place as Spot
 from dsl.planning import may_send, moment_of, over
 from dsl.values import Scalar
-from engine.simulation.responses import (
-    MONTH,
-    NO_CAPACITY,
+from engine.simulation.kinds import (
     Kind,
-    ResponseModel,
-    Week,
     actions_of,
     arrows_of,
     events_in,
@@ -31,6 +27,7 @@ from engine.simulation.responses import (
     refusals_in,
     waits_in,
 )
+from engine.simulation.responses import MONTH, NO_CAPACITY, ResponseModel, Week
 
 __all__ = ["Action", "Chance", "Hazard", "Lot", "Person", "Place", "Plan"]
 

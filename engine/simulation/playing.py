@@ -16,7 +16,8 @@ from typing import Final
 from dsl.ir import IR
 from engine.simulation.plan import Action, Hazard, Person, Place, Plan
 from engine.simulation.responses import GRID, NO_CAPACITY
-from engine.simulation.transitions import DECIDES, ENDS, MEASURES, WAITS, Edge, Node, Transitions
+from engine.simulation.transitions import Transitions
+from engine.simulation.ways import DECIDES, ENDS, MEASURES, WAITS, Edge, Node
 
 __all__ = ["Tally", "play", "weekday"]
 

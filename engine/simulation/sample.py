@@ -22,8 +22,8 @@ from engine.errors import NotFound
 from engine.holdout import HELD_OUT, arm
 from engine.holidays import holidays_of
 from engine.letters.place import mark
+from engine.simulation.kinds import guards_in
 from engine.simulation.plan import Person
-from engine.simulation.responses import guards_in
 from engine.tables import Consent, Customer, Suppression
 
 __all__ = ["people"]

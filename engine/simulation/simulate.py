@@ -14,9 +14,10 @@ from statistics import fmean, stdev
 from typing import Final
 
 from dsl.ir import IR
+from engine.simulation.kinds import actions_of
 from engine.simulation.plan import Person, Plan
 from engine.simulation.playing import Tally, play, weekday
-from engine.simulation.responses import GRID, ResponseModel, actions_of
+from engine.simulation.responses import GRID, ResponseModel
 from engine.simulation.results import Box, Channel, Estimate, Flow, Load, Result
 from engine.simulation.transitions import Transitions, by_lot
 

@@ -15,7 +15,6 @@ from dsl import step as stepper
 from dsl.ir import IR, Otherwise, State, When
 from dsl.predicate import And
 from dsl.step import (
-    ENDED,
     RESTING,
     Acted,
     Answered,
@@ -27,19 +26,14 @@ from dsl.step import (
     Event,
     Measure,
     Postponed,
+    Row,
     Send,
     Snapshot,
 )
+from engine.simulation.ways import Edge, Node, Token, asked_of, made_of
 
-__all__ = ["DECIDES", "ENDS", "MEASURES", "SENDS", "WAITS", "Edge", "Node", "Token", "Transitions", "by_lot"]
+__all__ = ["Transitions", "by_lot"]
 
-WAITS: Final = 0
-SENDS: Final = 1
-MEASURES: Final = 2
-DECIDES: Final = 3
-ENDS: Final = 4
-
-NEVER: Final = float("inf")
 _FAR: Final = 400 * 86_400_000
 _MOMENTS: Final = 10**12
 """Whole numbers from here on are moments, in milliseconds since 1970: no count, wait in seconds or index comes near."""
@@ -55,9 +49,6 @@ _GRAIN: Final = 60_000
 _KEPT: Final = 300_000
 """So many nodes are remembered; then it begins anew."""
 
-Token = Any
-"""What happened, as a key: True or False (sent or not), results, (sent, waits), "due", (listens, visits ago)."""
-
 
 def by_lot(ir: IR) -> IR:
     """The journey with its splits made choices, so that the lot is drawn by whoever drives the stepper.
@@ -71,57 +62,6 @@ def _choice(split: State) -> State:
     *drawn, last = split.arrows
     guarded = (replace(arrow, on=When(), guard=And(())) for arrow in drawn)
     return replace(split, kind="choice", arrows=(*guarded, replace(last, on=Otherwise(), guard=None)))
-
-
-class Node:
-    """Where a customer may stand, and what is known of how she goes on."""
-
-    __slots__ = ("arrows", "edges", "key", "kind", "listens", "now", "since", "snapshot", "state", "visit", "wait")
-
-    def __init__(
-        self,
-        kind: int,
-        snapshot: Snapshot,
-        now: int,
-        visit: int,
-        asked: Send | Measure | Decide | None,
-        listens: tuple[int, ...],
-        key: object,
-    ) -> None:
-        self.kind = kind
-        self.state = snapshot.state
-        self.visit = visit
-        """The number of the step by which she came to the box: the visit that answers to its message belong to."""
-        self.snapshot = snapshot
-        self.now = now
-        self.wait: float = NEVER if snapshot.deadline is None else snapshot.deadline - now
-        """Milliseconds until the deadline, from when she came to stand here."""
-        self.arrows: tuple[int, ...] = () if asked is None else asked.arrows
-        """Whose guards or waits are asked for."""
-        self.since = asked.since - now if isinstance(asked, Measure) else 0
-        """From when measured waits run: milliseconds from when she came to stand here."""
-        self.listens = listens
-        """Of the answer that a decision is about."""
-        self.key = key
-        self.edges: dict[Token, Edge] = {}
-
-
-class Edge:
-    """From one node to another: the arrows that were taken, the boxes entered; counts of a run."""
-
-    __slots__ = ("arrows", "entered", "source", "spent", "stays", "taken", "target")
-
-    def __init__(self, source: int, target: Node, arrows: tuple[int, ...], entered: tuple[int, ...]) -> None:
-        self.source = source
-        """The box that she was in, or -1."""
-        self.target = target
-        self.arrows = arrows
-        self.entered = entered
-        self.stays = False
-        """Nothing came of it: she stands where she stood."""
-        self.taken = 0
-        self.spent = 0
-        """Milliseconds that were spent in the box before, by all who went this way."""
 
 
 _VARIES: Final = Edge(-1, cast("Node", None), (), ())
@@ -241,12 +181,18 @@ class Transitions:
         visit: int,
         listens: tuple[int, ...],
     ) -> Edge:
-        rows = [effect for effect in effects if isinstance(effect, stepper.Row)]
-        rests = snapshot.phase == RESTING
-        entered = tuple(row.state for row in rows if not (rests and row is rows[-1]))
-        visit = rows[-1].seq if rows else visit
+        entered: list[int] = []
+        arrows: list[int] = []
+        for effect in effects:
+            if type(effect) is Row:
+                entered.append(effect.state)
+                visit = effect.seq
+                if effect.arrow >= 0:
+                    arrows.append(effect.arrow)
+        if snapshot.phase == RESTING and entered:
+            entered.pop()
         target = self._node(snapshot, now, asked_of(effects), visit, listens)
-        return Edge(source, target, tuple(row.arrow for row in rows if row.arrow >= 0), entered)
+        return Edge(source, target, tuple(arrows), tuple(entered))
 
     def _node(
         self, snapshot: Snapshot, now: int, asked: Send | Measure | Decide | None, visit: int, listens: tuple[int, ...]
@@ -268,26 +214,6 @@ class Transitions:
             if name not in _WHO and (staged or name not in _OF_STAGES) and (rests or name != "until")
         )
         return (now % _GRAIN, asked, listens, *fields)
-
-
-def asked_of(effects: Sequence[Effect]) -> Send | Measure | Decide | None:
-    """What the stepper asks for, if anything: it asks for one thing at a time."""
-    return next((effect for effect in effects if isinstance(effect, Send | Measure | Decide)), None)
-
-
-_KINDS: Final[dict[type, int]] = {Send: SENDS, Measure: MEASURES, Decide: DECIDES}
-
-
-def made_of(
-    snapshot: Snapshot,
-    now: int,
-    asked: Send | Measure | Decide | None,
-    visit: int,
-    listens: tuple[int, ...],
-    key: object,
-) -> Node:
-    kind = ENDS if snapshot.phase == ENDED else WAITS if asked is None else _KINDS[type(asked)]
-    return Node(kind, snapshot, now, visit, asked, listens, key)
 
 
 def _distance(value: Any, now: int) -> Any:

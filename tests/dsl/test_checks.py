@@ -66,7 +66,8 @@ HEAD = (
         ("        while True:\n            yield Email.clicked >> self.done\n", ["J102"]),
         ("        yield from self.helpr()\n", ["J101"]),
         ("        if self.calm:\n            yield after(days=1) >> self.done\n", ["J101"]),
-        ("        return [after(days=1) >> self.done]\n", ["J104", "J105"]),
+        ("        return [after(days=1) >> self.done]\n", ["J104"]),
+        ("        yield after(days=1) >> self.done, then\n", ["J104", "J105"]),
         ("        return iter([after(days=1) >> self.done])\n", []),
         ("        return self.helper()\n\n    def helper(self):\n        yield after(days=1) >> self.done\n", []),
         (
@@ -144,6 +145,9 @@ HEAD = (
         ("        yield event() >> self.done\n        yield then >> self.done\n", ["J150"]),
         ("        yield Email.clicked >> self.hello.arrows\n        yield after(days=1) >> self.done\n", ["J106"]),
         ("        yield None\n", ["J104"]),
+        ("        yield from after(days=1) >> self.done\n", ["J102"]),
+        ("        yield after(days=1) >> (lambda: self.done)\n", ["J106"]),
+        ("        yield from Care.hello.arrows(self)\n", ["J102"]),
         ("        yield self.nowhere\n", ["J104"]),
         ("        yield then >> self.done\n        len(3)\n", ["J102"]),
         ("        yield then >> self.done\n        (lambda: 0)(hour=3)\n", ["J102"]),
@@ -196,6 +200,33 @@ def test_A1_a_body_is_no_coroutine(line: str, tmp_path: Path) -> None:
     (error,) = problems_of(file)
     assert (error.code, error.message) == ("J104", "this is no arrow, but what an `async def` gives")
     assert error.help == "write `def` in place of `async def`"
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "help"),
+    [
+        (
+            "    @Wait\n    def rest(self) -> Arrows:\n        yield after(days=1) >> self.done\n",
+            "TypeError: Box.__init__() takes 1 positional argument but 2 were given",
+            "a decorator has its brackets: `@Wait()`",
+        ),
+        (
+            "    @Email\n    def mail(self) -> Arrows:\n        yield after(days=1) >> self.done\n",
+            "@Email(…) takes the reference of a template, not a method",
+            'for example @Email("win_back/discount"), in parentheses above the method',
+        ),
+        (
+            "    over = Final\n\n    @Wait()\n    def rest(self) -> Arrows:\n        yield after(days=1) >> self.over\n",
+            "this arrow leads to no box, but to `Final`",
+            "a box is made with brackets: `Final()`",
+        ),
+    ],
+)
+def test_A1_forgotten_brackets_are_told_of(source: str, message: str, help: str, tmp_path: Path) -> None:  # noqa: A002  # the word of the problem
+    file = tmp_path / "care.py"
+    file.write_text(HEAD + source)
+    found = next(error for error in problems_of(file) if error.message == message)
+    assert found.help == help
 
 
 def test_a_mistake_of_a_base_is_told_once(tmp_path: Path) -> None:

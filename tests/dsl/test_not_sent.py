@@ -142,3 +142,37 @@ def test_A3_a_later_refusal_has_reasons_of_its_own() -> None:
     assert '.refuse(Again.both, {Email: "suppressed", Sms: "address missing"})' in str(found)
     for path in found:
         assert path.walk().arrows == list(path.arrows)
+
+
+class OneOfTwo(Journey):
+    """A mail and a text; whichever went out says what comes next, the mail first."""
+
+    enters = Api()
+    purpose = marketing
+    mailed = Final()
+    fed = Final()
+    nothing = Final()
+    lapsed = Final()
+
+    @Email("t/mail")
+    @Sms("t/sms")
+    @Feed("t/feed")
+    def both(self) -> Arrows:
+        yield Email.sent >> self.mailed
+        yield Sms.sent.up_to(2) >> self.pause
+        yield Feed.sent >> self.fed
+        yield Sms.not_sent.because("suppressed") >> self.nothing
+        yield after(days=2) >> self.lapsed
+
+    @Wait()
+    def pause(self) -> Arrows:
+        yield after(days=1) >> self.both
+
+
+def test_A3_a_box_is_tried_with_one_channel_refused_and_the_other_out() -> None:
+    found = paths(OneOfTwo)
+    assert found.missed == ()
+    assert 'unreachable={OneOfTwo.both: {Email: "address missing"}}' in str(found)
+    assert 'unreachable={OneOfTwo.both: {Email: "address missing", Sms: "address missing"}}' in str(found)
+    for path in found:
+        assert path.walk().arrows == list(path.arrows)

@@ -105,7 +105,7 @@ def test_A3_journeys_that_nobody_walks_count_where_they_are_named(project: pytes
     result = project.runpytest("--journey-coverage-of=journeys", "--journey-coverage-fail-under=100")
     assert lines(result) == [
         "hello  100 %  3 of 3 arrows",
-        "other    0 %  0 of 1 arrows",
+        "other    0 %  0 of 1 arrow",
         "    pause: after 1 d → over",
         "all     75 %  3 of 4 arrows",
         "journey coverage: 75 % of the arrows were taken, 100 % are asked for",

@@ -15,12 +15,12 @@ from dsl import (
     Api,
     Arrow,
     Arrows,
+    Click,
     Customer,
     Email,
     Final,
     Journey,
     Orders,
-    Payload,
     Sms,
     Stage,
     Wait,
@@ -47,7 +47,7 @@ from dsl.triggers import Event, Trigger
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-class Basket(Payload):
+class Basket(Click):
     total = number()
     least = number()
     wine = text()
@@ -171,6 +171,32 @@ def test_a_refused_arrow_of_a_choice_is_taken_for_nobody(conditions: list[Predic
 def when_of(condition: Predicate) -> Trigger:
     """As `when(…)`, of a payload: what is asked doesn't matter to the order."""
     return type(when(everyone))(condition)
+
+
+FRENCH, BELGIAN, LOYAL = Customer.country == "FR", Customer.country == "BE", Orders.count() > 2
+RED, WHITE, BOTH = Basket.wine == "red", Basket.wine == "white", Basket.wine.is_in(["red", "white"])
+
+
+@pytest.mark.parametrize(
+    ("triggers", "together"),
+    [
+        ([when(FRENCH), when(BELGIAN), when(Customer.country.is_in(["FR", "BE"]))], "1 and 2"),
+        ([when(FRENCH), when(Orders.count() > 9), when(BELGIAN), when(FRENCH & LOYAL | BELGIAN)], "1 and 3"),
+        ([when(FRENCH), when(BELGIAN), when(Customer.country.is_in(["FR", "BE", "DE"]))], ""),
+        ([when(FRENCH), when(~FRENCH), when(BELGIAN | Customer.country.is_missing())], ""),
+        ([Email.clicked.where(RED), Email.clicked.where(WHITE), Email.clicked.where(BOTH).when(FRENCH)], "1 and 2"),
+        ([Email.clicked.where(RED).when(FRENCH), Email.clicked.where(WHITE), Email.clicked.where(BOTH)], ""),
+        ([Email.clicked.when(FRENCH), Email.clicked.when(BELGIAN), Email.clicked.when(FRENCH | BELGIAN).where(RED)], "1 and 2"),
+        ([Email.clicked.where(RED).up_to(2), Email.clicked.where(WHITE), Email.clicked.where(BOTH)], ""),
+        ([Email.clicked.where(RED), Sms.clicked.where(WHITE), Email.clicked.where(BOTH)], ""),
+        ([after(days=1).when(FRENCH), after(days=1).when(BELGIAN), after(days=1).when(FRENCH | BELGIAN)], ""),
+    ],
+)  # fmt: skip
+def test_A1_arrows_that_together_ask_for_less_shadow_one(triggers: list[Trigger], together: str) -> None:
+    arrows = [Arrow(trigger, None, Place("", place + 1)) for place, trigger in enumerate(triggers)]
+    told = {error.line: error.message for error in check_shadows(arrows)}
+    text = f"this arrow is never taken: one of those in lines {together} is taken before it"
+    assert told == ({len(triggers): text} if together else {})
 
 
 SCOPES: dict[str, Event] = {

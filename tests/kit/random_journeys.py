@@ -42,6 +42,7 @@ from dsl.ir import (
     When,
 )
 from dsl.predicate import Predicate
+from dsl.sends import SENT
 
 __all__ = ["EVERYTHING", "Features", "irs", "random_ir"]
 
@@ -253,7 +254,7 @@ class _Maker:
 
     def _bounded(self, arrow: Arrow) -> Arrow:
         """Whoever isn't reached is not called for ever, nor written to because a mail came back."""
-        by_itself = ("call.not_reached", "email.bounced", "email.delivered", "sms.delivered")
+        by_itself = ("call.not_reached", "email.bounced", "email.delivered", "sms.delivered", *SENT)
         rings = isinstance(arrow.on, Answer) and arrow.on.event in by_itself and arrow.limit is None
         return replace(arrow, limit=self._limit()) if rings else arrow
 

@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 ANSWERS: Final = {
-    "email": ("clicked", "opened", "replied", "bounced"),
-    "sms": ("clicked", "replied", "delivered"),
-    "feed": ("clicked", "opened"),
-    "call": ("interested", "refused", "not_reached"),
-    "letter": ("answered", "returned"),
+    "email": ("clicked", "opened", "replied", "bounced", "sent"),
+    "sms": ("clicked", "replied", "delivered", "sent"),
+    "feed": ("clicked", "opened", "sent"),
+    "call": ("interested", "refused", "not_reached", "sent"),
+    "letter": ("answered", "returned", "sent"),
 }
 EVENTS: Final = ("shop.purchased", "shop.signed_up", "consent.withdrawn")
 REASONS: Final = ("address missing", "no consent", "suppressed")

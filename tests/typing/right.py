@@ -42,6 +42,7 @@ from dsl import (
     otherwise,
     percent,
     share,
+    text,
     then,
     transactional,
     weekly,
@@ -52,12 +53,14 @@ from dsl.triggers import Arrow, Clicked, Happened, Then
 from dsl.waits import After
 
 
-class Loyalty(Events):
-    upgraded = event()
-
-
 class Upgrade(Payload):
+    order_id = text()
     points = number()
+
+
+class Loyalty(Events):
+    upgraded = event(Upgrade)
+    left = event()
 
 
 class Base(Journey, abstract=True):
@@ -74,7 +77,7 @@ class Care(Base, name="care_and_more"):
     again = after(days=180)
     purpose = transactional
     goal = Shop.purchased.where(Purchase.total > 50).within(days=30)
-    parallel = Purchase.order_id
+    parallel = Upgrade.order_id
 
     @Choice()
     def which(self) -> Arrows:

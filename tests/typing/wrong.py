@@ -9,6 +9,8 @@ from dsl.testing import walk
 
 class Loyalty(Events):
     upgraded = event()
+    left = event(Customer)  # expect-error: reportArgumentType
+    seats = event(number())  # expect-error: reportArgumentType
 
 
 class Care(Journey):

@@ -30,8 +30,8 @@ from dsl import (
 )
 from dsl.ir import IR
 from engine.simulation.backtest import Comparison, backtest
+from engine.simulation.kinds import Kind
 from engine.simulation.learning import learn
-from engine.simulation.responses import Kind
 from engine.simulation.sample import people
 from engine.simulation.simulate import simulate
 

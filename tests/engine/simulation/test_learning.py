@@ -34,10 +34,11 @@ from dsl import (
 from dsl.compile import compile_journey
 from engine.db import Database
 from engine.errors import NotFound
+from engine.simulation.kinds import Kind
 from engine.simulation.learning import learn
 from engine.simulation.model_file import parse
 from engine.simulation.model_text import document, template
-from engine.simulation.responses import DAY, DEFAULTS, Delay, Kind, ResponseModel
+from engine.simulation.responses import DAY, DEFAULTS, Delay, ResponseModel
 
 
 class Learnt(Journey):

@@ -31,9 +31,10 @@ from dsl import (
 )
 from dsl.compile import compile_journey
 from dsl.loading import load
+from engine.simulation.kinds import Kind, heard_in
 from engine.simulation.model_file import ModelError, parse, read
 from engine.simulation.model_text import document, template
-from engine.simulation.responses import DAY, DEFAULTS, Delay, Kind, Rate, ResponseModel, heard_in
+from engine.simulation.responses import DAY, DEFAULTS, Delay, Rate, ResponseModel
 
 SHIPPED = [each.ir for each in load(Path(__file__).parents[3] / "journeys")]
 

@@ -58,10 +58,11 @@ from dsl.step import (
     enter,
     step,
 )
+from engine.simulation.kinds import Kind, events_in, guards_in, heard_in
 from engine.simulation.plain import Plain
 from engine.simulation.plan import Person, Plan
 from engine.simulation.playing import play
-from engine.simulation.responses import GRID, MONTH, Kind, ResponseModel, events_in, guards_in, heard_in
+from engine.simulation.responses import GRID, MONTH, ResponseModel
 from engine.simulation.simulate import FIRST_DAY
 from engine.simulation.transitions import Transitions, by_lot
 
