@@ -193,9 +193,9 @@ class Templates:
 
     def lacking(self, ir: IR) -> list[str]:
         """The templates that a journey sends by and that aren't there, in any language, sorted: `email 'hello/welcome'`."""
-        sends = ((each.kind, each.template or "") for state in ir.states for each in (state, *state.also))
+        sends = ((each.kind, each.template) for state in ir.states for each in (state, *state.also))
         return sorted(
-            {f"{kind} '{ref}'" for kind, ref in sends if kind in EXTENSIONS and not self.languages(ref, kind)}
+            {f"{kind} '{ref}'" for kind, ref in sends if ref and kind in EXTENSIONS and not self.languages(ref, kind)}
         )
 
     def keep(self, conn: Connection, hashes: Iterable[str]) -> None:
