@@ -42,8 +42,9 @@ class Events:
                 )
             if isinstance(value, Happened) and not value.name:
                 object.__setattr__(value, "name", f"{cls.family}.{own}")  # frozen for everyone but its family
-                if value.carries is not None:
-                    value.carries.carried_by += (f"{cls.__name__}.{own}",)
+                said = f"{cls.__name__}.{own}"
+                if value.carries is not None and said not in value.carries.carried_by:  # the file may be loaded again
+                    value.carries.carried_by += (said,)
 
 
 class Shop(Events):

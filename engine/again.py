@@ -39,20 +39,11 @@ class Again:
 class _Stored(Templates):
     """The templates' folder with one template in it: the version that a message was made from."""
 
-    def __init__(self, like: Templates, template: Template) -> None:
-        super().__init__(
-            like.folder,
-            language=like.language,
-            currency=like.currency,
-            country=like.country,
-            brand=like.brand,
-            now=like.now,
-        )
-        self._template = template
+    only: Template
 
     def find(self, ref: str, channel: str, language: str) -> Template:
         del ref, channel, language
-        return self._template
+        return self.only
 
 
 def made_again(conn: Connection, templates: Templates, links: Links, message: Message) -> Again | None:
@@ -68,7 +59,8 @@ def made_again(conn: Connection, templates: Templates, links: Links, message: Me
         return None
     if message.channel == "letter":
         return _letter(conn, templates, Template.kept(row), message)
-    stored = _Stored(templates, Template.kept(row))
+    stored = _Stored.like(templates)
+    stored.only = Template.kept(row)
     customer: dict[str, Any] = {name: value for name, value in context["customer"].items() if name in _RECIPIENT}
     recipient = Recipient(**customer)
     journey = table(Journey)

@@ -12,9 +12,10 @@ from starlette.datastructures import UploadFile
 from api.errors import ApiError, also
 from api.intake import MAX_BODY
 from api.state import Here, State
+from engine.json_text import parsed
 from engine.mail.desk import Desk
 from engine.mail.providers import mailgun, postmark, sendgrid, ses
-from engine.mail.providers.fields import Fields, parse
+from engine.mail.providers.fields import Fields
 from engine.mail.providers.told import BadSignature, Told
 
 __all__ = ["router"]
@@ -77,7 +78,7 @@ def by_ses(here: Here, desk: At, body: Body) -> Kept:
     if message.whole("Type") != "Notification":
         return _keep(here, desk, Told(passed=[message.text("Type")]), "ses")
     try:
-        said: Any = parse(message.whole("Message"))
+        said: Any = parsed(message.whole("Message"))
     except ValueError:  # SNS's and SES's own words when something was set up
         return _keep(here, desk, Told(passed=["a message in words"]), "ses")
     return _keep(here, desk, ses.read(said, desk.names, message.text("MessageId")), "ses")
@@ -161,7 +162,7 @@ def _postmark(here: State, request: Request) -> None:
 
 def _json(body: bytes) -> Any:
     try:
-        return parse(body)
+        return parsed(body)
     except ValueError as error:
         raise ApiError(400, "bad_json", f"the body is not JSON: {error}") from None
 

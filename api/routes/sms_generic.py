@@ -121,11 +121,15 @@ def _read(model: type[M], body: bytes) -> M:
 
 
 def _held(given: object) -> object:
-    """The same without characters that no database can hold."""
-    if isinstance(given, str):
-        return clean(given, _LONGEST)
-    if isinstance(given, list):
-        return [clean(each, _LONGEST) if isinstance(each, str) else each for each in cast("list[object]", given)]
-    if isinstance(given, dict):
-        return {name: _held(each) for name, each in cast("dict[str, object]", given).items()}
-    return given
+    """The same without characters that no database can hold; deeper than what the models take, nobody looks."""
+    if not isinstance(given, dict):
+        return given
+    return {name: _held_field(value) for name, value in cast("dict[str, object]", given).items()}
+
+
+def _held_field(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value, _LONGEST)
+    if isinstance(value, list):
+        return [clean(each, _LONGEST) if isinstance(each, str) else each for each in cast("list[object]", value)]
+    return value

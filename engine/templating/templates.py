@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Row
 
@@ -152,15 +152,16 @@ class Templates:
             stand_in=stand_in,
         )
 
-    def apart(self) -> Templates:
-        """The same for another process, which has no database: without what stands in."""
-        return Templates(
-            self.folder,
-            language=self.language,
-            currency=self.currency,
-            country=self.country,
-            brand=self.brand,
-            now=self.now,
+    @classmethod
+    def like(cls, other: Templates) -> Self:
+        """Those of the same folder and project, without what stands in: that is of a process which has the database."""
+        return cls(
+            other.folder,
+            language=other.language,
+            currency=other.currency,
+            country=other.country,
+            brand=other.brand,
+            now=other.now,
         )
 
     def find(self, ref: str, channel: str, language: str) -> Template:

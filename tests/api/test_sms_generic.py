@@ -113,6 +113,13 @@ async def test_what_is_not_the_gateways_is_refused(http: httpx.AsyncClient, sett
     assert events() == []
 
 
+def _nested(deep: int) -> object:
+    value: object = 1
+    for _ in range(deep):
+        value = {"a": value}
+    return value
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -120,6 +127,7 @@ async def test_what_is_not_the_gateways_is_refused(http: httpx.AsyncClient, sett
         ({"id": "", "from": ZOE}, "id: String should have at least 1"),
         ({"id": "1", "from": 7}, "from: Input should be a valid string"),
         ({"id": "1", "from": ZOE, "text": "x" * 10_001}, "text: String should have at most"),
+        ({"id": "1", "from": ZOE, "text": _nested(900)}, "text: Input should be a valid string"),
     ],
 )
 async def test_what_is_no_text_is_told(

@@ -1,7 +1,7 @@
 """The mailroom: mails are made in processes beside the worker, whose own time is for sending them.
 
-To render a mail and to encode it takes about as long as all else that its send does, and one Python process does one thing
-at a time. A few mails are made in the worker itself, and so is everything while no process stands.
+To render a mail and to encode it is much of the work of its send, and one Python process does one thing at a time. A few mails
+are made in the worker itself, and so is everything while no process stands.
 """
 
 from __future__ import annotations
@@ -115,8 +115,9 @@ class Mailroom:
             if self._pool is None and self._processes:
                 spawn = multiprocessing.get_context("spawn")  # the worker has threads: its copy might wait for ever
                 templates, links, sender = self._maker.parts
-                apart = templates.apart(), links, sender
-                self._pool = ProcessPoolExecutor(self._processes, spawn, _begin, apart)
+                self._pool = ProcessPoolExecutor(
+                    self._processes, spawn, _begin, (Templates.like(templates), links, sender)
+                )
                 self._stands = self._pool.submit(os.getpid)
             if self._pool is None or self._stands is None or not self._stands.done():
                 return None

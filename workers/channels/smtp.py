@@ -202,7 +202,7 @@ class _Talk(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             self._waiting = loop.create_future()
             silence = TimeoutError(f"the server said nothing for {seconds:g} s")
-            late = loop.call_later(seconds, self._wake, silence)  # asyncio.timeout takes three times as long
+            late = loop.call_later(seconds, self._wake, silence)  # less work than asyncio.timeout, four times a mail
             try:
                 await self._waiting
             finally:

@@ -6,17 +6,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from engine.json_text import parsed
 from engine.mail.event import clean
 
-__all__ = ["Fields", "parse"]
+__all__ = ["Fields"]
 
 _LONGEST = 4000
-
-
-def parse(raw: bytes | str) -> Any:
-    """The JSON value. Raises ValueError, also for what is nested without an end."""
-    return parsed(raw)
 
 
 class Fields:
