@@ -187,9 +187,8 @@ class Stream:
                     what = await self._look(candidate)
                     if what is not None:
                         return Sent(ready.position, no=what)
-                    what = receipt = ready.outgoing.come_to(
-                        await call(ready.outgoing)
-                    )  # until it is there, nobody knows
+                    # from here on nobody knows what came of it, until the receipt is there
+                    what = receipt = ready.outgoing.come_to(await call(ready.outgoing))
             finally:
                 if what is not None:
                     self._kept.append(self._books.put(_Entry(candidate, what)))
