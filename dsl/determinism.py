@@ -128,8 +128,11 @@ class _Reader:
             yield from self.statement(node.value, file, names)
         else:
             yield from self.reference(value)
-            if isinstance(node, ast.Name):
-                yield from self._top_level(node.id, value, file, names)
+            root = node
+            while isinstance(root, ast.Attribute):  # `TODAY.weekday`: a day of the clock, whatever is asked of it
+                root = root.value
+            if isinstance(root, ast.Name):
+                yield from self._top_level(root.id, resolved(root, names), file, names)
 
     def _top_level(self, name: str, value: object, file: str, names: Names) -> Iterator[JourneyError]:
         """What an author's file assigns to a name, in this file or in a sibling that it comes from."""

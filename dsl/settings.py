@@ -13,6 +13,7 @@ from dsl.events import snake
 from dsl.fact_kinds import Fact
 from dsl.ir import CHANNELS
 from dsl.journey import Journey
+from dsl.misspelt import misspelt
 from dsl.pointing import problem
 from dsl.problems import JourneyError, LanguageError
 from dsl.states import Purpose, State
@@ -105,6 +106,7 @@ def check_settings(draft: Draft) -> Iterator[JourneyError]:
     if all(box.state.kind in ir.ENDS for box in draft.boxes.values()):
         hint = "the first box is where customers start: @Email(…), @Choice(), @Wait() … above a method"
         yield problem("J113", f"{journey.__name__} has no box to start with", draft.place, help=hint)
+    yield from misspelt(draft)
     yield from _entry(draft)
     yield from _purpose(draft)
     yield from _times(draft)

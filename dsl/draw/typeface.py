@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from itertools import pairwise
+from itertools import accumulate, pairwise, takewhile
 
 from dsl.draw.widths import REGULAR, SEMIBOLD
 
@@ -39,9 +39,10 @@ def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
     """The text, shortened with an ellipsis where it is wider than `room` pixels."""
     if width(text, size, bold=bold) <= room:
         return text
-    while text and width(text + "…", size, bold=bold) > room:
-        text = text[:-1]
-    return text.rstrip(" _-/.,") + "…"
+    used = (width(letter, size, bold=bold) for letter in text)  # added up once: a condition may have a thousand parts
+    so_far = accumulate(used, initial=width("…", size, bold=bold))
+    end = sum(1 for _ in takewhile(lambda wide: wide <= room, so_far)) - 1
+    return text[: max(end, 0)].rstrip(" _-/.,") + "…"
 
 
 def wrap(text: str, size: float, room: float, *, lines: int, balanced: bool = False) -> tuple[str, ...]:

@@ -81,6 +81,8 @@ def found(folder: Path, source: str, **siblings: str) -> list[str]:
         ("from datetime import date", "date.today().weekday()", "date.today()"),
         ("from datetime import datetime\nnow_ = datetime.now", "now_()", "now_()"),
         ("", "from datetime import date; date.today()", "date.today()"),
+        ("from datetime import date\nTODAY = date.today()", "TODAY.weekday()", "date.today()"),
+        ("from datetime import datetime\nNOW = datetime.now()", "after(days=NOW.date().day)", "datetime.now()"),
         ("", "hash('x')", "hash('x')"),
         ("", "id(self)", "id(self)"),
         ("", "for _ in {'a', 'b'}: pass", "{'a', 'b'}"),

@@ -148,6 +148,11 @@ def test_text_is_measured_shortened_and_wrapped() -> None:
     shortened = fit("win_back/a_template_with_a_long_name", 12, 100)
     assert shortened.endswith("…")
     assert width(shortened, 12) <= 100
+    text = "MMMiiiWWW酒lll"
+    for room in range(200):
+        as_long = [text[:end] for end in range(len(text)) if width(text[:end] + "…", 12) <= room]
+        assert fit(text, 12, room) == (text if width(text, 12) <= room else (as_long or [""])[-1] + "…")
+    assert fit("or " * 100_000, 12, 100).startswith("or or or"), "and that takes no time"
     lines = wrap("purchased with a total above 250 within the last 90 d or so", 12, 110, lines=3)
     assert len(lines) == 3
     assert all(width(line, 12) <= 110 for line in lines)

@@ -153,6 +153,12 @@ SETTINGS = {
     "goal = Email.clicked.within(days=3)": "`goal` takes a business event, without `.when(…)`",
     "holdout = 10": "`holdout` can't be 10",
     "purpose = transactional\n    holdout = percent(10)": "`holdout` can't go with purpose = transactional",
+    "hold_out = percent(10)": "`hold_out` is no setting of a journey",
+    "quiet_hour = between('21:00', '08:00')": "`quiet_hour` is no setting of a journey",
+    "aim = Shop.purchased.within(days=3)": "`aim` is no setting of a journey",
+    "timezone = 'Europe/Paris'": "`timezone` is no setting of a journey",
+    "re_entry = always": "`re_entry` is no setting of a journey",
+    "_enters = Api()\n    whileactive = queue": "`whileactive` is no setting of a journey",
 }
 
 
@@ -161,6 +167,13 @@ def test_A1_settings_that_are_none_are_refused_in_words(setting: str, tmp_path: 
     name = setting.partition(" ")[0]
     kept = "\n".join(line for line in HEAD.splitlines() if not line.strip().startswith(f"{name} ="))
     assert ("J112", SETTINGS[setting]) in refused(f"{kept}\n    {setting}\n\n{MAIL}", tmp_path)
+
+
+def test_A1_constants_and_helpers_of_the_authors_own_are_none_of_ours(tmp_path: Path) -> None:
+    own = (
+        "HOLDOUT = percent(10)\n    _goals = Shop.purchased.within(days=3)\n    towns = ('Paris',)\n    pause = days(3)"
+    )
+    assert refused(f"{HEAD}\n    {own}\n\n    def zones(self):\n        return 3\n\n{MAIL}", tmp_path) == [("J120", "nothing leads to `won`")]
 
 
 WORDS = {
