@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +21,10 @@ __all__ = ["show"]
 def show(result: Result, source: str, *, days: bool = False) -> None:
     """Print the tables. `source` says what the rates come from; `days` adds the load day by day."""
     console = Console(highlight=False)
+    boxes, arrows = _boxes(result), _arrows(result)
+    console.width = max(
+        console.width, _whole(boxes), _whole(arrows)
+    )  # rather wider than the terminal than a number cut short
     console.print(
         f"[bold]{result.ir.title or result.ir.name}[/bold]: {result.customers:,} customers, who enter over"
         f" {counted(result.over, 'day')}; {counted(result.runs, 'run')}, seed {result.seed}."
@@ -27,11 +32,11 @@ def show(result: Result, source: str, *, days: bool = False) -> None:
     console.print(
         Text(f"By {source}. In brackets: where 19 of 20 such campaigns lie, if customers do as these say.", "dim")
     )
-    console.print(_boxes(result))
+    console.print(boxes)
     console.print(
         Text("days: a stay's mean; unsent: couldn't be reached; late: answers that came after she had gone on", "dim")
     )
-    console.print(_arrows(result))
+    console.print(arrows)
     console.print(_channels(result))
     console.print(f"Messages a customer gets: {result.contacts:2} on the mean; {_distribution(result)}")
     if result.held_out.mean:
@@ -50,6 +55,16 @@ def _table(title: str, *columns: str, left: int = 1) -> Table:
     for index, column in enumerate(columns):
         found.add_column(column, justify="left" if index < left else "right", no_wrap=column not in {"when", "to"})
     return found
+
+
+def _whole(table: Table) -> int:
+    """Let no column but those of words be narrower than what stands in it; how wide the table is then, at least."""
+    for column in table.columns:
+        if column.no_wrap:
+            column.min_width = max(
+                cell_len(line) for cell in (column.header, *column.cells) for line in str(cell).split("\n")
+            )
+    return Console(width=1_000).measure(table).minimum
 
 
 def _boxes(result: Result) -> Table:

@@ -6,6 +6,7 @@ and what goes wrong while a file is imported is told in the author's file, never
 
 from __future__ import annotations
 
+import ast
 import builtins
 import os
 import sys
@@ -21,11 +22,12 @@ from dsl import ir
 from dsl.broken import PACKAGE, BrokenJourneyError, explained, strayed
 from dsl.compile import compile_journey
 from dsl.journey import Journey
+from dsl.place import Place
 from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, Problems
 from dsl.running import Running
 from dsl.settings import stable_name
-from dsl.source import name_in_class
+from dsl.source import name_in_class, tree_of
 
 __all__ = ["Loaded", "load"]
 
@@ -56,7 +58,7 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
     folder = _Folder(given if given.is_dir() else given.parent)
     errors: list[JourneyError] = []
     loaded: list[Loaded] = []
-    taken: dict[str, tuple[type[Journey], Path]] = {}
+    taken: dict[str, tuple[Path, Place | None]] = {}
     with folder.importing():
         for file in files:
             try:
@@ -70,10 +72,10 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
         for file, journeys in folder.journeys(files):
             for journey in journeys:
                 name = stable_name(journey)
-                if name in taken:
-                    errors.append(_twice(name, journey, taken[name]))
+                if other := taken.get(name) or _lost(journey, file):
+                    errors.append(_twice(name, journey, *other))
                     continue
-                taken[name] = (journey, file)
+                taken[name] = (file, journey.__journey__.place)
                 try:
                     loaded.append(Loaded(journey, _compiled(journey), file))
                 except Problems as problems:
@@ -123,15 +125,22 @@ def _nameable(file: Path) -> None:
         raise Problems([error])
 
 
-def _twice(name: str, journey: type[Journey], first: tuple[type[Journey], Path]) -> JourneyError:
+def _twice(name: str, journey: type[Journey], file: Path, there: Place | None) -> JourneyError:
     place = journey.__journey__.place
     at = name_in_class(place, journey.__name__) if place is not None else None
-    other, file = first
-    line = other.__journey__.place.line if other.__journey__.place is not None else 0
+    line = there.line if there is not None else 0
     hint = 'rename one of the classes, or give it a name: `class …(Journey, name="…")`'
     return problem(
         "J144", f"two journeys are named `{name}`", at, notes=[f"the other stands in {file}:{line}"], help=hint
     )
+
+
+def _lost(journey: type[Journey], file: Path) -> tuple[Path, Place] | None:
+    """A class that a later one of the same name stands in for in silence: of two copies, nobody renamed one."""
+    tree = tree_of(str(file))
+    written = [each for each in (tree.body if tree is not None else ()) if isinstance(each, ast.ClassDef)]
+    lines = [each.lineno for each in written if each.name == journey.__name__]
+    return (file, Place(str(file), lines[0])) if len(lines) > 1 else None
 
 
 class _Folder:

@@ -16,7 +16,7 @@ __all__ = ["misspelt"]
 
 _ALSO = {"re_entry": "again", "reentry": "again", "time_zone": "zone", "timezone": "zone", "tz": "zone"}
 """What other engines call them."""
-_KINDS = {
+_KINDS: dict[type, str] = {
     Percent: "holdout", Active: "while_active", Late: "late_answers", Never: "again", Always: "again", Audience: "enters",
     Api: "enters", Within: "goal",
 }  # fmt: skip

@@ -133,7 +133,7 @@ class Goal(State):
     __slots__ = ()
 
     def __init__(self, doc: str = "", *, was: str | None = None) -> None:
-        super().__init__("goal", was=_was(was), doc=doc, place=Place.caller())
+        super().__init__("goal", was=_was(was), doc=_doc(doc), place=Place.caller())
 
 
 class Final(State):
@@ -142,7 +142,7 @@ class Final(State):
     __slots__ = ()
 
     def __init__(self, doc: str = "", *, was: str | None = None) -> None:
-        super().__init__("final", was=_was(was), doc=doc, place=Place.caller())
+        super().__init__("final", was=_was(was), doc=_doc(doc), place=Place.caller())
 
 
 class Stage:
@@ -241,6 +241,12 @@ def _was(was: object) -> str | None:
     if was is not None and not (isinstance(was, str) and re.fullmatch(r"[a-z][a-z0-9_]*", was)):
         raise LanguageError(f"was= takes the name that it had before, not {was!r}", 'for example was="reminder"')
     return was
+
+
+def _doc(doc: object) -> str:
+    if not isinstance(doc, str):
+        raise LanguageError(f"an end takes words for its readers, not {doc!r}", 'for example Goal("She bought again.")')
+    return doc
 
 
 class Wait(Box):

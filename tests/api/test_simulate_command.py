@@ -63,6 +63,13 @@ def test_a_journey_is_simulated_with_no_database_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_no_number_is_cut_short_however_narrow_the_terminal(tmp_path: Path) -> None:
+    run = parcours(tmp_path, "simulate", WIN_BACK, "-n", "100000", "--runs", "2", COLUMNS="40")
+    rows = [line for line in run.stdout.splitlines() if line.startswith((" ✉", " ✆", " ◉"))]
+    assert len(rows) == 7
+    assert not [row for row in rows if "…" in row]
+
+
 def test_the_same_seed_prints_the_same(tmp_path: Path) -> None:
     one, two, other = (
         parcours(tmp_path, "simulate", WIN_BACK, "-n", "200", "--runs", "2", "--json", "--seed", seed).stdout

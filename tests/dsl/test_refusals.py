@@ -169,11 +169,36 @@ def test_A1_settings_that_are_none_are_refused_in_words(setting: str, tmp_path: 
     assert ("J112", SETTINGS[setting]) in refused(f"{kept}\n    {setting}\n\n{MAIL}", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ("done = Final()", "done = Final(3)", "J150", "an end takes words for its readers, not 3"),
+        ("done = Final()", "done = Goal(doc=['a'])", "J150", "an end takes words for its readers, not ['a']"),
+        ("done = Final()", "done = Goal()\n    __doc__ = 3", "J112", "`__doc__` can't be 3"),
+        ("(Journey)", "(Journey, name=3)", "J107", "`3` can't name a journey: names are in snake_case"),
+        (
+            "class Care(",
+            "class Care(Journey):\n    enters = Api()\n\n\nclass Care(",
+            "J144",
+            "two journeys are named `care`",
+        ),
+    ],
+)
+def test_A1_what_is_no_text_or_no_name_is_told_where_it_stands(
+    old: str, new: str, code: str, says: str, tmp_path: Path
+) -> None:
+    source = f"{HEAD}\n{MAIL}"
+    assert source.count(old) == 1
+    assert (code, says) in refused(source.replace(old, new), tmp_path)
+
+
 def test_A1_constants_and_helpers_of_the_authors_own_are_none_of_ours(tmp_path: Path) -> None:
     own = (
         "HOLDOUT = percent(10)\n    _goals = Shop.purchased.within(days=3)\n    towns = ('Paris',)\n    pause = days(3)"
     )
-    assert refused(f"{HEAD}\n    {own}\n\n    def zones(self):\n        return 3\n\n{MAIL}", tmp_path) == [("J120", "nothing leads to `won`")]
+    assert refused(f"{HEAD}\n    {own}\n\n    def zones(self):\n        return 3\n\n{MAIL}", tmp_path) == [
+        ("J120", "nothing leads to `won`")
+    ]
 
 
 WORDS = {
