@@ -5,6 +5,7 @@ Short rather than whole: `≥ 2 wine orders and > 200 spent, 90 d`. Neighbours o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
@@ -43,7 +44,7 @@ def _predicate(node: Predicate) -> str:  # noqa: PLR0911  # one for each kind of
         case Contains():
             return f"{_expression(node.left)} {'contains' if node.where == 'anywhere' else 'starts with'} {_quoted(node.text)}"
         case Matches():
-            return f"{_expression(node.left)} matches {_quoted(node.pattern)}"
+            return f"{_expression(node.left)} matches {_pattern(node.pattern)}"
         case IsIn():
             return (
                 f"{_expression(node.left)} {_either([_constant(value.kind, value.literal) for value in node.values])}"
@@ -226,7 +227,23 @@ def _constant(kind: Kind, value: Scalar) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text if text.replace("-", "").replace("_", "").isalnum() else f'"{text}"'
+    """A plain word as it is; else in quotes, and with those of its own escaped."""
+    if _plain(text):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _pattern(pattern: str) -> str:
+    """As a text; but a regular expression has its own backslashes, and a quote behind one means the same to it."""
+    if _plain(pattern):
+        return pattern
+    escaped = re.sub(r'(\\.)|"', lambda found: found[1] or '\\"', pattern, flags=re.DOTALL)
+    return f'"{escaped}"'
+
+
+def _plain(text: str) -> bool:
+    return text.replace("-", "").replace("_", "").isalnum()
 
 
 def _either(words: Sequence[str]) -> str:

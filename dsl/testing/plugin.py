@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RENEWED] = []
     option = config.option
     asked = option.journey_coverage or option.journey_coverage_of or option.journey_coverage_fail_under is not None
-    if asked or _FOLDER in os.environ:
+    if (asked or _FOLDER in os.environ) and not option.collectonly:  # where no test runs, nobody walks
         config.pluginmanager.register(_Recorder(config), "parcours-journey-coverage")
 
 

@@ -100,6 +100,13 @@ def test_A3_too_little_coverage_fails_the_session(project: pytest.Pytester) -> N
     assert project.runpytest("--journey-coverage-fail-under=100").ret == 0
 
 
+def test_A3_where_tests_are_only_collected_nothing_is_counted(project: pytest.Pytester) -> None:
+    project.makepyfile(test_hello=HEAD + CLICKED)
+    result = project.runpytest("--collect-only", "--journey-coverage-of=journeys", "--journey-coverage-fail-under=100")
+    assert result.ret == 0
+    assert not any("coverage" in line for line in result.outlines)
+
+
 def test_A3_journeys_that_nobody_walks_count_where_they_are_named(project: pytest.Pytester) -> None:
     project.makepyfile(test_hello=HEAD + CLICKED + WAITED + WITHDRAWN)
     result = project.runpytest("--journey-coverage-of=journeys", "--journey-coverage-fail-under=100")

@@ -77,6 +77,10 @@ SENTENCES: list[tuple[Predicate, str]] = [
     (Click.link == "shop", "link is shop"),
     (Purchase.total > 50, "total > 50"),
     (Customer.phone.starts_with("+33"), 'phone starts with "+33"'),
+    (Customer.city.contains('"good" & <nice>'), r'city contains "\"good\" & <nice>"'),
+    (Customer.city == 'a\\" or city is "b', r'city is "a\\\" or city is \"b"'),
+    (Click.link.matches(r'\d "x" \"y\"'), r'link matches "\d \"x\" \"y\""'),
+    (Click.link.matches("a-b"), "link matches a-b"),
     ((Customer.country == "FR") & loves_wine, "country is FR and ≥ 2 wine orders and > 200 spent, 90 d"),
     (
         (Customer.country == "FR") & (loves_wine | Member.vip.is_true()),
