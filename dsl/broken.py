@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from dsl.misused import misused
 from dsl.place import Place
 from dsl.pointing import problem, shown
 from dsl.problems import JourneyError, LanguageError, meant
@@ -91,33 +91,17 @@ def way_out(error: BaseException) -> str:
             return f"write `from dsl import {error.name}`"
         hint = meant(error.name, dsl.__all__)
     elif isinstance(error, AttributeError) and error.name and error.obj is not None:
+        if way := misused(str(error)):
+            return way
         hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
         if getattr(error.obj, "__name__", "") == "Customer":
             own = f"declare what else you know of her: `class Member(Customer): {error.name} = text()`"
             return f"{hint} Or {own}" if hint.startswith("did") else own
     elif isinstance(error, TypeError):
-        return _misused(str(error))
+        return misused(str(error))
     else:
         return next((way for kind, way in _WAYS_OUT if isinstance(error, kind)), "")
     return hint if hint.startswith("did") else ""
-
-
-def _misused(said: str) -> str:
-    """A way out for a box that is called, and for a word of the language that doesn't take what it is given."""
-    import dsl  # noqa: PLC0415  # as above
-
-    if re.fullmatch(r"'(State|Goal|Final|Stage)' object is not callable", said):
-        return "a box isn't called: lead to it, `>> self.mail`, or pass on its arrows, `yield from Journey.mail.arrows(self)`"
-    if said == "Box.__init__() takes 1 positional argument but 2 were given":
-        return "a decorator has its brackets: `@Wait()`"
-    if said == "'Arrow' object is not iterable":
-        return "an arrow is yielded: `yield Email.clicked >> self.call`; `yield from` passes on the arrows of a method"
-    unknown = re.fullmatch(r"(?:(\w+)\.__init__|(\w+))\(\) got an unexpected keyword argument '(\w+)'", said)
-    word = getattr(dsl, unknown[1] or unknown[2], None) if unknown is not None else None
-    if unknown is None or not callable(word):
-        return ""
-    takes = [name for name in signature(word).parameters if name not in ("self", "args", "kwargs")]
-    return meant(unknown[3], takes)
 
 
 def strayed(error: BaseException) -> JourneyError:

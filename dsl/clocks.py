@@ -31,7 +31,7 @@ def between(opens: str, closes: str, *, on: Iterable[Weekday] | None = None, hol
 
 def clock(at: str, on: Iterable[Weekday] | None, *, holidays: bool) -> ir.Clock:
     """Times of day as `at`, `after` and `until` take them."""
-    return ir.Clock(time_of_day("at", at), None, None, _days("on", on), _yes("holidays", holidays))
+    return ir.Clock(time_of_day("at", at), None, None, _days("at", on), _yes("holidays", holidays))
 
 
 def time_of_day(word: str, text: object) -> str:

@@ -112,6 +112,8 @@ def _spins(draft: Draft, reached: list[Box]) -> Iterator[JourneyError]:
             text, hint = "this loop has neither a wait nor a bound", "`.up_to(3)`"
             if any(isinstance(a.trigger, Answered) and a.trigger.name in _UNREACHED for a in arrows):
                 text, hint = "who can't be reached is called for ever", "`.up_to(3, every=hours(20))`"
+            elif all(_at_once(a) for a in arrows):  # none of these takes a bound
+                hint = f"`when(self.{loop[0]}.visits < 3)`"
             way = f"let a box wait (`after(days=…)`), or bound an arrow: {hint}"
             yield problem("J123", f"{text}: {path}", arrows[-1].place, help=way)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from inspect import isroutine
 from typing import Any, Literal, cast
 
 from dsl import ir
@@ -33,6 +34,9 @@ __all__ = [
     "stable_name",
     "zone_of",
 ]
+
+
+_LONGEST = 80  # letters of a wrong value
 
 
 def stable_name(journey: type[Journey]) -> str:
@@ -120,6 +124,13 @@ def _wrong(draft: Draft, setting: str, says: str, hint: str) -> JourneyError:
     return problem("J112", f"`{setting}` {says}", draft.setting(setting), help=hint)
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, type) or isroutine(value):
+        return f"`{value.__name__}` without its brackets"
+    said = repr(value)
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+
+
 def _entry(draft: Draft) -> Iterator[JourneyError]:
     enters = _value(draft, "enters")
     if enters is None:
@@ -128,7 +139,7 @@ def _entry(draft: Draft) -> Iterator[JourneyError]:
         yield problem("J110", text, draft.place, help=hint)
     elif not isinstance(enters, Audience | Happened | Api):
         yield _wrong(
-            draft, "enters", f"can't be {enters!r}", "it is an Audience(…), an event (Shop.signed_up), or Api()"
+            draft, "enters", f"can't be {_shown(enters)}", "it is an Audience(…), an event (Shop.signed_up), or Api()"
         )
     elif isinstance(enters, Happened) and (enters.guard is not None or enters.limit is not None):
         hint = "ask about the payload with `.where(…)`; about the customer in a @Choice() as the first box"
@@ -156,10 +167,12 @@ def _times(draft: Draft) -> Iterator[JourneyError]:
 
     quiet, zone = _value(draft, "quiet_hours"), _value(draft, "zone")
     if quiet is not None and not (isinstance(quiet, ir.Clock) and quiet.opens is not None):
-        yield _wrong(draft, "quiet_hours", f"can't be {quiet!r}", 'for example quiet_hours = between("21:00", "08:00")')
+        yield _wrong(
+            draft, "quiet_hours", f"can't be {_shown(quiet)}", 'for example quiet_hours = between("21:00", "08:00")'
+        )
     if zone is not None and not (isinstance(zone, str) and is_zone(zone)):
         yield _wrong(
-            draft, "zone", f"can't be {zone!r}", 'an IANA name of a time zone, for example zone = "Europe/Paris"'
+            draft, "zone", f"can't be {_shown(zone)}", 'an IANA name of a time zone, for example zone = "Europe/Paris"'
         )
     for name, kind, words in (
         ("while_active", Active, "reject, restart or queue"),
@@ -167,13 +180,13 @@ def _times(draft: Draft) -> Iterator[JourneyError]:
     ):
         value = _value(draft, name)
         if not isinstance(value, kind):
-            yield _wrong(draft, name, f"can't be {value!r}", f"it is {words}")
+            yield _wrong(draft, name, f"can't be {_shown(value)}", f"it is {words}")
 
 
 def _purpose(draft: Draft) -> Iterator[JourneyError]:
     purpose = _value(draft, "purpose")
     if purpose not in (None, "marketing", "transactional"):
-        yield _wrong(draft, "purpose", f"can't be {purpose!r}", "it is marketing or transactional")
+        yield _wrong(draft, "purpose", f"can't be {_shown(purpose)}", "it is marketing or transactional")
     for box in draft.boxes.values():
         if box.state.kind in CHANNELS and box.state.purpose is None and purpose is None:
             text = f"`{box.name}` sends, but {draft.journey.__name__} doesn't say for which purpose"
@@ -192,19 +205,19 @@ def _rest(draft: Draft) -> Iterator[JourneyError]:
         and again.clock is None
     )
     if again is not None and not isinstance(again, Never | Always) and not plain:
-        yield _wrong(draft, "again", f"can't be {again!r}", "it is never, always, or after(days=180)")
+        yield _wrong(draft, "again", f"can't be {_shown(again)}", "it is never, always, or after(days=180)")
     if goal is not None and not isinstance(goal, Within):
         hint = "for example goal = Shop.purchased.within(days=30)"
         if isinstance(goal, Event):
             yield _wrong(draft, "goal", "must say how long after entry it counts", hint)
         else:
-            yield _wrong(draft, "goal", f"can't be {goal!r}", hint)
+            yield _wrong(draft, "goal", f"can't be {_shown(goal)}", hint)
     elif goal is not None and (not isinstance(goal.event, Happened) or goal.event.guard is not None):
         yield _wrong(
             draft, "goal", "takes a business event, without `.when(…)`", "ask about its payload with `.where(…)`"
         )
     if holdout is not None and not isinstance(holdout, Percent):
-        yield _wrong(draft, "holdout", f"can't be {holdout!r}", "for example holdout = percent(10)")
+        yield _wrong(draft, "holdout", f"can't be {_shown(holdout)}", "for example holdout = percent(10)")
     elif isinstance(holdout, Percent) and holdout.value and _value(draft, "purpose") == "transactional":
         hint = "what customers must be told is never held out: delete the hold-out"
         yield _wrong(draft, "holdout", "can't go with purpose = transactional", hint)

@@ -397,10 +397,13 @@ forever: Final = Arrow(Then(), None, Place("", 0))
 
 def _predicate(word: str, value: object) -> Predicate:
     if not isinstance(value, Predicate):
-        raise LanguageError(
-            f"{word}(…) takes a condition, not {_many(value)}",
-            'for example Customer.country == "FR"; combine with & | ~',
+        flag = isinstance(value, bool) or getattr(value, "kind", "") == "flag"
+        hint = (
+            "a flag is asked: `.is_true()` or `.is_false()`"
+            if flag
+            else 'for example Customer.country == "FR"; combine with & | ~'
         )
+        raise LanguageError(f"{word}(…) takes a condition, not {_many(value)}", hint)
     return fitting(word, value) if word == "when" else value
 
 

@@ -25,7 +25,10 @@ A = Annotated[
     str, typer.Argument(metavar="A", help="FILE, FILE@REV, REV:FILE, published:NAME or published:NAME@VERSION.")
 ]
 B = Annotated[
-    str | None, typer.Argument(metavar="[B]", help="The second; without it, FILE@HEAD is compared with FILE.")
+    str | None,
+    typer.Argument(
+        metavar="[B]", help="The second; without it, FILE is compared with its last commit, FILE@REV with FILE."
+    ),
 ]
 
 
@@ -49,9 +52,7 @@ def diff(
         raise typer.BadParameter(f"the picture is a .svg or .png file, not {output.name!r}", param_hint="--output")
     if theme not in {"auto", "light", "dark"}:
         raise typer.BadParameter(f"the theme is auto, light or dark, not {theme!r}", param_hint="--theme")
-    first, second = (_Source(f"{a}@HEAD"), _Source(a)) if b is None else (_Source(a), _Source(b))
-    if b is None and (a.startswith(_PUBLISHED) or not Path(a).exists()):
-        raise typer.BadParameter(f"say what to compare {a!r} with; only a file has its own last commit", param_hint="B")
+    first, second = _alone(a) if b is None else (_Source(a), _Source(b))
     journeys = _journeys(first, second, journey)
 
     from dsl.diff import diff as compare
@@ -67,6 +68,19 @@ def diff(
     raise typer.Exit(0 if found.same else 1)
 
 
+def _alone(name: str) -> tuple[_Source, _Source]:
+    """What one name is compared with: a file with its last commit, a revision of it with the file as it is."""
+    if name.startswith(_PUBLISHED):
+        raise typer.BadParameter(f"say what to compare {name!r} with: a file, or another version", param_hint="B")
+    source = _Source(name)
+    if Path(name).exists():
+        return _Source(f"{name}@HEAD"), source
+    file, at, revision = source.parts()
+    if not at or not revision:
+        raise typer.BadParameter(f"there is no file or folder {name!r}", param_hint="A")
+    return source, _Source(file)
+
+
 @dataclass(frozen=True)
 class _Source:
     """Where a journey comes from, as the user wrote it."""
@@ -79,7 +93,7 @@ class _Source:
             return [_published(self.name.removeprefix(_PUBLISHED))]
         if Path(self.name).exists():
             return _loaded(Path(self.name), self.name, wanted)
-        file, at, revision = self._parts()
+        file, at, revision = self.parts()
         if not at:
             return _loaded(Path(self.name), self.name, wanted)
         from api.commands.revisions import GitError, checked_out
@@ -91,7 +105,7 @@ class _Source:
         except GitError as error:
             _fail(str(error))
 
-    def _parts(self) -> tuple[str, str, str]:
+    def parts(self) -> tuple[str, str, str]:
         """FILE, @ or :, REV. A revision may have an @ of its own (`HEAD@{1}`), so a file's ending, or the colon, decides."""
         named = re.match(r"(.+?\.py)(@)(.+)", self.name)
         if named is not None:

@@ -118,6 +118,14 @@ def test_one_file_alone_is_compared_with_its_last_commit(project: Path) -> None:
     assert "no answer in 3 d ┄┄▶ ◉ lapsed  ⇒  no answer in 2 d" in run.stdout
 
 
+@pytest.mark.parametrize("name", ["journeys/hello.py@v1", "v1:journeys/hello.py"])
+def test_a_revision_alone_is_compared_with_the_file_as_it_is(project: Path, name: str) -> None:
+    run = parcours(project, "diff", name)
+
+    assert (run.returncode, run.stderr) == (1, "")
+    assert f"--- {name}\n+++ journeys/hello.py\n" in run.stdout
+
+
 def test_a_file_that_is_gone_today_is_found_where_it_was(project: Path) -> None:
     git(project, "rm", "--quiet", "-r", "journeys/hello.py")
     git(project, "mv", "journeys/bye.py", "bye.py")
@@ -173,7 +181,10 @@ def test_the_picture_is_drawn_by_its_ending(project: Path, theme: str) -> None:
         ),
         (["journeys", "journeys"], "there are 2 journeys in journeys; choose one with --journey: bye, hello"),
         (["published:none", "journeys/hello.py"], "there is no journey 'none'; published: none is published yet"),
-        (["published:hello"], "say what to compare 'published:hello' with"),
+        (["published:hello"], "say what to compare 'published:hello' with: a file, or another version"),
+        (["journeys/none.py"], "there is no file or folder 'journeys/none.py'"),
+        (["journeys/hello.py@"], "there is no file or folder 'journeys/hello.py@'"),
+        (["journeys/none.py@HEAD"], "there is no 'journeys/none.py' in HEAD ("),
         (["journeys/hello.py", "-o", "x.gif"], "a .svg or .png file, not 'x.gif'"),
         (["journeys/hello.py", "--theme", "mauve"], "auto, light or dark, not 'mauve'"),
         (["/x.py@HEAD", "journeys/hello.py"], "not a git repository"),

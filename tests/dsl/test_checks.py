@@ -208,7 +208,7 @@ def test_A1_a_body_is_no_coroutine(line: str, tmp_path: Path) -> None:
         (
             "    @Wait\n    def rest(self) -> Arrows:\n        yield after(days=1) >> self.done\n",
             "TypeError: Box.__init__() takes 1 positional argument but 2 were given",
-            "a decorator has its brackets: `@Wait()`",
+            "a decorator has its brackets, as in `@Wait()`",
         ),
         (
             "    @Email\n    def mail(self) -> Arrows:\n        yield after(days=1) >> self.done\n",
