@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+from dsl.ir import CHANNELS
 from dsl.replies import first_word
+from dsl.states import Purpose
+from dsl.testing.given import one_of
 from dsl.times import Duration, days
 
 __all__ = [
@@ -126,7 +129,7 @@ def purchase(
 
 def consent(channel: str = "email", purpose: str = "marketing") -> dict[str, Any]:
     """The payload of `Consent.withdrawn` and `Consent.granted`."""
-    return {"channel": channel, "purpose": purpose}
+    return {"channel": one_of("channel", channel, CHANNELS), "purpose": one_of("purpose", purpose, get_args(Purpose))}
 
 
 def click(link: str = "shop", url: str = "https://shop.example/") -> dict[str, Any]:
@@ -141,9 +144,11 @@ def opening(*, human: bool = True) -> dict[str, Any]:
 
 def reply(text: str) -> dict[str, Any]:
     """The payload of a reply: what was written, and its first word in capitals."""
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+        raise TypeError(f"reply(…) takes what she wrote, not {text!r}")
     return {"text": text, "keyword": first_word(text)}
 
 
 def bounce(kind: str = "hard", *, code: str = "5.1.1", diagnostic: str = "550 5.1.1 no such user") -> dict[str, Any]:
     """The payload of a mail that did not arrive: `hard`, `soft` or `undetermined`."""
-    return {"kind": kind, "code": code, "diagnostic": diagnostic}
+    return {"kind": one_of("kind", kind, ("hard", "soft", "undetermined")), "code": code, "diagnostic": diagnostic}

@@ -26,6 +26,7 @@ from dsl.step import ENDED, Acted, Answered, Decide, Decided, Due, Effect, Late,
 from dsl.step import enter as enter_chart
 from dsl.step import step as take_step
 from dsl.testing.builders import Person, ordered
+from dsl.testing.given import holidays_of, lines, person, reached_by
 from dsl.triggers import Reason
 
 __all__ = ["Driver", "Message", "Step", "Why", "chart_of", "taking"]
@@ -94,8 +95,8 @@ class Driver:
             raise ValueError(f"at={at!r} says no moment without a zone: add tzinfo=UTC")
         hers = customer.orders if isinstance(customer, Person) else ()
         self.journey = journey
-        self.customer: dict[str, Any] = dict(customer)
-        self.orders: list[Mapping[str, Any]] = ordered([*hers, *orders], at)
+        self.customer: dict[str, Any] = person(customer)
+        self.orders: list[Mapping[str, Any]] = ordered([*hers, *lines(orders)], at)
         self.key = key
         self.unreachable: set[str] = set()
         """Channels by which she can't be reached, boxes that reach her by none, and `box.channel` where it is by one of them."""
@@ -107,7 +108,7 @@ class Driver:
         else:
             for what in unreachable:
                 self.refuse(what)
-        self.holidays = set(holidays)
+        self.holidays = holidays_of(holidays)
         self.now = at
         self.steps: list[Step] = []
         self.messages: list[Message] = []
@@ -213,6 +214,7 @@ class Driver:
 
     def reach(self, what: type[Sending] | State) -> Self:
         """She can be reached by the channel, or the box, again."""
+        what = reached_by(what)
         own = [f"{what.name}.{channel}" for channel in what.channels] if isinstance(what, State) else []
         for name in (what.name if isinstance(what, State) else what.kind, *own):
             self.unreachable.discard(name)

@@ -23,13 +23,15 @@ from dsl.journey import Journey
 from dsl.outcomes import heard_as
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import And, Compare, Constant, Field, Predicate
+from dsl.said import said
 from dsl.sends import AT_ONCE
 from dsl.states import State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver, Message, Why
+from dsl.testing.given import amount, lines, person
 from dsl.times import Duration, duration
-from dsl.triggers import Event
+from dsl.triggers import Event, Trigger
 
 __all__ = ["Walk", "walk"]
 
@@ -70,7 +72,7 @@ class Walk(Driver):
         conditions on orders shall see goes into `orders`.
         """
         if not isinstance(event, Event):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
-            raise TypeError(f"tell(…) takes an answer or an event, for example Email.clicked, not {event!r}")
+            raise TypeError(f"tell(…) takes an answer or an event, for example Email.clicked, not {_shown(event)}")
         if event.name.endswith(".not_sent"):
             raise ValueError(f"{event.name} is the box's own outcome: walk(…, unreachable=[…]) brings it about")
         if event.name in AT_ONCE:
@@ -97,7 +99,9 @@ class Walk(Driver):
     ) -> Walk:
         """She buys now: it is an order among her facts from now on, and `Shop.purchased` is told."""
         number = order_id or f"bought-{len(self.orders) + 1}"
-        bought = purchase(total, order_id=number, category=category, product=product, quantity=quantity)
+        bought = purchase(
+            amount("total", total), order_id=number, category=category, product=product, quantity=quantity
+        )
         self.orders.append({**bought, "at": self.now})
         return self.tell(Shop.purchased, **bought)
 
@@ -107,8 +111,8 @@ class Walk(Driver):
         `orders` are all that she has bought by now, in place of what was known before.
         """
         if orders is not None:
-            self.orders = ordered(orders, self.now)
-        self.customer.update(fields)
+            self.orders = ordered(lines(orders), self.now)
+        self.customer.update(person(fields))
         matched = tuple(
             index
             for index, answer in enumerate(self.ir.listens)
@@ -154,6 +158,10 @@ class Walk(Driver):
                 f"{who} yet, so there is nothing to answer; she is in `{self.at.name}`, sent so far: {sent}"
             )
         return fits[-1]
+
+
+def _shown(given: object) -> str:
+    return said(given) if isinstance(given, Trigger) else repr(given)
 
 
 def _equalities(payload: Predicate | None) -> dict[str, Any]:

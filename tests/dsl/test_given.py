@@ -1,0 +1,65 @@
+"""What a test gives a walk and fits nowhere is told, with what would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from dsl import Api, Arrows, Email, Final, Journey, Shop, after, days, marketing
+from dsl.testing import bounce, consent, reply, walk
+
+W: Any = walk  # with what the type checker would not let through
+
+
+class Care(Journey):
+    enters = Api()
+    purpose = marketing
+    done = Final()
+
+    @Email("care/mail")
+    def mail(self) -> Arrows:
+        yield Shop.purchased >> self.done
+        yield after(days=3) >> self.done
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        (lambda: W(Care, customer="zoe"), TypeError, "a customer is her facts"),
+        (lambda: W(Care, customer={"zone": "Mars/Phobos"}), ValueError, "zone='Mars/Phobos' is no time zone"),
+        (lambda: W(Care, customer={"zone": 3}), ValueError, "zone=3 is no time zone"),
+        (lambda: W(Care).change(zone="nope"), ValueError, "zone='nope' is no time zone"),
+        (lambda: W(Care, orders=3), TypeError, "orders are order lines"),
+        (lambda: W(Care, orders=[3]), TypeError, "orders are order lines"),
+        (lambda: W(Care).change(orders="x"), TypeError, "orders are order lines"),
+        (lambda: W(Care, holidays=["2026-01-01"]), TypeError, "holidays are days, date(2026, 1, 1), not '2026-01-01'"),
+        (lambda: W(Care, holidays=[datetime(2026, 1, 1, tzinfo=UTC)]), TypeError, "holidays are days"),
+        (
+            lambda: W(Care, unreachable=["email"]),
+            TypeError,
+            "by a channel or a box, Email or WinBack.sms, not by 'email'",
+        ),
+        (lambda: W(Care).refuse(3), TypeError, "not by 3"),
+        (lambda: W(Care).refuse(days), TypeError, "by a channel or a box"),
+        (lambda: W(Care).buy("x"), TypeError, "total= takes a number, not 'x'"),
+        (lambda: W(Care).buy(True), TypeError, "total= takes a number, not True"),
+        (lambda: W(Care).tell(after(days=3)), TypeError, "for example Email.clicked, not after 3 d"),
+        (lambda: W(Care).tell("clicked"), TypeError, "for example Email.clicked, not 'clicked'"),
+        (lambda: reply(cast("Any", None)), TypeError, "what she wrote, not None"),
+        (lambda: consent("fax"), ValueError, "channel='fax': there are email, sms, feed, call, letter"),
+        (lambda: consent("sms", "fun"), ValueError, "purpose='fun': there are marketing, transactional"),
+        (lambda: bounce("squishy"), ValueError, "kind='squishy': there are hard, soft, undetermined"),
+    ],
+)
+def test_A3_what_fits_nowhere_is_told(wrong: Callable[[], object], error: type[Exception], says: str) -> None:
+    with pytest.raises(error) as found:
+        wrong()
+    assert says in str(found.value)
+
+
+def test_A3_what_fits_is_taken() -> None:
+    w = walk(Care, customer={"zone": None}, unreachable=[Care.mail]).change(zone="Asia/Tokyo").buy(12)
+    assert w.at is Care.done
