@@ -39,7 +39,15 @@ def crowd(ir: IR, many: int, seed: int) -> Iterator[tuple[int, Person]]:
 
 def measure(ir: IR, many: int, rounds: int) -> dict[str, float]:
     """Customers a second: cold, warm and plain, each the median of some rounds that take turns."""
-    plan = Plan(ir, ResponseModel())
+    guards = [
+        arrow.guard
+        for state in ir.states
+        for arrow in state.arrows
+        if state.kind == "choice" and arrow.guard is not None
+    ]
+    plan = Plan(
+        ir, ResponseModel(guards={guard.sentence(): 1.0 for guard in guards})
+    )  # nobody is done at the first box
     found: dict[str, list[float]] = {"cold": [], "warm": [], "plain": []}
     warm = Transitions(by_lot(ir))
     play(plan, warm, crowd(ir, many, 0), Random(0))  # noqa: S311  # as above

@@ -60,8 +60,9 @@ def check_chart(draft: Draft) -> Iterator[JourneyError]:
     ends = any(box.state.kind in ENDS for box in reached)
     for box in draft.boxes.values():
         if box.own and box.name not in names and (ends or box.state.kind not in ENDS):  # without any, J121 says so
-            hint = "draw an arrow to it, or delete it"
-            yield problem("J120", f"nothing leads to `{box.name}`", box.place, help=hint)
+            led = any(box.name in _targets(draft, other) for other in draft.boxes.values() if other is not box)
+            text = f"no way from the first box leads to `{box.name}`" if led else f"nothing leads to `{box.name}`"
+            yield problem("J120", text, box.place, help="draw an arrow to it, or delete it")
     yield from _traps(draft, reached)
     yield from _spins(draft, reached)
 

@@ -233,6 +233,8 @@ class Clicked(Answered):
 
     def link(self, name: str) -> Self:
         """Only through the link of this name, as the template calls it: `link(url, "shop")`."""
+        if not name:
+            raise LanguageError("link(…) takes a link's name, not an empty text", 'for example `.link("shop")`')
         return self.where(Click.link == name)
 
 

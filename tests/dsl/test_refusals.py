@@ -178,6 +178,16 @@ def test_A1_settings_that_are_none_are_refused_in_words(setting: str, tmp_path: 
         ("done = Final()", "done = Final(3)", "J150", "an end takes words for its readers, not 3"),
         ("done = Final()", "done = Goal(doc=['a'])", "J150", "an end takes words for its readers, not ['a']"),
         ("done = Final()", "done = Goal()\n    __doc__ = 3", "J112", "`__doc__` can't be 3"),
+        ("after(days=1)", "Email.clicked.link('')", "J150", "link(…) takes a link's name, not an empty text"),
+        (
+            "yield after(days=1) >> self.done",
+            (
+                "yield after(days=1) >> self.done\n\n    @Wait()\n    def one(self):\n        yield after(days=1) >> self.two\n\n"
+                "    @Wait()\n    def two(self):\n        yield after(days=1) >> self.one"
+            ),
+            "J120",
+            "no way from the first box leads to `one`",
+        ),
         ("(Journey)", "(Journey, name=3)", "J107", "`3` can't name a journey: names are in snake_case"),
         (
             "class Care(",
