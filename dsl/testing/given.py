@@ -8,21 +8,16 @@ from decimal import Decimal
 from typing import Any, cast
 
 from dsl.channels import Sending
-from dsl.localtime import is_zone
 from dsl.states import State
 
 __all__ = ["amount", "holidays_of", "lines", "one_of", "person", "reached_by"]
 
 
 def person(given: object) -> dict[str, Any]:
-    """A customer's facts. Raises TypeError for what holds none, ValueError for a zone that is nowhere."""
+    """A customer's facts. Raises TypeError for what holds none."""
     if not isinstance(given, Mapping):
         raise TypeError(f'a customer is her facts, customer(country="FR"), not {given!r}')
-    facts = dict(cast("Mapping[str, Any]", given))
-    zone = facts.get("zone")
-    if zone is not None and not (isinstance(zone, str) and is_zone(zone)):
-        raise ValueError(f"zone={zone!r} is no time zone as IANA names them: Europe/Paris")
-    return facts
+    return dict(cast("Mapping[str, Any]", given))
 
 
 def lines(given: object) -> Sequence[Mapping[str, Any]]:

@@ -29,7 +29,7 @@ from dsl.states import State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver, Message, Why
-from dsl.testing.given import amount, lines, person
+from dsl.testing.given import amount, lines
 from dsl.times import Duration, duration
 from dsl.triggers import Event, Trigger
 
@@ -112,7 +112,7 @@ class Walk(Driver):
         """
         if orders is not None:
             self.orders = ordered(lines(orders), self.now)
-        self.customer.update(person(fields))
+        self.customer.update(fields)
         matched = tuple(
             index
             for index, answer in enumerate(self.ir.listens)

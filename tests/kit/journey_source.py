@@ -43,7 +43,7 @@ def _lines(ir: IR) -> Iterator[str]:
     yield f"    again = {_again(ir.again)}"
     yield f"    while_active = {ir.again.active}"
     yield f"    purpose = {ir.purpose}"
-    yield f"    late = {ir.late}"
+    yield f"    late_answers = {ir.late}"
     if ir.goal is not None:
         yield f"    goal = {_event(ir.goal.event)}.within(hours={ir.goal.seconds / 3600:g})"
     if ir.holdout:
