@@ -11,15 +11,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from sqlite3 import OperationalError
 from typing import Any, TypeVar
 
-from sqlalchemy import ClauseElement, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlmodel import SQLModel
 
-from engine.lists import spelt
 from engine.turns import Turns
 
 __all__ = ["Database", "chunked", "insert_new", "insert_new_returning", "inserting", "table", "upsert"]
@@ -40,7 +38,6 @@ class Database:
         self.url = url
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self._glances: Any = None  # the driver's own connection, outside of any transaction
         self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
@@ -59,22 +56,6 @@ class Database:
         """A connection for reading, in one transaction: what it sees is of one moment on SQLite."""
         with self.engine.connect() as conn:
             yield conn
-
-    def glance(self, statement: ClauseElement, row: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The one row of a question that a module keeps, on SQLite, as of this very moment; called on one thread alone.
-
-        It takes less than to go to a thread for it, and waits for no lock: an event loop may ask. None: ask in a thread, where it is
-        told what is wrong; there is another kind of database, or this one can't be read.
-        """
-        if not self.is_sqlite:
-            return None
-        if self._glances is None:
-            self._glances = self.engine.raw_connection()
-            self._glances.cursor().execute("PRAGMA busy_timeout=0")
-        try:
-            return self._glances.cursor().execute(*spelt(self.engine.dialect, statement, row)).fetchone()
-        except OperationalError:
-            return None
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Generator[Connection]:
@@ -106,9 +87,6 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        if self._glances is not None:
-            self._glances.invalidate()
-            self._glances = None
         self.engine.dispose()
 
 

@@ -1,16 +1,14 @@
 """The flow: a batch's messages to a provider that takes so much at a time, each as soon as its turn has come.
 
-In its turn a message's key is taken (behaviour S1), while those before it are still being handed over; what is written at one moment, in
-whichever batch, is one transaction. The last look at consent is a question alone, just before the call (behaviour C2). Meanwhile the
-next wave is made ready.
+The last look at consent and the taking of the key come when the turn has come, just before the call (behaviours C2, S1); what
+several look for at one moment, in whichever batch, is one transaction. Meanwhile the next wave is made ready.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -27,7 +25,7 @@ __all__ = ["Flow", "Ready", "Sent"]
 
 _PLENTY = 50  # messages that are ready: the next wave can wait
 _LAST = 5.0  # seconds for calls under way when a batch is called off
-_PAUSE = 0.004  # seconds: a transaction costs about as much for one key as for eight
+_PAUSE = 0.004  # seconds: a transaction costs about as much, whether one looks or eight
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +47,11 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What is to be written of a message's key: that it is taken for a call, or given back since none was made; else what came of it."""
+class _Asked:
+    """To look whether it may go out, or with a receipt: to write it down."""
 
     candidate: Candidate
-    what: Literal["taken", "given back"] | Receipt | No
+    receipt: Receipt | None = None
 
 
 class Flow:
@@ -63,64 +61,45 @@ class Flow:
         self._database = database
         self._clock = settings.clock
         self._soft = SoftBounces.of(settings)
-        self._books = Gathering[_Entry, bool](self._write, _PAUSE)
-        self._gate = Gathering[Candidate, No | None](self._judge)
+        self._gathering = Gathering[_Asked, bool | No](self._look, _PAUSE)
 
     def through(self, send: Paced, at_once: int, *, planned: bool) -> Stream:
         """A stream of one batch's messages, `at_once` side by side. `planned`: they let others pass."""
-        return Stream(self._books, self._look, send, at_once, planned=planned)
+        return Stream(self._gathering, send, at_once, planned=planned)
 
-    def _write(self, entries: Sequence[_Entry]) -> Sequence[bool]:
-        """Write everything down, and take the keys that are free; False for a key that another attempt has."""
+    def _look(self, asked: Sequence[_Asked]) -> Sequence[bool | No]:
+        """Write the receipts down, ask the gate once more, and take the keys of those who may be called for."""
         now = self._clock.now()
-        receipts = [(each.candidate, each.what) for each in entries if isinstance(each.what, Receipt)]
+        receipts = [(each.candidate, each.receipt) for each in asked if each.receipt is not None]
+        candidates = [each.candidate for each in asked if each.receipt is None]
         with self._database.write() as conn:
             awaited = [candidate.key for candidate, _ in receipts if candidate.sent_awaited]
             said = [(candidate.key, receipt) for candidate, receipt in receipts]
             messages.settle(conn, said, now, awaited, self._soft)
-            messages.refuse(conn, [(each.candidate, each.what) for each in entries if isinstance(each.what, No)], now)
-            messages.let_go(conn, [each.candidate.key for each in entries if each.what == "given back"])
-            taken = messages.calling(conn, [each.candidate.key for each in entries if each.what == "taken"])
-        found: list[bool] = []
-        for each in entries:
+            refused = gate.judge(conn, candidates) if candidates else {}
+            messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
+            taken = messages.calling(conn, [c.key for c in candidates if c.key not in refused])
+        found: list[bool | No] = []
+        for each in asked:
             key = each.candidate.key
-            found.append(each.what != "taken" or key in taken)
-            if each.what == "taken":
+            found.append(True if each.receipt is not None else refused.get(key) or key in taken)
+            if each.receipt is None:
                 taken.discard(key)  # two attempts at one batch may ask in one transaction: one gets it
         return found
-
-    async def _look(self, candidate: Candidate) -> No | None:
-        """Ask the gate once more, at once if the database can be asked so; the no, if she may not be written to any more."""
-        if gate.clear(self._database, candidate):
-            return None
-        return await self._gate.put(candidate)
-
-    def _judge(self, candidates: Sequence[Candidate]) -> Sequence[No | None]:
-        with self._database.read() as conn:
-            refused = gate.judge(conn, candidates)
-        return [refused.get(candidate.key) for candidate in candidates]
 
 
 class Stream:
     """A batch's messages on their way: `add` them as they are ready, then `finish`."""
 
-    def __init__(
-        self,
-        books: Gathering[_Entry, bool],
-        look: Callable[[Candidate], Awaitable[No | None]],
-        send: Paced,
-        at_once: int,
-        *,
-        planned: bool,
-    ) -> None:
-        self._books = books
-        self._look = look
+    def __init__(self, gathering: Gathering[_Asked, bool | No], send: Paced, at_once: int, *, planned: bool) -> None:
+        self._gathering = gathering
         self._send = send
+        self._at_once = at_once
         self._planned = planned
         self._queue: asyncio.Queue[Ready | None] = asyncio.Queue()
         self._few = asyncio.Event()
         self._done: list[Sent] = []
-        self._kept: list[asyncio.Future[bool]] = []
+        self._kept: list[asyncio.Future[bool | No]] = []
         self._broken: BaseException | None = None
         self._runners = [asyncio.create_task(self._run()) for _ in range(at_once)]
 
@@ -173,23 +152,16 @@ class Stream:
                 self._few.set()
 
     async def _one(self, ready: Ready) -> Sent:
-        candidate = ready.candidate
-        async with self._send.turn(planned=self._planned) as way:
+        async with self._send.turn(planned=self._planned) as call:
             if activity.in_activity() and activity.is_worker_shutdown():
                 raise ApplicationError("the worker stops: another one goes on with this batch")
-            if self._broken is not None or not await self._books.put(_Entry(candidate, "taken")):
-                return Sent(ready.position)  # it broke meanwhile; or another attempt has the key
-            what: Literal["given back"] | Receipt | No | None = "given back"  # unless there is a call
-            try:
-                async with way() as call:
-                    if self._broken is not None:
-                        return Sent(ready.position)
-                    what = await self._look(candidate)
-                    if what is not None:
-                        return Sent(ready.position, no=what)
-                    # from here on nobody knows what came of it, until the receipt is there
-                    what = receipt = ready.outgoing.come_to(await call(ready.outgoing))
-            finally:
-                if what is not None:
-                    self._kept.append(self._books.put(_Entry(candidate, what)))
+            if self._broken is not None:  # it broke while this one waited for its turn
+                return Sent(ready.position)
+            found = await self._gathering.put(_Asked(ready.candidate), self._at_once)
+            if isinstance(found, No):
+                return Sent(ready.position, no=found)
+            if not found:
+                return Sent(ready.position)
+            receipt = ready.outgoing.come_to(await call(ready.outgoing))
+        self._kept.append(self._gathering.put(_Asked(ready.candidate, receipt)))
         return Sent(ready.position, receipt)
