@@ -131,7 +131,7 @@ class _Reader:
             root = node
             while isinstance(root, ast.Attribute):  # `TODAY.weekday`: a day of the clock, whatever is asked of it
                 root = root.value
-            if isinstance(root, ast.Name):
+            if isinstance(root, ast.Name):  # pragma: no branch  # what is known begins with a name
                 yield from self._top_level(root.id, resolved(root, names), file, names)
 
     def _top_level(self, name: str, value: object, file: str, names: Names) -> Iterator[JourneyError]:
