@@ -206,9 +206,7 @@ def test_A1_what_is_no_text_or_no_name_is_told_where_it_stands(
 
 
 def test_A1_constants_and_helpers_of_the_authors_own_are_none_of_ours(tmp_path: Path) -> None:
-    own = (
-        "HOLDOUT = percent(10)\n    _goals = Shop.purchased.within(days=3)\n    towns = ('Paris',)\n    pause = days(3)"
-    )
+    own = "HOLDOUT = percent(10)\n    _goals = Shop.purchased.within(days=3)\n    towns = ('Paris',)\n    one = 3\n    pause = days(3)"
     assert refused(f"{HEAD}\n    {own}\n\n    def zones(self):\n        return 3\n\n{MAIL}", tmp_path) == [
         ("J120", "nothing leads to `won`")
     ]
