@@ -22,9 +22,8 @@ def show(result: Result, source: str, *, days: bool = False) -> None:
     """Print the tables. `source` says what the rates come from; `days` adds the load day by day."""
     console = Console(highlight=False)
     boxes, arrows = _boxes(result), _arrows(result)
-    console.width = max(
-        console.width, _whole(boxes), _whole(arrows)
-    )  # rather wider than the terminal than a number cut short
+    # rather wider than the terminal than a number cut short
+    console.width = max(console.width, _whole(boxes), _whole(arrows))
     console.print(
         f"[bold]{result.ir.title or result.ir.name}[/bold]: {result.customers:,} customers, who enter over"
         f" {counted(result.over, 'day')}; {counted(result.runs, 'run')}, seed {result.seed}."

@@ -39,15 +39,9 @@ def crowd(ir: IR, many: int, seed: int) -> Iterator[tuple[int, Person]]:
 
 def measure(ir: IR, many: int, rounds: int) -> dict[str, float]:
     """Customers a second: cold, warm and plain, each the median of some rounds that take turns."""
-    guards = [
-        arrow.guard
-        for state in ir.states
-        for arrow in state.arrows
-        if state.kind == "choice" and arrow.guard is not None
-    ]
-    plan = Plan(
-        ir, ResponseModel(guards={guard.sentence(): 1.0 for guard in guards})
-    )  # nobody is done at the first box
+    choices = (state for state in ir.states if state.kind == "choice")  # nobody is done at the first box
+    open_ones = {arrow.guard.sentence(): 1.0 for state in choices for arrow in state.arrows if arrow.guard is not None}
+    plan = Plan(ir, ResponseModel(guards=open_ones))
     found: dict[str, list[float]] = {"cold": [], "warm": [], "plain": []}
     warm = Transitions(by_lot(ir))
     play(plan, warm, crowd(ir, many, 0), Random(0))  # noqa: S311  # as above

@@ -29,16 +29,22 @@ _WAYS = (
         "one `when` asks all: `when((Orders.count() > 3) & (Orders.count() < 9))`",
     ),
     (
-        r"unsupported operand type\(s\) for \|: '\w+' and '(Arrow|[A-Z]\w*ed|Happened)'",
+        r"unsupported operand type\(s\) for \|: '[A-Z]\w*ed' and '(Arrow|[A-Z]\w*ed)'",
         "each answer has an arrow of its own: two lines, `yield Email.clicked >> self.call` and `yield Email.opened >> self.call`",
     ),
     (
-        r"unsupported operand type\(s\) for [&|]: .*",
+        r"unsupported operand type\(s\) for [&|]: '(str|int|float|bool)' and '[A-Z]\w*'",
         'each side has its brackets: `(Customer.country == "FR") & (Orders.count() > 3)`',
     ),
-    (r"'[<>]=?' not supported between instances of 'method' and .*", "a count is called: `Orders.count() > 3`"),
     (
-        r"('>' not supported between instances of|unsupported operand type\(s\) for <<:) '\w+' and '\w+'",
+        r"'[<>]=?' not supported between instances of 'method' and '(int|float)'",
+        "what counts is called, with its brackets: `Orders.count() > 3`",
+    ),
+    (
+        (
+            r"'>' not supported between instances of '\w+' and '(State|Goal|Final)'|"
+            r"unsupported operand type\(s\) for <<: '(State|Goal|Final)' and '\w+'"
+        ),
         "an arrow goes from the answer to the box: `Email.clicked >> self.call`",
     ),
     ("bad operand type for unary ~: 'Flag'", "a flag is asked: `.is_false()`"),

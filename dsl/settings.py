@@ -41,7 +41,7 @@ _LONGEST = 80  # letters of a wrong value
 
 def stable_name(journey: type[Journey]) -> str:
     """The journey's name in tables and addresses: what its class statement says, else the class's, in snake_case."""
-    return journey.__journey__.name or snake(journey.__name__)
+    return str(journey.__journey__.name or snake(journey.__name__))  # what is no text is refused by its looks (J107)
 
 
 def _value(draft: Draft, name: str) -> Any:
@@ -101,12 +101,12 @@ def late_of(draft: Draft) -> Literal["record", "ignore"]:
 def check_settings(draft: Draft) -> Iterator[JourneyError]:
     """Every problem of the settings."""
     journey = draft.journey
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(stable_name(draft.journey))):
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", stable_name(draft.journey)):
         text = f"`{stable_name(draft.journey)}` can't name a journey: names are in snake_case"
         yield problem("J107", text, draft.place, help=f'`class {journey.__name__}(Journey, name="…")`')
     doc = cast("object", journey.__doc__)  # pyright believes that it is a text
     if not isinstance(doc, str | None):
-        yield _wrong(draft, "__doc__", f"can't be {doc!r}", "it is what the journey is for, in words")
+        yield _wrong(draft, "__doc__", f"can't be {_shown(doc)}", "it is what the journey is for, in words")
     if journey.__journey__.abstract:
         text = f"{journey.__name__} is abstract: it is there to derive from, not to run"
         yield problem("J113", text, draft.place, help="delete `abstract=True`, or compile one that derives from it")

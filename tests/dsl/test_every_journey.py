@@ -46,6 +46,12 @@ def test_every_walk_ends_or_waits_for_something_that_is_declared(ir: IR, chance:
             assert member.phase == WAITING
             due = member.deadline
             assert due is not None or heard, f"nothing leads out of {ir.states[member.state].name}"
+            ahead = [
+                over for seconds, _ in where.boxes[member.state].afters if (over := member.since + seconds * 1000) > now
+            ]
+            if ahead:
+                assert due is not None, "a time-out that the box declares is waited for"
+                assert due <= min(ahead) + 60_000, "and not for longer"
         assert unpack(json.loads(json.dumps(pack(member)))) == member
         if heard and (due is None or chance.random() < 0.5):
             now += chance.randint(0, min(3 * DAY, max(due - now, 0)) if due is not None else 3 * DAY)

@@ -43,7 +43,7 @@ LINES = {
     "yield (Email.clicked | Email.opened) >> self.won": "each answer has an arrow of its own",
     "yield (when(Member.vip.is_true()) & when(Member.vip.is_true())) >> self.won": "one `when` asks all",
     "yield from self.more": "a method is called",
-    "yield Email.clicked.when(Orders.count > 3) >> self.won": "a count is called",
+    "yield Email.clicked.when(Orders.count > 3) >> self.won": "what counts is called",
     "yield Email.clicked > self.won": "an arrow goes from the answer to the box",
     "yield self.won << Email.clicked": "an arrow goes from the answer to the box",
     "yield Email.clicked.when(~Member.vip) >> self.won": "a flag is asked: `.is_false()`",
@@ -65,6 +65,12 @@ def hints(source: str, tmp_path: Path) -> list[str]:
 def test_A1_a_misused_word_has_a_way_out(line: str, tmp_path: Path) -> None:
     source = CARE.format(line=line, choice="yield when(Member.vip.is_true()) >> self.won")
     assert any(hint.startswith(LINES[line]) for hint in hints(source, tmp_path))
+
+
+@pytest.mark.parametrize("line", ["max(3 > 'x', 1)", "{'a'} | ['b']", "'x' << 3", "None & 3"])
+def test_A1_what_has_nothing_to_do_with_the_language_gets_no_advice_on_it(line: str, tmp_path: Path) -> None:
+    source = CARE.format(line=line, choice="yield when(Member.vip.is_true()) >> self.won")
+    assert "" in hints(source, tmp_path)
 
 
 @pytest.mark.parametrize("word", ["Anywhere", "Stage"])

@@ -161,7 +161,7 @@ SETTINGS = {
     "aim = Shop.purchased.within(days=3)": "`aim` is no setting of a journey",
     "timezone = 'Europe/Paris'": "`timezone` is no setting of a journey",
     "re_entry = always": "`re_entry` is no setting of a journey",
-    "_enters = Api()\n    whileactive = queue": "`whileactive` is no setting of a journey",
+    "whileactive = queue": "`whileactive` is no setting of a journey",
 }
 
 
