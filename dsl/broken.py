@@ -99,6 +99,8 @@ def way_out(error: BaseException) -> str:
             return f"{hint} Or {own}" if hint.startswith("did") else own
     elif isinstance(error, TypeError):
         return misused(str(error))
+    elif isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return "half of a character is no text: write the character itself"
     else:
         return next((way for kind, way in _WAYS_OUT if isinstance(error, kind)), "")
     return hint if hint.startswith("did") else ""

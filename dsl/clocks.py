@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 from dsl import ir
 from dsl.problems import LanguageError
 
-__all__ = ["Weekday", "between", "clock", "time_of_day", "weekday", "workdays"]
+__all__ = ["Weekday", "between", "clock", "time_of_day", "weekday", "workdays", "yes"]
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _WEEKDAYS: Final[tuple[str, ...]] = get_args(Weekday)
@@ -26,12 +26,12 @@ def between(opens: str, closes: str, *, on: Iterable[Weekday] | None = None, hol
     """
     if time_of_day("between", opens) == time_of_day("between", closes):
         raise LanguageError(f"between({opens!r}, {closes!r}) leaves no time", "the second time ends the window")
-    return ir.Clock(None, opens, closes, _days("between", on), _yes("holidays", holidays))
+    return ir.Clock(None, opens, closes, _days("between", on), yes("holidays", holidays))
 
 
 def clock(at: str, on: Iterable[Weekday] | None, *, holidays: bool) -> ir.Clock:
     """Times of day as `at`, `after` and `until` take them."""
-    return ir.Clock(time_of_day("at", at), None, None, _days("at", on), _yes("holidays", holidays))
+    return ir.Clock(time_of_day("at", at), None, None, _days("at", on), yes("holidays", holidays))
 
 
 def time_of_day(word: str, text: object) -> str:
@@ -48,6 +48,13 @@ def weekday(word: str, name: object) -> int:
     return _WEEKDAYS.index(str(name))
 
 
+def yes(word: str, value: object) -> bool:
+    """Yes or no. Raises LanguageError for anything else."""
+    if not isinstance(value, bool):
+        raise LanguageError(f"{word}= takes True or False, not {value!r}")
+    return value
+
+
 def _days(word: str, on: Iterable[Weekday] | None) -> tuple[int, ...] | None:
     if on is None:
         return None
@@ -55,9 +62,3 @@ def _days(word: str, on: Iterable[Weekday] | None) -> tuple[int, ...] | None:
     if not names:
         raise LanguageError("on= names no day: nothing would ever happen", "for example on=workdays")
     return tuple(sorted({weekday(f"{word}(…, on=)", name) for name in names}))
-
-
-def _yes(word: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise LanguageError(f"{word}= takes True or False, not {value!r}")
-    return value

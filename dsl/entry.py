@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dsl import ir
-from dsl.clocks import Weekday, time_of_day, weekday
+from dsl.clocks import Weekday, time_of_day, weekday, yes
 from dsl.knobs import WHERE, Knob
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
@@ -49,12 +49,12 @@ once: Final = ir.Every("once")
 
 def daily(*, at: str, local: bool = False) -> ir.Every:
     """The audience is read every day, `at="09:00"` by the project's clock; with `local=True` by each customer's own."""
-    return ir.Every("daily", time_of_day("at=", at), local=local)
+    return ir.Every("daily", time_of_day("at=", at), local=yes("local", local))
 
 
 def weekly(on: Weekday, *, at: str, local: bool = False) -> ir.Every:
     """The audience is read every week, `weekly("monday", at="08:00")`."""
-    return ir.Every("weekly", time_of_day("at=", at), weekday("weekly(…)", on), local=local)
+    return ir.Every("weekly", time_of_day("at=", at), weekday("weekly(…)", on), local=yes("local", local))
 
 
 def cron(line: str, *, local: bool = False) -> ir.Every:
@@ -68,7 +68,7 @@ def cron(line: str, *, local: bool = False) -> ir.Every:
         raise LanguageError(
             f"cron(…) takes five fields of numbers, not {line!r}", 'for example cron("0 9 * * 1-5"): workdays at 09:00'
         )
-    return ir.Every("cron", cron=" ".join(fields), local=local)
+    return ir.Every("cron", cron=" ".join(fields), local=yes("local", local))
 
 
 def _cron(field: str, low: int, high: int) -> bool:

@@ -35,6 +35,11 @@ class Fact:
     __slots__ = ("_expression", "_key")
 
     def __init__(self, expression: Expression | None = None, *, key: str | None = None) -> None:
+        if key is not None and not (isinstance(key, str) and key):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+            raise LanguageError(
+                f"key= takes the name that the data has for it, not {key!r}",
+                f'for example {self.kind}(key="loyaltyTier")',
+            )
         self._expression = expression
         self._key = key
 

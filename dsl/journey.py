@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from dsl.clocks import yes
 from dsl.entry import Percent, never, record, reject
 from dsl.place import Place
 from dsl.states import State
@@ -112,6 +113,7 @@ class Journey(metaclass=_JourneyType):
 
     def __init_subclass__(cls, *, name: str = "", abstract: bool = False) -> None:
         super().__init_subclass__()
+        yes("abstract", abstract)
         cls.__journey__ = Declared(name, abstract, Place.caller())
 
     if not TYPE_CHECKING:  # else every misspelt name would be fine with the type checker

@@ -41,6 +41,10 @@ class Knob(Generic[T]):
             raise LanguageError(
                 f"{value} is not between min={min} and max={max}", "widen the bounds, or move the value"
             )
+        if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
+            raise LanguageError(
+                f"label= takes words for who turns the knob, not {label!r}", 'for example label="Pause"'
+            )
         self.value = value
         self.min = min
         self.max = max
