@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from dsl.below import below
 from dsl.misused import misused
 from dsl.place import Place
 from dsl.pointing import problem, shown
@@ -83,26 +84,39 @@ def said_of(error: BaseException) -> str:
 
 def way_out(error: BaseException) -> str:
     """A way out: of a mistyped or forgotten name, of what has no end or would be one."""
-    hint = ""
-    if isinstance(error, NameError) and error.name:
-        import dsl  # noqa: PLC0415  # the whole language, known only after this module is
+    match error:
+        case NameError() if error.name:
+            return _of_name(error)
+        case AttributeError() if error.name and error.obj is not None:
+            return _of_attribute(error)
+        case TypeError():
+            return misused(str(error))
+        case UnicodeEncodeError(reason="surrogates not allowed"):
+            return "half of a character is no text: write the character itself"
+        case _:
+            return next((way for kind, way in _WAYS_OUT if isinstance(error, kind)), "")
 
-        if error.name in dsl.__all__:
-            return f"write `from dsl import {error.name}`"
-        hint = meant(error.name, dsl.__all__)
-    elif isinstance(error, AttributeError) and error.name and error.obj is not None:
-        if way := misused(str(error)):
-            return way
-        hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
-        if getattr(error.obj, "__name__", "") == "Customer":
-            own = f"declare what else you know of her: `class Member(Customer): {error.name} = text()`"
-            return f"{hint} Or {own}" if hint.startswith("did") else own
-    elif isinstance(error, TypeError):
-        return misused(str(error))
-    elif isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return "half of a character is no text: write the character itself"
-    else:
-        return next((way for kind, way in _WAYS_OUT if isinstance(error, kind)), "")
+
+def _of_name(error: NameError) -> str:
+    import dsl  # noqa: PLC0415  # the whole language, known only after this module is
+
+    if error.name in dsl.__all__:
+        return f"write `from dsl import {error.name}`"
+    if error.name == "parallel":
+        return "it is a setting of its own: `parallel = Purchase.order_id`"
+    if elsewhere := below(error):
+        return elsewhere
+    hint = meant(error.name, dsl.__all__)
+    return hint if hint.startswith("did") else ""
+
+
+def _of_attribute(error: AttributeError) -> str:
+    if way := misused(str(error)):
+        return way
+    hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+    if getattr(error.obj, "__name__", "") == "Customer":
+        own = f"declare what else you know of her: `class Member(Customer): {error.name} = text()`"
+        return f"{hint} Or {own}" if hint.startswith("did") else own
     return hint if hint.startswith("did") else ""
 
 

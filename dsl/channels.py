@@ -12,6 +12,7 @@ from typing import cast
 
 from dsl import ir
 from dsl.facts import Bounce
+from dsl.in_words import in_words
 from dsl.place import Place
 from dsl.problems import LanguageError
 from dsl.states import Body, Box, Purpose, Stage, State
@@ -86,7 +87,7 @@ class Sending(Box):
 
     def _schedule(self, hours: object, offers: object) -> None:
         if hours is not None and not (isinstance(hours, ir.Clock) and hours.opens is not None):
-            raise LanguageError(f"hours= takes a window of the day, not {hours!r}", 'between("09:00", "18:00")')
+            raise LanguageError(f"hours= takes a window of the day, not {in_words(hours)}", 'between("09:00", "18:00")')
         if type(offers) is not int or not 0 <= offers <= _MANY_OFFERS:
             raise LanguageError(f"offers= takes a number from 0 to {_MANY_OFFERS}, not {offers!r}")
         self.hours = hours
@@ -95,9 +96,15 @@ class Sending(Box):
     def _settle(self, template: object, purpose: object) -> None:
         name = type(self).__name__
         if not isinstance(template, str) or not _TEMPLATE.fullmatch(template):
+            what = "a method" if callable(template) else in_words(template)
+            rule = (
+                ": letters, digits, _, - and . between its /, and no part begins with a dot"
+                if isinstance(template, str)
+                else ", in parentheses above the method"
+            )
             raise LanguageError(
-                f"@{name}(…) takes the reference of a template, not {'a method' if callable(template) else repr(template)}",
-                f'for example @{name}("win_back/discount"), in parentheses above the method',
+                f"@{name}(…) takes the reference of a template, not {what}",
+                f'for example @{name}("win_back/discount"){rule}',
             )
         if purpose not in (None, "marketing", "transactional"):
             raise LanguageError(f"purpose= takes marketing or transactional, not {purpose!r}")

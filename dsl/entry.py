@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from dsl import ir
 from dsl.clocks import Weekday, time_of_day, weekday, yes
+from dsl.in_words import in_words
 from dsl.knobs import WHERE, Knob
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
@@ -92,11 +93,14 @@ class Audience:
     def __post_init__(self) -> None:
         if not isinstance(self.condition, Predicate):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
             raise LanguageError(
-                f"Audience(…) takes a condition, not {self.condition!r}", 'for example Customer.country == "FR"'
+                f"Audience(…) takes a condition, not {in_words(self.condition)}", 'for example Customer.country == "FR"'
             )
         fitting("Audience", self.condition)
         if not isinstance(self.every, ir.Every):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
-            raise LanguageError(f"every= takes once, daily(…), weekly(…) or cron(…), not {self.every!r}")
+            raise LanguageError(
+                f"every= takes once, daily(…), weekly(…) or cron(…), not {in_words(self.every)}",
+                'for example daily(at="09:00")',
+            )
 
 
 class Api:

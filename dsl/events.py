@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from dsl.bare import refuse_bare
 from dsl.facts import ConsentWord, Purchase
 from dsl.ir import CHANGED
 from dsl.problems import LanguageError
@@ -35,6 +36,7 @@ class Events:
             raise LanguageError(f"{cls.family!r} can't name a family of events", "snake_case: letters, digits and _")
         if cls.family in _CHANNELS:
             raise LanguageError(f"{cls.family!r} is a channel; its answers come with it", "name the family differently")
+        refuse_bare(cls)
         for own, value in vars(cls).items():
             if isinstance(value, Happened) and f"{cls.family}.{own}" == CHANGED:
                 raise LanguageError(

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, NoReturn, Protocol, Self, cast, runtime_checkable
 
 from dsl.expression import Constant, Expression, Field, Since, Source, Times, Until
+from dsl.in_words import in_words
 from dsl.knobs import WHERE, Knob
 from dsl.predicate import Compare, Contains, IsIn, IsMissing, Matches, Operator, Predicate
 from dsl.problems import LanguageError
@@ -70,8 +71,8 @@ class Fact:
         )
 
     def __repr__(self) -> str:
-        name = self._expression.sentence() if self._expression is not None else "not named yet"
-        return f"<{type(self).__name__} {name}>"
+        name = self._expression.sentence() if self._expression is not None else "without a name"
+        return f"<{self.kind} {name}>"
 
     def _operand(self, other: object) -> Expression:
         """The other side of a comparison, as an expression of the same kind. Raises TypeError for another kind."""
@@ -254,7 +255,7 @@ class Day:
         if self.knobs:
             raise LanguageError("a date that a knob moves is moved by nothing else", "count it into the knob")
         if not isinstance(span, Duration):
-            raise TypeError(f"a date is moved by a duration, for example days(3), not by {span!r}")
+            raise TypeError(f"a date is moved by a duration, for example days(3), not by {in_words(span)}")
         return type(self)(self.field, self.offset + sign * span.seconds, recurs=self.recurs)
 
     def __add__(self, span: Duration | Knob[Duration]) -> Self:

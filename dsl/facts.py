@@ -22,6 +22,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, ClassVar, Final, NoReturn, TypeVar
 
+from dsl.bare import refuse_bare
 from dsl.expression import Aggregate, Facts, Field, Function, Source
 from dsl.fact_kinds import Elapsed, Fact, Flag, Moment, Money, Number, Text, cents
 from dsl.predicate import And, Predicate
@@ -102,6 +103,7 @@ class Customer(_Namespace):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         _refuse_overrides(cls, Customer)
+        refuse_bare(cls)
 
 
 class Payload(_Namespace):
@@ -113,6 +115,10 @@ class Payload(_Namespace):
     source_of_own_facts: ClassVar[Source] = "payload"
     carried_by: ClassVar[tuple[str, ...]] = ()
     """The events that carry it, as an author names them; empty where none is declared to."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        refuse_bare(cls)
 
 
 class Purchase(Payload):

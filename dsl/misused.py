@@ -20,6 +20,18 @@ _WAYS = (
     ),
     (r"(Anywhere|Stage)\.__init__\(\) takes 1 positional .*", r"a decorator has its brackets: `@\1()`"),
     (
+        r"Stage\.__init__\(\) got an unexpected keyword argument 'stage'",
+        'a stage stands in no other: a box says in which one it is, `@Email("…", stage=offers)`',
+    ),
+    (
+        "'Happened' object has no attribute '(late|any_send)'",
+        r"`.\1()` is for the answer to a send; an event answers none, and counts whenever it happens",
+    ),
+    (
+        "'(Answered|Clicked|Replied|Opened|NotSent)' object has no attribute '(by|moves)'",
+        r"`.\2(…)` is for a business event; an answer knows which enrolment it is for",
+    ),
+    (
         "'Arrow' object is not iterable",
         "an arrow is yielded: `yield Email.clicked >> self.call`; `yield from` passes on the arrows of a method",
     ),

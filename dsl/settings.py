@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from inspect import isroutine
 from typing import Any, Literal, cast
 
 from dsl import ir
@@ -12,14 +11,16 @@ from dsl.bodies import Draft
 from dsl.entry import Active, Always, Api, Audience, Late, Never, Percent
 from dsl.events import snake
 from dsl.fact_kinds import Fact
+from dsl.in_words import in_words
 from dsl.ir import CHANNELS
 from dsl.journey import Journey
 from dsl.misspelt import misspelt
 from dsl.pointing import problem
+from dsl.predicate import Predicate
 from dsl.problems import JourneyError, LanguageError
 from dsl.states import Purpose, State
 from dsl.times import Duration
-from dsl.triggers import Event, Happened, Within, payload_field
+from dsl.triggers import Answered, Event, Happened, Within, payload_field
 from dsl.waits import After
 
 __all__ = [
@@ -34,9 +35,6 @@ __all__ = [
     "stable_name",
     "zone_of",
 ]
-
-
-_LONGEST = 80  # letters of a wrong value
 
 
 def stable_name(journey: type[Journey]) -> str:
@@ -106,7 +104,7 @@ def check_settings(draft: Draft) -> Iterator[JourneyError]:
         yield problem("J107", text, draft.place, help=f'`class {journey.__name__}(Journey, name="…")`')
     doc = cast("object", journey.__doc__)  # pyright believes that it is a text
     if not isinstance(doc, str | None):
-        yield _wrong(draft, "__doc__", f"can't be {_shown(doc)}", "it is what the journey is for, in words")
+        yield _wrong(draft, "__doc__", f"can't be {in_words(doc)}", "it is what the journey is for, in words")
     if journey.__journey__.abstract:
         text = f"{journey.__name__} is abstract: it is there to derive from, not to run"
         yield problem("J113", text, draft.place, help="delete `abstract=True`, or compile one that derives from it")
@@ -124,13 +122,6 @@ def _wrong(draft: Draft, setting: str, says: str, hint: str) -> JourneyError:
     return problem("J112", f"`{setting}` {says}", draft.setting(setting), help=hint)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, type) or isroutine(value):
-        return f"`{value.__name__}` without its brackets"
-    said = repr(value)
-    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
-
-
 def _entry(draft: Draft) -> Iterator[JourneyError]:
     enters = _value(draft, "enters")
     if enters is None:
@@ -138,15 +129,22 @@ def _entry(draft: Draft) -> Iterator[JourneyError]:
         hint = 'enters = Audience(condition, every=daily(at="09:00")), or an event (Shop.signed_up), or Api()'
         yield problem("J110", text, draft.place, help=hint)
     elif not isinstance(enters, Audience | Happened | Api):
-        yield _wrong(
-            draft, "enters", f"can't be {_shown(enters)}", "it is an Audience(…), an event (Shop.signed_up), or Api()"
-        )
+        yield _wrong(draft, "enters", f"can't be {in_words(enters)}", _entered_by(enters))
     elif isinstance(enters, Happened) and (enters.guard is not None or enters.limit is not None):
         hint = "ask about the payload with `.where(…)`; about the customer in a @Choice() as the first box"
         yield _wrong(draft, "enters", "takes an event without `.when(…)` and `.up_to(…)`", hint)
     parallel = _value(draft, "parallel")
     if parallel is not None:
         yield from _parallel(draft, parallel, enters)
+
+
+def _entered_by(given: object) -> str:
+    """The way in that was meant, or all that there are."""
+    if isinstance(given, Predicate):
+        return "those for whom it holds are an audience: `enters = Audience(…, every=once)`"
+    if isinstance(given, Answered):
+        return "nothing is sent before she enters, so no answer comes; it is an event (Shop.signed_up), an Audience(…), or Api()"
+    return "it is an Audience(…), an event (Shop.signed_up), or Api()"
 
 
 def _parallel(draft: Draft, given: object, enters: object) -> Iterator[JourneyError]:
@@ -168,11 +166,14 @@ def _times(draft: Draft) -> Iterator[JourneyError]:
     quiet, zone = _value(draft, "quiet_hours"), _value(draft, "zone")
     if quiet is not None and not (isinstance(quiet, ir.Clock) and quiet.opens is not None):
         yield _wrong(
-            draft, "quiet_hours", f"can't be {_shown(quiet)}", 'for example quiet_hours = between("21:00", "08:00")'
+            draft, "quiet_hours", f"can't be {in_words(quiet)}", 'for example quiet_hours = between("21:00", "08:00")'
         )
     if zone is not None and not (isinstance(zone, str) and is_zone(zone)):
         yield _wrong(
-            draft, "zone", f"can't be {_shown(zone)}", 'an IANA name of a time zone, for example zone = "Europe/Paris"'
+            draft,
+            "zone",
+            f"can't be {in_words(zone)}",
+            'an IANA name of a time zone, for example zone = "Europe/Paris"',
         )
     for name, kind, words in (
         ("while_active", Active, "reject, restart or queue"),
@@ -180,13 +181,13 @@ def _times(draft: Draft) -> Iterator[JourneyError]:
     ):
         value = _value(draft, name)
         if not isinstance(value, kind):
-            yield _wrong(draft, name, f"can't be {_shown(value)}", f"it is {words}")
+            yield _wrong(draft, name, f"can't be {in_words(value)}", f"it is {words}")
 
 
 def _purpose(draft: Draft) -> Iterator[JourneyError]:
     purpose = _value(draft, "purpose")
     if purpose not in (None, "marketing", "transactional"):
-        yield _wrong(draft, "purpose", f"can't be {_shown(purpose)}", "it is marketing or transactional")
+        yield _wrong(draft, "purpose", f"can't be {in_words(purpose)}", "it is marketing or transactional")
     for box in draft.boxes.values():
         if box.state.kind in CHANNELS and box.state.purpose is None and purpose is None:
             text = f"`{box.name}` sends, but {draft.journey.__name__} doesn't say for which purpose"
@@ -205,19 +206,19 @@ def _rest(draft: Draft) -> Iterator[JourneyError]:
         and again.clock is None
     )
     if again is not None and not isinstance(again, Never | Always) and not plain:
-        yield _wrong(draft, "again", f"can't be {_shown(again)}", "it is never, always, or after(days=180)")
+        yield _wrong(draft, "again", f"can't be {in_words(again)}", "it is never, always, or after(days=180)")
     if goal is not None and not isinstance(goal, Within):
         hint = "for example goal = Shop.purchased.within(days=30)"
         if isinstance(goal, Event):
             yield _wrong(draft, "goal", "must say how long after entry it counts", hint)
         else:
-            yield _wrong(draft, "goal", f"can't be {_shown(goal)}", hint)
+            yield _wrong(draft, "goal", f"can't be {in_words(goal)}", hint)
     elif goal is not None and (not isinstance(goal.event, Happened) or goal.event.guard is not None):
         yield _wrong(
             draft, "goal", "takes a business event, without `.when(…)`", "ask about its payload with `.where(…)`"
         )
     if holdout is not None and not isinstance(holdout, Percent):
-        yield _wrong(draft, "holdout", f"can't be {_shown(holdout)}", "for example holdout = percent(10)")
+        yield _wrong(draft, "holdout", f"can't be {in_words(holdout)}", "for example holdout = percent(10)")
     elif isinstance(holdout, Percent) and holdout.value and _value(draft, "purpose") == "transactional":
         hint = "what customers must be told is never held out: delete the hold-out"
         yield _wrong(draft, "holdout", "can't go with purpose = transactional", hint)

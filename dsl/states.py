@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from dsl import ir
 from dsl.expression import Field
 from dsl.fact_kinds import Number
+from dsl.in_words import in_words
 from dsl.place import Place
 from dsl.predicate import Predicate
 from dsl.problems import LanguageError
@@ -228,12 +229,14 @@ def _check_method(word: str, body: object) -> None:
         what = f"a {type(body).__name__}"  # pyright: ignore[reportUnknownArgumentType]  # of whatever
         raise LanguageError(f"@{word}(…) stands above a method, not above {what}", _PLAIN)
     if not callable(body):
-        raise LanguageError(f"@{word}(…) stands above a method, not above {body!r}", _PLAIN)
+        raise LanguageError(f"@{word}(…) stands above a method, not above {in_words(body)}", _PLAIN)
 
 
 def _stage(stage: object) -> Stage | None:
     if stage is not None and not isinstance(stage, Stage):
-        raise LanguageError(f"stage= takes a stage of the journey, not {stage!r}", "@Stage() above a method makes one")
+        raise LanguageError(
+            f"stage= takes a stage of the journey, not {in_words(stage)}", "@Stage() above a method makes one"
+        )
     return stage
 
 
@@ -245,7 +248,9 @@ def _was(was: object) -> str | None:
 
 def _doc(doc: object) -> str:
     if not isinstance(doc, str):
-        raise LanguageError(f"an end takes words for its readers, not {doc!r}", 'for example Goal("She bought again.")')
+        raise LanguageError(
+            f"an end takes words for its readers, not {in_words(doc)}", 'for example Goal("She bought again.")'
+        )
     return doc
 
 

@@ -16,6 +16,7 @@ from dsl.carried import check_carried
 from dsl.expression import Constant, Field
 from dsl.fact_kinds import Fact
 from dsl.facts import Click, Open, Payload, Reply
+from dsl.in_words import in_words
 from dsl.knobs import Knob, turned
 from dsl.place import Place
 from dsl.predicate import IsIn, Predicate
@@ -315,7 +316,7 @@ def event(carries: type[Payload] | None = None) -> Happened:
     given = cast("object", carries)
     if given is not None and not (isinstance(given, type) and issubclass(given, Payload) and given is not Payload):
         raise LanguageError(
-            f"event(…) takes a class of facts that derives from Payload, not {carries!r}",
+            f"event(…) takes a class of facts that derives from Payload, not {in_words(carries)}",
             "class Upgrade(Payload): seats = number()",
         )
     return Happened(carries=carries)
@@ -413,7 +414,7 @@ def _many(value: object) -> str:
     """What was given for a condition; conditions in a row have no short form of their own."""
     if isinstance(value, tuple | list):
         return f"a {'tuple' if isinstance(value, tuple) else 'list'} of them"
-    return repr(value)
+    return in_words(value)
 
 
 def fitting(word: str, condition: Predicate) -> Predicate:
@@ -434,7 +435,9 @@ def payload_field(word: str, field: object) -> str:
     """The name of a payload's field, as an author has it: `Purchase.order_id`."""
     found = field.expression if isinstance(field, Fact) else None
     if not isinstance(found, Field) or found.source != "payload":
-        raise LanguageError(f"{word}(…) takes a field of a payload, not {field!r}", "for example Purchase.order_id")
+        raise LanguageError(
+            f"{word}(…) takes a field of a payload, not {in_words(field)}", "for example Purchase.order_id"
+        )
     return found.name
 
 

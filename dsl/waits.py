@@ -10,6 +10,7 @@ from dsl import ir
 from dsl.clocks import Weekday, clock
 from dsl.expression import Expression
 from dsl.fact_kinds import Anniversary, Day, Elapsed, Moment
+from dsl.in_words import in_words
 from dsl.knobs import Knob, turned
 from dsl.problems import LanguageError
 from dsl.spans import AT_ONCE, is_duration, span_of
@@ -187,10 +188,12 @@ def until(
     from dsl.states import State  # noqa: PLC0415  # the boxes are made of triggers
 
     if not isinstance(day, Moment | Day):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
-        raise LanguageError(f"until(…) takes a date of the customer's, not {day!r}", "for example Member.renewal")
+        raise LanguageError(
+            f"until(…) takes a date of the customer's, not {in_words(day)}", "for example Member.renewal"
+        )
     for word, rule in (("past", past), ("missing", missing)):
         if rule is not None and not isinstance(rule, Missed | State):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
-            raise LanguageError(f"{word}= takes now, skip or a box of the journey, not {rule!r}")
+            raise LanguageError(f"{word}= takes now, skip or a box of the journey, not {in_words(rule)}")
     found = day if isinstance(day, Day) else day + AT_ONCE
     if isinstance(found, Anniversary) and past is not None:
         raise LanguageError("an anniversary comes round again: past= can't hold for it", "delete past=")

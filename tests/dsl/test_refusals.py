@@ -147,7 +147,7 @@ SETTINGS = {
     "while_active = 'queue'": "`while_active` can't be 'queue'",
     "late_answers = False": "`late_answers` can't be False",
     "purpose = 'adverts'": "`purpose` can't be 'adverts'",
-    "again = days(3)": "`again` can't be Duration(seconds=259200)",
+    "again = days(3)": "`again` can't be the duration 3 d",
     "goal = Shop.purchased": "`goal` must say how long after entry it counts",
     "goal = 30": "`goal` can't be 30",
     "goal = Email.clicked.within(days=3)": "`goal` takes a business event, without `.when(…)`",
