@@ -191,9 +191,9 @@ class Call(Sending):
     not_reached = Answered(name="call.not_reached")
     """Nobody answered, or not she. `.up_to(3, every=hours(20))` tries again."""
     busy = Answered(name="call.busy")
-    """The line was busy. Without an arrow of its own it is `not_reached`."""
+    """The line was busy. Without an arrow of its own it is `not_reached`; one that is bounded has a second below it (J128)."""
     voicemail = Answered(name="call.voicemail")
-    """A machine answered. Without an arrow of its own it is `not_reached`."""
+    """A machine answered. As `busy`."""
     callback = Answered(name="call.callback")
     """She asked for another call. Without an arrow of its own the task itself comes back at her time."""
     wrong_number = Answered(name="call.wrong_number")

@@ -99,6 +99,8 @@ class Long(Journey):
         yield Call.refused >> self.refused
         yield Call.busy.up_to(3, every=hours(2)) >> self.call
         yield Call.voicemail.up_to(2, every=hours(20)) >> self.call
+        yield Call.busy.ignored
+        yield Call.voicemail.ignored
         yield Call.not_reached.up_to(3, every=hours(20)) >> self.call
         yield Call.not_reached >> self.text2
         yield Call.not_sent.because("no capacity") >> self.text2

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dsl import Anywhere, Api, Arrows, Call, Final, Goal, Journey, Stage, after, marketing
+from dsl.loading import load
 from dsl.outcomes import OUTCOMES, UNREACHED, answer_of, heard_as, offered
 from dsl.testing import walk
 from dsl.testing.paths import paths
@@ -42,6 +45,7 @@ class Ring(Journey):
     @Call("t/call")
     def third(self) -> Arrows:
         yield Call.busy.up_to(1) >> self.third
+        yield Call.busy.ignored
         yield Call.not_reached >> self.lapsed
         yield Call.not_sent >> self.lapsed
         yield Call.interested.ignored
@@ -102,3 +106,37 @@ def test_every_code_has_its_class_and_its_answer() -> None:
     assert answer_of("in_two_weeks", ()) == "in_two_weeks"
     ir = walk(Ring).ir
     assert heard_as("email.clicked", ir, ir.start) == "email.clicked"
+
+
+RUNG = """\
+from dsl import *
+
+
+class Care(Journey):
+    enters = Api()
+    purpose = marketing
+    won = Goal()
+    lapsed = Final()
+
+    @Call("t/call")
+    def call(self) -> Arrows:
+        yield Call.interested >> self.won
+        yield Call.refused.ignored
+        {line}
+        yield after(days=1) >> self.lapsed
+"""
+SURE = {
+    "nobody tries again, so nothing is lost": "yield Call.busy.up_to(1) >> self.call\n        yield Call.not_reached.ignored",
+    "a second arrow": (
+        "yield Call.busy.up_to(1) >> self.call\n        yield Call.busy >> self.lapsed\n        yield Call.not_reached >> self.lapsed"
+    ),
+    "it is ignored": (
+        "yield Call.callback.up_to(1) >> self.call\n        yield Call.callback.ignored\n        yield Call.not_reached >> self.lapsed"
+    ),
+}
+
+
+@pytest.mark.parametrize("why", SURE)
+def test_S4_a_bounded_arrow_for_a_busy_line_is_fine_where_nothing_is_lost(why: str, tmp_path: Path) -> None:
+    (tmp_path / "care.py").write_text(RUNG.format(line=SURE[why]))
+    assert [each.cls.__name__ for each in load(tmp_path / "care.py")] == ["Care"]
