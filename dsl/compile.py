@@ -14,6 +14,7 @@ from dsl.determinism import check_determinism
 from dsl.fact_kinds import Day
 from dsl.forgotten import check_forgotten
 from dsl.journey import Journey
+from dsl.never import check_never
 from dsl.place import Place
 from dsl.pointing import problem
 from dsl.predicate import Expression
@@ -65,6 +66,7 @@ def compile_journey(journey: type[Journey]) -> ir.IR:
         *check_settings(draft),
         *check_boxes(draft),
         *check_wholes(draft),
+        *check_never(draft),
         *check_outcomes(draft),
         *check_forgotten(draft),
         *check_determinism(draft),

@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from dsl.localtime import local_moment
 
-__all__ = ["last_met"]
+__all__ = ["is_ever_met", "last_met"]
 
 _BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SUNDAY = 7
 _LONGEST = 366 * 8 + 2  # days from one 29 February to the next, where a century's year between is no leap year
 
@@ -37,6 +38,12 @@ class _Line:
             return False
         in_month, in_week = day.day in self.days, day.isoweekday() in self.weekdays
         return in_month or in_week if self.either else in_month and in_week
+
+
+def is_ever_met(line: str) -> bool:
+    """Whether there is any day that meets the line: the 30th of February never comes."""
+    read = _read(line)
+    return read.either or any(day <= _DAYS[month - 1] for day in read.days for month in read.months)
 
 
 def last_met(line: str, now: datetime, zone: ZoneInfo, since: datetime) -> tuple[datetime, datetime] | None:

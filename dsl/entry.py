@@ -63,12 +63,16 @@ def cron(line: str, *, local: bool = False) -> ir.Every:
 
     Minute, hour, day of the month, month, day of the week, as in crontab(5), in numbers: `*`, `1,15`, `1-5`, `*/10`.
     """
+    from dsl.crontab import is_ever_met  # noqa: PLC0415  # it asks for time zones: only where a line is written
+
     fields = line.split() if isinstance(line, str) else []  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
     bounds = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
     if len(fields) != len(bounds) or not all(_cron(part, *each) for part, each in zip(fields, bounds, strict=True)):
         raise LanguageError(
             f"cron(…) takes five fields of numbers, not {line!r}", 'for example cron("0 9 * * 1-5"): workdays at 09:00'
         )
+    if not is_ever_met(line):
+        raise LanguageError(f"cron({line!r}) never comes: no such month has such a day", "day of the month, then month")
     return ir.Every("cron", cron=" ".join(fields), local=yes("local", local))
 
 

@@ -133,6 +133,10 @@ def _entry(draft: Draft) -> Iterator[JourneyError]:
     elif isinstance(enters, Happened) and (enters.guard is not None or enters.limit is not None):
         hint = "ask about the payload with `.where(…)`; about the customer in a @Choice() as the first box"
         yield _wrong(draft, "enters", "takes an event without `.when(…)` and `.up_to(…)`", hint)
+    elif isinstance(enters, Happened) and (enters.look_back is not None or enters.ranked):
+        word = "looking_back(…)" if enters.look_back is not None else "first()"
+        hint = f"delete `.{word}`: it says which events a box hears, and she is in none yet"
+        yield _wrong(draft, "enters", f"takes an event without `.{word}`", hint)
     parallel = _value(draft, "parallel")
     if parallel is not None:
         yield from _parallel(draft, parallel, enters)

@@ -298,6 +298,8 @@ class Happened(Event):
     def by(self, field: Fact) -> Happened:
         """In a journey that runs in parallel: it moves only the enrolment whose key is this field of its payload."""
         key = payload_field("by", field)
+        if self.among is not None:
+            raise _both_rules()
         check_carried(self.name, self.carries, [field.expression])
         return replace(self, key=key)
 
@@ -308,6 +310,8 @@ class Happened(Event):
         """
         if which not in get_args(ir.Moves):
             raise LanguageError(f"moves(…) takes {', '.join(get_args(ir.Moves))}, not {which!r}")
+        if self.key is not None:
+            raise _both_rules()
         return replace(self, among=which)
 
 
@@ -408,6 +412,13 @@ def _predicate(word: str, value: object) -> Predicate:
         )
         raise LanguageError(f"{word}(…) takes a condition, not {_many(value)}", hint)
     return fitting(word, value) if word == "when" else value
+
+
+def _both_rules() -> LanguageError:
+    return LanguageError(
+        "`.by(…)` names one enrolment, `.moves(…)` is for where nobody knows which",
+        "keep one of the two; for what comes without the key, write an arrow of its own",
+    )
 
 
 def _many(value: object) -> str:

@@ -234,7 +234,8 @@ class Parallel(Journey):
 
     @Wait()
     def pause(self) -> Arrows:
-        yield Shop.purchased.by(Purchase.order_id).moves("error") >> self.over
+        yield Shop.purchased.by(Purchase.order_id) >> self.over
+        yield Shop.signed_up.moves("error") >> self.over
         yield after(days=1) >> self.over
 
 

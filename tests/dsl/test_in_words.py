@@ -29,6 +29,7 @@ from dsl import (
     text,
     then,
 )
+from dsl.below import below
 from dsl.in_words import in_words
 from dsl.loading import load
 from dsl.problems import JourneyError, Problems
@@ -200,3 +201,7 @@ def test_A1_what_is_no_way_in_is_said_in_words(way_in: str, tmp_path: Path) -> N
     found = only(source, tmp_path)
 
     assert (found.code, found.message, found.help) == ("J112", *WAYS_IN[way_in])
+
+
+def test_A1_a_name_that_no_file_of_an_author_asked_for_gets_no_advice() -> None:
+    assert below(NameError("name 'won' is not defined", name="won")) == ""
