@@ -87,6 +87,11 @@ class Draft:
         """By which its boxes send."""
         return {channel for box in self.boxes.values() for channel in box.state.channels}
 
+    @property
+    def doubled(self) -> bool:
+        """Whether a box lost its name to something else (J108): what it said isn't known."""
+        return any(each.code == "J108" for each in self.problems)
+
     def setting(self, name: str) -> Place:
         """Where a setting is assigned, else the journey's name."""
         for cls in self.journey.__mro__:

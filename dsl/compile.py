@@ -10,6 +10,7 @@ from dsl import ir
 from dsl.bodies import Box, Draft, Group, read
 from dsl.call_outcomes import check_outcomes
 from dsl.checks import check_boxes
+from dsl.consequences import told_once
 from dsl.determinism import check_determinism
 from dsl.fact_kinds import Day
 from dsl.forgotten import check_forgotten
@@ -62,9 +63,9 @@ def compile_journey(journey: type[Journey]) -> ir.IR:
         )
     draft = read(journey)
     problems = [
-        *draft.problems,
+        *told_once(draft, draft.problems),
         *check_settings(draft),
-        *check_boxes(draft),
+        *told_once(draft, check_boxes(draft)),
         *check_wholes(draft),
         *check_never(draft),
         *check_outcomes(draft),

@@ -108,7 +108,7 @@ def check_settings(draft: Draft) -> Iterator[JourneyError]:
     if journey.__journey__.abstract:
         text = f"{journey.__name__} is abstract: it is there to derive from, not to run"
         yield problem("J113", text, draft.place, help="delete `abstract=True`, or compile one that derives from it")
-    if all(box.state.kind in ir.ENDS for box in draft.boxes.values()):
+    if all(box.state.kind in ir.ENDS for box in draft.boxes.values()) and not draft.doubled:
         hint = "the first box is where customers start: @Email(…), @Choice(), @Wait() … above a method"
         yield problem("J113", f"{journey.__name__} has no box to start with", draft.place, help=hint)
     yield from misspelt(draft)

@@ -153,7 +153,7 @@ def _knobs(draft: Draft) -> Iterator[JourneyError]:
         for _, knob in arrow.trigger.knobs
     }
     for name, knob in draft.knobs.items():
-        if id(knob) not in used:
+        if id(knob) not in used and draft.sound and not draft.doubled:  # else what could not be read may use it
             hint = f"use it in a body: `after(self.{name})`, `share(self.{name})`, `.up_to(self.{name})`; or delete it"
             yield problem("J134", f"the knob `{name}` turns nothing", draft.setting(name), help=hint)
     known = {id(knob) for knob in draft.knobs.values()}

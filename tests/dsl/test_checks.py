@@ -160,8 +160,8 @@ HEAD = (
             ),
             ["J104"],
         ),
-        ("        pass\n\n    hello = 3\n", ["J108", "J113"]),
-        ("        yield after(days=1) >> self.done\n\n    def hello(self):\n        pass\n", ["J108", "J113"]),
+        ("        pass\n\n    hello = 3\n", ["J108"]),
+        ("        yield after(days=1) >> self.done\n\n    def hello(self):\n        pass\n", ["J108"]),
         ("        yield after(days=1) >> self.done\n\n    def __init__(self, x):\n        pass\n", ["J102"]),
     ],
 )
