@@ -12,19 +12,19 @@ __all__ = ["below"]
 _Method = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def below(error: NameError) -> str:
+def below(error: NameError, name: str) -> str:
     """The way out: a name is known below its line only; in a body, one of the class is `self.…`. Empty where it is neither."""
     place = raised_at(error.__traceback__)
     tree = tree_of(place.file) if place is not None else None
     if place is None or tree is None:
         return ""
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and _holds(node, place.line) and (line := _line_of(node.body, error.name)):
+        if isinstance(node, ast.ClassDef) and _holds(node, place.line) and (line := _line_of(node.body, name)):
             if any(isinstance(each, _Method) and _holds_in_body(each, place.line) for each in node.body):
-                return f"in a body it is `self.{error.name}`"
-            return _move(error.name, line) if line > place.line else ""
-    line = _line_of(tree.body, error.name)
-    return _move(error.name, line) if line > place.line else ""
+                return f"in a body it is `self.{name}`"
+            return _move(name, line) if line > place.line else ""
+    line = _line_of(tree.body, name)
+    return _move(name, line) if line > place.line else ""
 
 
 def _move(name: str, line: int) -> str:

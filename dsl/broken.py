@@ -85,10 +85,10 @@ def said_of(error: BaseException) -> str:
 def way_out(error: BaseException) -> str:
     """A way out: of a mistyped or forgotten name, of what has no end or would be one."""
     match error:
-        case NameError() if error.name:
-            return _of_name(error)
-        case AttributeError() if error.name and error.obj is not None:
-            return _of_attribute(error)
+        case NameError(name=str(name)):
+            return _of_name(error, name)
+        case AttributeError(name=str(name)) if error.obj is not None:
+            return _of_attribute(error, name)
         case TypeError():
             return misused(str(error))
         case UnicodeEncodeError(reason="surrogates not allowed"):
@@ -97,25 +97,25 @@ def way_out(error: BaseException) -> str:
             return next((way for kind, way in _WAYS_OUT if isinstance(error, kind)), "")
 
 
-def _of_name(error: NameError) -> str:
+def _of_name(error: NameError, name: str) -> str:
     import dsl  # noqa: PLC0415  # the whole language, known only after this module is
 
-    if error.name in dsl.__all__:
-        return f"write `from dsl import {error.name}`"
-    if error.name == "parallel":
+    if name in dsl.__all__:
+        return f"write `from dsl import {name}`"
+    if name == "parallel":
         return "it is a setting of its own: `parallel = Purchase.order_id`"
-    if elsewhere := below(error):
+    if elsewhere := below(error, name):
         return elsewhere
-    hint = meant(error.name, dsl.__all__)
+    hint = meant(name, dsl.__all__)
     return hint if hint.startswith("did") else ""
 
 
-def _of_attribute(error: AttributeError) -> str:
+def _of_attribute(error: AttributeError, name: str) -> str:
     if way := misused(str(error)):
         return way
-    hint = meant(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+    hint = meant(name, [each for each in dir(error.obj) if not each.startswith("_")])
     if getattr(error.obj, "__name__", "") == "Customer":
-        own = f"declare what else you know of her: `class Member(Customer): {error.name} = text()`"
+        own = f"declare what else you know of her: `class Member(Customer): {name} = text()`"
         return f"{hint} Or {own}" if hint.startswith("did") else own
     return hint if hint.startswith("did") else ""
 

@@ -47,7 +47,7 @@ def _own(value: object) -> str:  # noqa: PLR0911  # one line for each kind
         case Duration():
             return f"the duration {value}"
         case Fact() | Knob():
-            return repr(value)
+            return repr(cast("object", value))
         case Every():
             return f"`{value.kind}(…)`"
         case _:

@@ -204,4 +204,4 @@ def test_A1_what_is_no_way_in_is_said_in_words(way_in: str, tmp_path: Path) -> N
 
 
 def test_A1_a_name_that_no_file_of_an_author_asked_for_gets_no_advice() -> None:
-    assert below(NameError("name 'won' is not defined", name="won")) == ""
+    assert below(NameError("name 'won' is not defined"), "won") == ""
