@@ -71,8 +71,8 @@ class Fact:
         )
 
     def __repr__(self) -> str:
-        name = self._expression.sentence() if self._expression is not None else "without a name"
-        return f"<{self.kind} {name}>"
+        name = self._expression.sentence() if self._expression is not None else "not named yet"
+        return f"<{type(self).__name__} {name}>"
 
     def _operand(self, other: object) -> Expression:
         """The other side of a comparison, as an expression of the same kind. Raises TypeError for another kind."""
