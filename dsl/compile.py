@@ -15,7 +15,6 @@ from dsl.determinism import check_determinism
 from dsl.fact_kinds import Day
 from dsl.forgotten import check_forgotten
 from dsl.journey import Journey
-from dsl.never import check_never
 from dsl.place import Place
 from dsl.pointing import problem
 from dsl.predicate import Expression
@@ -49,6 +48,7 @@ from dsl.triggers import (
     Trigger,
     When,
 )
+from dsl.unvisited import check_unvisited
 from dsl.waits import After, Missed, Until
 from dsl.wholes import check_wholes
 
@@ -67,7 +67,7 @@ def compile_journey(journey: type[Journey]) -> ir.IR:
         *check_settings(draft),
         *told_once(draft, check_boxes(draft)),
         *check_wholes(draft),
-        *check_never(draft),
+        *check_unvisited(draft),
         *check_outcomes(draft),
         *check_forgotten(draft),
         *check_determinism(draft),

@@ -1,4 +1,4 @@
-"""Never: arrows that ask for fewer visits of a box than everybody there has made."""
+"""Unvisited: arrows that ask for fewer visits of a box than everybody there has made."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dsl.problems import JourneyError
 from dsl.reach import start_of
 from dsl.triggers import Arrow, Conditional, When
 
-__all__ = ["check_never"]
+__all__ = ["check_unvisited"]
 
 
-def check_never(draft: Draft) -> Iterator[JourneyError]:
+def check_unvisited(draft: Draft) -> Iterator[JourneyError]:
     """J124 for each of them: this visit counts, and everybody was in the first box."""
     start = start_of(draft)
     first = start.name if start is not None else ""
