@@ -85,7 +85,7 @@ for _clock, _arguments in zip(
 
 
 def visits(box: str, times: int, op: str) -> Predicate:
-    """How often she entered a box: at least so often, less often, or just so often."""
+    """How often she entered a box: at least so often, no more often, or just so often."""
     count = Field("journey", f"visits.{box}", "number")
-    number = Constant("number", times)
+    number = Constant("number", times + 1 if op == "lt" else times)  # nobody there has entered it less than once
     return IsIn(count, (number,)) if op == "in" else Compare(count, cast("Operator", op), number)
