@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 from dsl.ir import CHANNELS
 from dsl.replies import first_word
 from dsl.states import Purpose
-from dsl.testing.given import one_of
+from dsl.testing.given import amount, one_of
 from dsl.times import Duration, days
 
 __all__ = [
@@ -80,7 +80,10 @@ def order(
     order_id: str | None = None,
 ) -> Mapping[str, Any]:
     """One order line; `ago` is how long before the walk begins."""
-    line = {"total": total, "ago": ago, "category": category, "product": product, "quantity": quantity}
+    line = {
+        "total": amount("total", total), "ago": ago, "category": category, "product": product,
+        "quantity": amount("quantity", quantity),
+    }  # fmt: skip
     return line if order_id is None else {**line, "order_id": order_id}
 
 
@@ -123,7 +126,8 @@ def purchase(
 ) -> dict[str, Any]:
     """The payload of `Shop.purchased`: `w.tell(Shop.purchased, **purchase(45, category="wine"))`."""
     return {
-        "order_id": order_id, "total": total, "category": category, "product": product, "quantity": quantity, **own,
+        "order_id": order_id, "total": amount("total", total), "category": category, "product": product,
+        "quantity": amount("quantity", quantity), **own,
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from dsl.states import State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver, Message, Why
-from dsl.testing.given import amount, lines
+from dsl.testing.given import lines
 from dsl.times import Duration, duration
 from dsl.triggers import Event, Trigger
 
@@ -99,9 +99,7 @@ class Walk(Driver):
     ) -> Walk:
         """She buys now: it is an order among her facts from now on, and `Shop.purchased` is told."""
         number = order_id or f"bought-{len(self.orders) + 1}"
-        bought = purchase(
-            amount("total", total), order_id=number, category=category, product=product, quantity=quantity
-        )
+        bought = purchase(total, order_id=number, category=category, product=product, quantity=quantity)
         self.orders.append({**bought, "at": self.now})
         return self.tell(Shop.purchased, **bought)
 
