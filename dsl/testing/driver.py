@@ -26,6 +26,7 @@ from dsl.step import ENDED, Acted, Answered, Decide, Decided, Due, Effect, Late,
 from dsl.step import enter as enter_chart
 from dsl.step import step as take_step
 from dsl.testing.builders import Person, ordered
+from dsl.testing.fields import Given, check_customer
 from dsl.testing.given import box_that_sends, holidays_of, lines, person, reached_by
 from dsl.triggers import Reason
 
@@ -82,7 +83,7 @@ class Driver:
     def __init__(
         self,
         journey: type[Journey],
-        customer: Mapping[str, Any],
+        customer: Given,
         orders: Sequence[Mapping[str, Any]],
         at: datetime,
         key: str | None,
@@ -116,6 +117,8 @@ class Driver:
         """Why answers moved nobody: not awaited here, earlier send, limit reached, ended …"""
         self._seed = seed
         self._chart = self._charted()
+        if not self.silent:  # what the search makes up fits
+            check_customer(self.ir, self.customer)
         if key is not None and self.ir.again.parallel is None:
             raise ValueError(
                 f"key={key!r}: {journey.__name__} runs once for each customer; say `parallel = ` a field of its entry event"

@@ -11,6 +11,7 @@ from typing import Any, cast
 from dsl.channels import Sending
 from dsl.journey import Journey
 from dsl.states import State
+from dsl.testing.fields import Given, named
 
 __all__ = ["amount", "box_that_sends", "holidays_of", "lines", "one_of", "person", "reached_by"]
 
@@ -19,7 +20,7 @@ def person(given: object) -> dict[str, Any]:
     """A customer's facts. Raises TypeError for what holds none."""
     if not isinstance(given, Mapping):
         raise TypeError(f'a customer is her facts, customer(country="FR"), not {given!r}')
-    return dict(cast("Mapping[str, Any]", given))
+    return named(cast("Given", given))
 
 
 def lines(given: object) -> Sequence[Mapping[str, Any]]:
