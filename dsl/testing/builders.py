@@ -12,7 +12,8 @@ from typing import Any, Final, get_args
 from dsl.ir import CHANNELS
 from dsl.replies import first_word
 from dsl.states import Purpose
-from dsl.testing.given import one_of
+from dsl.testing.fields import Given, named
+from dsl.testing.given import amount, one_of
 from dsl.times import Duration, days
 
 __all__ = [
@@ -45,6 +46,8 @@ class Person(dict[str, Any]):
 
 
 def customer(
+    known: Given | None = None,
+    /,
     *,
     id: str | None = "c1",  # noqa: A002  # the name of the fact
     first_name: str | None = "Zoé",
@@ -61,11 +64,15 @@ def customer(
     orders: Sequence[Mapping[str, Any]] = (),
     **own: Any,
 ) -> Person:
-    """A customer of whom all is known; None says that a fact is missing. `own` are facts that the project declares itself."""
+    """A customer of whom all is known; None says that a fact is missing. `own` are facts that the project declares itself.
+
+    `known` are facts by themselves, `customer({Member.tier: "gold"})`: an editor renames them with the fact.
+    """
     made = Person(
         id=id, first_name=first_name, last_name=last_name, email=email, phone=phone, address=address, postcode=postcode,
         city=city, country=country, language=language, zone=zone, created_at=created_at, **own,
     )  # fmt: skip
+    made.update(named(known or {}, also=own))
     made.orders = tuple(orders)
     return made
 
@@ -80,7 +87,10 @@ def order(
     order_id: str | None = None,
 ) -> Mapping[str, Any]:
     """One order line; `ago` is how long before the walk begins."""
-    line = {"total": total, "ago": ago, "category": category, "product": product, "quantity": quantity}
+    line = {
+        "total": amount("total", total), "ago": ago, "category": category, "product": product,
+        "quantity": amount("quantity", quantity),
+    }  # fmt: skip
     return line if order_id is None else {**line, "order_id": order_id}
 
 
@@ -123,7 +133,8 @@ def purchase(
 ) -> dict[str, Any]:
     """The payload of `Shop.purchased`: `w.tell(Shop.purchased, **purchase(45, category="wine"))`."""
     return {
-        "order_id": order_id, "total": total, "category": category, "product": product, "quantity": quantity, **own,
+        "order_id": order_id, "total": amount("total", total), "category": category, "product": product,
+        "quantity": amount("quantity", quantity), **own,
     }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ from dsl.step import ENDED, Acted, Answered, Decide, Decided, Due, Effect, Late,
 from dsl.step import enter as enter_chart
 from dsl.step import step as take_step
 from dsl.testing.builders import Person, ordered
-from dsl.testing.given import holidays_of, lines, person, reached_by
+from dsl.testing.fields import Given, check_customer
+from dsl.testing.given import box_that_sends, holidays_of, lines, person, reached_by
 from dsl.triggers import Reason
 
 __all__ = ["Driver", "Message", "Step", "Why", "chart_of", "taking"]
@@ -82,7 +83,7 @@ class Driver:
     def __init__(
         self,
         journey: type[Journey],
-        customer: Mapping[str, Any],
+        customer: Given,
         orders: Sequence[Mapping[str, Any]],
         at: datetime,
         key: str | None,
@@ -116,6 +117,12 @@ class Driver:
         """Why answers moved nobody: not awaited here, earlier send, limit reached, ended …"""
         self._seed = seed
         self._chart = self._charted()
+        if not self.silent:  # what the search makes up fits
+            check_customer(self.ir, self.customer)
+        if key is not None and self.ir.again.parallel is None:
+            raise ValueError(
+                f"key={key!r}: {journey.__name__} runs once for each customer; say `parallel = ` a field of its entry event"
+            )
         self._told: list[str] = []
         self._went: list[tuple[str, int]] = []
         """Of messages that went out just now, the event that says so, and the visit."""
@@ -193,6 +200,8 @@ class Driver:
         In a box of several channels each may have a reason of its own; one that isn't named goes out:
         `refuse(Renewal.offer, {Email: "no consent", Feed: "journey off"})`.
         """
+        if not isinstance(reason, str | Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # authors without pyright
+            raise TypeError(f"nothing is kept back because of {reason!r}; there are {', '.join(get_args(Reason))}")
         for each in (reason,) if isinstance(reason, str) else reason.values():
             if each not in get_args(Reason):
                 raise ValueError(f"nothing is kept back because of {each!r}; there are {', '.join(get_args(Reason))}")
@@ -206,7 +215,7 @@ class Driver:
         else:
             wrong = next((channel.kind for channel in reason if channel.kind not in what.channels), None)
             if wrong is not None:
-                raise ValueError(f"`{name}` doesn't send by {wrong}, but by {', '.join(what.channels) or 'nothing'}")
+                raise ValueError(f"`{name}` doesn't send by {wrong}, but by {', '.join(what.channels)}")
             named = {f"{name}.{channel.kind}": why for channel, why in reason.items()}
         self.unreachable.update(named)
         self.refusals.update(named)
@@ -215,6 +224,8 @@ class Driver:
     def reach(self, what: type[Sending] | State) -> Self:
         """She can be reached by the channel, or the box, again."""
         what = reached_by(what)
+        if isinstance(what, State):
+            box_that_sends(what, self.journey)
         own = [f"{what.name}.{channel}" for channel in what.channels] if isinstance(what, State) else []
         for name in (what.name if isinstance(what, State) else what.kind, *own):
             self.unreachable.discard(name)

@@ -20,6 +20,7 @@ from dsl.journey import Journey
 from dsl.plurals import counted
 from dsl.testing.builders import NOON, Person, customer
 from dsl.testing.driver import chart_of
+from dsl.testing.fields import check_customer
 from dsl.testing.missing import why
 from dsl.testing.moves import Move, Tell, why_of, why_said
 from dsl.testing.naming import arrow_said, named
@@ -148,6 +149,7 @@ def paths(
     made up. `texts` are tried wherever a text is asked for: one that a pattern of yours is found in, say. The search ends
     after `limit` moves. Raises Problems if the journey doesn't compile.
     """
+    check_customer(chart_of(journey).ir, customer)
     search = Search(journey, customer, at, tuple(holidays), tuple(texts), limit).run()
     ir = chart_of(journey).ir
     numbers = range(len(ir.arrows))

@@ -23,13 +23,14 @@ from dsl.journey import Journey
 from dsl.outcomes import heard_as
 from dsl.planning import milliseconds, moment_of
 from dsl.predicate import And, Compare, Constant, Field, Predicate
-from dsl.said import said
+from dsl.said import said as shown
 from dsl.sends import AT_ONCE
 from dsl.states import State
 from dsl.step import Answered, Due
 from dsl.testing.builders import NOON, ordered, purchase
 from dsl.testing.driver import Driver, Message, Why
-from dsl.testing.given import amount, lines
+from dsl.testing.fields import Given, check_customer, check_payload, named
+from dsl.testing.given import lines
 from dsl.times import Duration, duration
 from dsl.triggers import Event, Trigger
 
@@ -39,7 +40,7 @@ __all__ = ["Walk", "walk"]
 def walk(
     journey: type[Journey],
     *,
-    customer: Mapping[str, Any] | None = None,
+    customer: Given | None = None,
     orders: Sequence[Mapping[str, Any]] = (),
     at: datetime = NOON,
     key: str | None = None,
@@ -50,7 +51,8 @@ def walk(
 ) -> Walk:
     """Let a customer enter `journey` at `at`, and follow her.
 
-    `customer` and `orders` are her facts (totals in currency units); the builders of `dsl.testing` make some. At a split
+    `customer` and `orders` are her facts (totals in currency units), by their names or by themselves: `{Member.tier: "gold"}`,
+    which an editor renames with the fact. The builders of `dsl.testing` make some. At a split
     the lot is drawn by `seed`, unless `take` names the box to go to. `unreachable` are channels by which she can't be
     reached, or boxes, with the reason if it matters (see `refuse`): they send nothing. `holidays` are the public ones where she lives. Of a
     journey that runs in parallel `key` is the value by which this enrolment is told from others: events of another key
@@ -62,8 +64,8 @@ def walk(
 class Walk(Driver):
     """One customer on her way. `customer`, `orders`, `unreachable` and `refusals` may be changed as she goes."""
 
-    def tell(self, event: Event, /, *, to: State | None = None, **payload: Any) -> Walk:
-        """Something happens now: `tell(Email.clicked)`, `tell(Shop.purchased, total=30)`.
+    def tell(self, event: Event, given: Given | None = None, /, *, to: State | None = None, **payload: Any) -> Walk:
+        """Something happens now: `tell(Email.clicked)`, `tell(Shop.purchased, total=30)`, `tell(Workshop.rated, {Rating.stars: 5})`.
 
         A channel's answer is to its last message, or to that of the box `to`. A call is heard as the engine hears it: without an
         arrow of its own `Call.busy` is `Call.not_reached`. That a message was sent is told by itself; only a letter goes out later,
@@ -77,7 +79,10 @@ class Walk(Driver):
             raise ValueError(f"{event.name} is the box's own outcome: walk(…, unreachable=[…]) brings it about")
         if event.name in AT_ONCE:
             raise ValueError(f"{event.name} is told by itself as soon as the message has gone out")
-        told = {**_equalities(event.payload), **payload}
+        said = named(given or {}, of=("payload",), also=payload)
+        if not self.silent:
+            check_payload(self.ir, event.name, event.carries, said)
+        told = {**_equalities(event.payload), **said}
         known = replace(facts(self.customer, self.orders), payload=told)
         if event.payload is not None and not event.payload.evaluate(known, self.now):
             raise ValueError(f"the payload {told} is not one of which {event.payload.sentence()!r} holds")
@@ -99,17 +104,22 @@ class Walk(Driver):
     ) -> Walk:
         """She buys now: it is an order among her facts from now on, and `Shop.purchased` is told."""
         number = order_id or f"bought-{len(self.orders) + 1}"
-        bought = purchase(
-            amount("total", total), order_id=number, category=category, product=product, quantity=quantity
-        )
+        bought = purchase(total, order_id=number, category=category, product=product, quantity=quantity)
         self.orders.append({**bought, "at": self.now})
         return self.tell(Shop.purchased, **bought)
 
-    def change(self, *, orders: Sequence[Mapping[str, Any]] | None = None, **fields: Any) -> Walk:
-        """Facts of hers change: `change(zone="Asia/Tokyo")`. A wait that hangs on one of them is planned anew.
+    def change(
+        self, given: Given | None = None, /, *, orders: Sequence[Mapping[str, Any]] | None = None, **fields: Any
+    ) -> Walk:
+        """Facts of hers change: `change(zone="Asia/Tokyo")`, `change({Member.tier: "gold"})`.
+
+        A wait that hangs on one of them is planned anew.
 
         `orders` are all that she has bought by now, in place of what was known before.
         """
+        fields = named(given or {}, also=fields)
+        if not self.silent:
+            check_customer(self.ir, fields)
         if orders is not None:
             self.orders = ordered(lines(orders), self.now)
         self.customer.update(fields)
@@ -161,7 +171,7 @@ class Walk(Driver):
 
 
 def _shown(given: object) -> str:
-    return said(given) if isinstance(given, Trigger) else repr(given)
+    return shown(given) if isinstance(given, Trigger) else repr(given)
 
 
 def _equalities(payload: Predicate | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dsl import (
     Click,
     Consent,
     ConsentWord,
+    Customer,
     Email,
     Final,
     Journey,
@@ -24,6 +25,7 @@ from dsl import (
     after,
     days,
     marketing,
+    text,
 )
 from dsl.testing import (
     NOON,
@@ -39,6 +41,10 @@ from dsl.testing import (
     untaken,
     walk,
 )
+
+
+class Tiered(Customer):
+    tier = text()
 
 
 class Care(Journey):
@@ -99,7 +105,9 @@ def test_A3_each_payload_is_made_by_its_builder() -> None:
 
 def test_A3_a_customer_is_one_of_whom_all_is_known() -> None:
     zoe = customer(
-        first_name=None, tier="gold", orders=[order(120, category="wine", order_id="A"), *orders(3, every=days(30))]
+        {Tiered.tier: "gold"},
+        first_name=None,
+        orders=[order(120, category="wine", order_id="A"), *orders(3, every=days(30))],
     )
     assert zoe["email"] == "zoe@example.com"
     assert zoe["first_name"] is None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 
-from dsl import Api, Arrows, Email, Final, Journey, Shop, after, days, marketing
-from dsl.testing import bounce, consent, reply, walk
+from dsl import Api, Arrows, Email, Final, Journey, Purchase, Shop, after, days, marketing
+from dsl.testing import bounce, consent, order, reply, walk
 
 W: Any = walk  # with what the type checker would not let through
 
@@ -22,6 +23,17 @@ class Care(Journey):
     @Email("care/mail")
     def mail(self) -> Arrows:
         yield Shop.purchased >> self.done
+        yield after(days=3) >> self.done
+
+
+class Other(Journey):
+    enters = Api()
+    purpose = marketing
+    done = Final()
+
+    @Email("other/mail")
+    def mail(self) -> Arrows:
+        yield Shop.purchased.where(Purchase.total >= 45) >> self.done
         yield after(days=3) >> self.done
 
 
@@ -42,6 +54,18 @@ class Care(Journey):
         (lambda: W(Care).refuse(3), TypeError, "not by 3"),
         (lambda: W(Care).refuse(days), TypeError, "by a channel or a box"),
         (lambda: W(Care).buy("x"), TypeError, "total= takes a number, not 'x'"),
+        (lambda: W(Care).buy(float("nan")), TypeError, "total= takes a number, not nan"),
+        (lambda: W(Care).buy(1, quantity="x"), TypeError, "quantity= takes a number, not 'x'"),
+        (lambda: W(Care, orders=[order(cast("Any", "x"))]), TypeError, "total= takes a number, not 'x'"),
+        (lambda: W(Care).refuse("email"), TypeError, "by a channel or a box, Email or WinBack.sms, not by 'email'"),
+        (lambda: W(Care).refuse(Email, 3), TypeError, "nothing is kept back because of 3; there are address missing"),
+        (
+            lambda: W(Care, unreachable=[Care.done]),
+            ValueError,
+            "`done` sends nothing, so nothing of it can be kept back",
+        ),
+        (lambda: W(Care, unreachable=[Other.mail]), ValueError, "`mail` is no box of Care"),
+        (lambda: W(Care, key="A-1"), ValueError, "key='A-1': Care runs once for each customer"),
         (lambda: W(Care).buy(True), TypeError, "total= takes a number, not True"),
         (lambda: W(Care).tell(after(days=3)), TypeError, "for example Email.clicked, not after 3 d"),
         (lambda: W(Care).tell("clicked"), TypeError, "for example Email.clicked, not 'clicked'"),
@@ -60,3 +84,10 @@ def test_A3_what_fits_nowhere_is_told(wrong: Callable[[], object], error: type[E
 def test_A3_what_fits_is_taken() -> None:
     w = walk(Care, customer={"zone": None}, unreachable=[Care.mail]).change(zone="Asia/Tokyo").buy(12)
     assert w.at is Care.done
+
+
+@pytest.mark.parametrize("total", ["45", "45.5"])
+def test_A3_a_decimal_is_the_number_that_a_shop_sends(total: str) -> None:
+    w = W(Other).buy(Decimal(total))
+    assert w.orders[0]["total"] == float(total)
+    assert w.at is Other.done

@@ -12,7 +12,7 @@ from dsl import Consent, Email, Shop
 from dsl.testing import Walk, untaken, walk
 from dsl.testing.goldens import Goldens
 from dsl.testing.paths import paths
-from journeys.reorder import Reorder, bought_coffee
+from journeys.reorder import Basket, Reorder, bought_coffee
 
 NOON = datetime(2017, 10, 2, 12, tzinfo=UTC)
 BASKET = "bread, coffee, milk and cream"
@@ -30,7 +30,7 @@ def walks() -> list[Walk]:
     """One for each thing that can happen."""
     habit = drinker()
     for _ in range(7):
-        habit.tell(bought_coffee, categories=BASKET)
+        habit.tell(bought_coffee, {Basket.categories: BASKET})
     return [
         walk(Reorder, at=NOON, orders=packets(14, 2)),
         habit,
@@ -65,11 +65,11 @@ def test_two_packets_make_no_rhythm() -> None:
 def test_a_new_packet_starts_the_wait_anew() -> None:
     household = drinker().wait(days=14)
     assert household.at is Reorder.reminder
-    assert household.tell(bought_coffee, categories=BASKET).at is Reorder.brewing
+    assert household.tell(bought_coffee, {Basket.categories: BASKET}).at is Reorder.brewing
 
 
 def test_another_basket_changes_nothing() -> None:
-    household = drinker().tell(Shop.purchased, categories="bread, cheese")
+    household = drinker().tell(Shop.purchased, {Basket.categories: "bread, cheese"})
     assert household.at is Reorder.brewing
     assert len(household.steps) == 2
 
@@ -77,9 +77,9 @@ def test_another_basket_changes_nothing() -> None:
 def test_six_packets_in_a_row_are_a_habit() -> None:
     household = drinker()
     for _ in range(6):
-        household.tell(bought_coffee, categories=BASKET)
+        household.tell(bought_coffee, {Basket.categories: BASKET})
     assert household.at is Reorder.brewing
-    assert household.tell(bought_coffee, categories=BASKET).at is Reorder.habit
+    assert household.tell(bought_coffee, {Basket.categories: BASKET}).at is Reorder.habit
 
 
 def test_who_buys_none_for_long_drifts_away() -> None:

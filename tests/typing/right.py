@@ -48,7 +48,7 @@ from dsl import (
     weekly,
     when,
 )
-from dsl.testing import walk
+from dsl.testing import customer, walk
 from dsl.triggers import Arrow, Clicked, Happened, Then
 from dsl.waits import After
 
@@ -162,6 +162,9 @@ def test_care() -> None:
     w = walk(Care, customer={"country": "FR"}, take=Care.text, unreachable=[Sms])
     assert_type(Care.call, State)
     w.tell(Email.clicked).tell(Shop.purchased, total=30).wait(days=3).wait(days(3))
+    w.tell(Loyalty.upgraded, {Upgrade.points: 3}, order_id="A").change({Customer.city: "Lyon"})
+    walk(Care, customer={Customer.country: "FR", "city": "Lyon"})
+    walk(Care, customer=customer({Customer.country: "FR"}))
     assert w.at is Care.call
     assert_type(w.sent, list[State])
     assert_type(w.reason, str | None)

@@ -89,6 +89,7 @@ class Named(Journey, nme="care"):  # expect-error: reportCallIssue, reportGenera
 
 w = walk(Care, customer={"country": "FR"})
 w.tell(Email.clickd)  # expect-error: reportAttributeAccessIssue
+w.tell(Email.clicked, 3)  # expect-error: reportArgumentType
 w.tell("clicked")  # expect-error: reportArgumentType
 w.take(Care.cal)  # expect-error: reportAttributeAccessIssue
 weekly("moonday", at="09:00")  # expect-error: reportArgumentType
