@@ -151,12 +151,11 @@ def _loaded(path: Path, name: str, wanted: str | None) -> list[IR]:
 
 def _published(name: str) -> IR:
     """A published version, by its journey's name and perhaps `@` its hash's beginning, or its number."""
-    from api.commands.opening import open_database
+    from api.commands.looking import reading
     from engine import journeys
 
     name, _, version = name.partition("@")
-    _, database = open_database()
-    with database.read() as conn:
+    with reading(by="PARCOURS_DATABASE") as (_, conn):
         current = journeys.get(conn, name)
         versions = journeys.versions(conn, name)
         digest = current.hash

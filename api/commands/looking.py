@@ -39,8 +39,13 @@ def one_journey(path: Path | None, name: str | None) -> IR:
 
 
 @contextmanager
-def reading(url: str | None) -> Generator[tuple[Settings, Connection]]:
-    """A connection to a database by its URL, or to the project's own, for reading: nothing is made, migrated or written."""
+def reading(
+    url: str | None = None, *, by: str = "--database URL, or PARCOURS_DATABASE"
+) -> Generator[tuple[Settings, Connection]]:
+    """A connection to a database by its URL, or to the project's own, for reading: nothing is made, migrated or written.
+
+    `by` says by which option or setting the command takes another. Raises NotFound where there is none.
+    """
     from sqlalchemy import inspect, make_url
 
     from engine.db import Database
@@ -53,9 +58,7 @@ def reading(url: str | None) -> Generator[tuple[Settings, Connection]]:
     shown = parsed.render_as_string(hide_password=True)
     there = parsed.get_backend_name() != "sqlite" or (parsed.database is not None and Path(parsed.database).exists())
     if not there:
-        raise NotFound(
-            "no_database", f"there is no database {shown}; name another: --database URL, or PARCOURS_DATABASE"
-        )
+        raise NotFound("no_database", f"there is no database {shown}; name another: {by}")
     database = Database(where)
     try:
         if not inspect(database.engine).has_table("enrolment"):
