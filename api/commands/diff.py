@@ -139,7 +139,7 @@ def _loaded(path: Path, name: str, wanted: str | None) -> list[IR]:
     from dsl.problems import Problems, render
 
     try:
-        return [each.ir for each in load(path)]
+        found = [each.ir for each in load(path)]
     except Problems as problems:
         sound: list[Loaded] = [each for each in problems.loaded if each.ir.name == wanted]
         if sound:
@@ -147,6 +147,11 @@ def _loaded(path: Path, name: str, wanted: str | None) -> list[IR]:
         for problem in problems:
             typer.echo(f"{render(problem).replace(str(path), name)}\n", err=True)
         _fail(f"{name} can't be loaded")
+    if not found:
+        from dsl.bases import only_bases
+
+        _fail(only_bases(path).replace(str(path), name))
+    return found
 
 
 def _published(name: str) -> IR:

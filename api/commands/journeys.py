@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.commands.authored import At, Only, load_sound, print_problems, remarks, sound, template_problems, warn
+from api.commands.authored import (
+    At,
+    Only,
+    folder_of,
+    load_sound,
+    print_problems,
+    remarks,
+    sound,
+    template_problems,
+    warn,
+)
 from dsl.plurals import counted
 
 if TYPE_CHECKING:
@@ -28,6 +38,10 @@ def check(path: At = None) -> None:
         typer.echo(f"{counted(count, 'problem')}; parcours explain CODE says more", err=True)
         raise typer.Exit(1)
     warn(loaded)
+    if not loaded:
+        from dsl.bases import only_bases
+
+        typer.echo(only_bases(folder_of(path)))
     for each in loaded:
         ir = each.ir
         size = f"{counted(len(ir.states), 'state')}, {counted(len(ir.arrows), 'arrow')}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from api.commands.authored import folder_of, sound
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -20,22 +22,13 @@ __all__ = ["one_journey", "reading"]
 
 def one_journey(path: Path | None, name: str | None) -> IR:
     """The journey of this name in a file or folder, or the only one. Ends the command with its problems, if it has any."""
-    from dsl.loading import load
-    from dsl.problems import Problems
-    from engine.settings import Settings
-
-    at = path if path is not None else Settings().journeys
-    try:
-        found = {each.ir.name: each.ir for each in load(at)}
-    except Problems as problems:
-        typer.echo(f"{problems}\n", err=True)
-        raise typer.Exit(1) from None
-    names = ", ".join(found) or "none"
-    if name is not None and name not in found:
-        raise typer.BadParameter(f"there is no journey {name!r} in {at}; there are: {names}", param_hint="--journey")
-    if name is None and len(found) != 1:
-        raise typer.BadParameter(f"{at} has {len(found)} journeys; choose one of: {names}", param_hint="--journey")
-    return found[name] if name is not None else next(iter(found.values()))
+    found = sound(path, name)
+    if len(found) != 1:
+        names = ", ".join(ir.name for ir in found)
+        raise typer.BadParameter(
+            f"{folder_of(path)} has {len(found)} journeys; choose one of: {names}", param_hint="--journey"
+        )
+    return found[0]
 
 
 @contextmanager

@@ -153,6 +153,20 @@ def test_what_is_wrong_is_said_in_a_line(
     assert "Traceback" not in run.stderr
 
 
+def test_a_folder_with_nothing_but_a_base_says_so(project: Path) -> None:
+    (project / "journeys" / "hello.py").write_text(GOOD.replace("Hello(Journey)", "Hello(Journey, abstract=True)"))
+    says = "`Hello` in journeys/hello.py is abstract: a base for others, which nobody enters; derive one from it: class"
+    checked = parcours(project, "check", "journeys")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert says in checked.stdout
+    for command in ("show", "hash", "draw", "publish", "simulate", "backtest", "diff journeys"):
+        run = parcours(project, *command.split(), "journeys", COLUMNS="200")
+        assert (run.returncode, says in run.stderr) == (2, True), command
+    assert not (project / "var").exists()
+    shown = parcours(project, "preview", "Hello.text", COLUMNS="200", PARCOURS_JOURNEYS="journeys")
+    assert (shown.returncode, says in shown.stderr) == (2, True)
+
+
 def test_a_broken_template_fails_the_check_and_nothing_is_published(project: Path) -> None:
     (project / "journeys" / "hello" / "text.en.txt").write_text("Hello {{ customer.frist_name }}")
     for command in ("check", "publish"):
