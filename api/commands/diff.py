@@ -63,7 +63,7 @@ def diff(
     for line in diff_text(found, names).splitlines():
         typer.secho(line, fg=_COLOURS.get(line.strip()[:1]))
     if output is not None:
-        output.write_bytes(_drawn(found, names, output.suffix.lower(), theme))
+        output.write_bytes(_drawn(found, names, output, theme))
         typer.echo(f"\n{output}")
     raise typer.Exit(0 if found.same else 1)
 
@@ -177,14 +177,14 @@ def _published(name: str) -> IR:
             _fail(f"journey {name!r}, version {digest[:12]}: {error}")
 
 
-def _drawn(found: Diff, names: tuple[str, str], suffix: str, theme: str) -> bytes:
+def _drawn(found: Diff, names: tuple[str, str], file: Path, theme: str) -> bytes:
     from dsl.draw.diff_picture import diff_svg
 
-    if suffix == ".svg":
+    if file.suffix.lower() == ".svg":
         return diff_svg(found, names, theme=theme).encode()
-    from engine.png import png
+    from api.commands.pictures import as_png
 
-    return png(diff_svg(found, names), theme="light" if theme == "auto" else theme)
+    return as_png(diff_svg(found, names), file, theme=theme)
 
 
 def _fail(said: str) -> NoReturn:

@@ -103,7 +103,7 @@ def simulate(
 
         show(result, source, days=days)
     if output is not None:
-        output.write_bytes(_drawn(result, output.suffix.lower()))
+        output.write_bytes(_drawn(result, output))
         typer.echo(f"{output}", err=as_json)
 
 
@@ -171,12 +171,12 @@ def _print_json(result: Result, rates: ResponseModel, source: str) -> None:
     typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
 
 
-def _drawn(result: Result, suffix: str) -> bytes:
+def _drawn(result: Result, file: Path) -> bytes:
     from engine.simulation.picture import flow_svg
 
     picture = flow_svg(result)
-    if suffix == ".svg":
+    if file.suffix.lower() == ".svg":
         return picture.encode()
-    from engine.png import png
+    from api.commands.pictures import as_png
 
-    return png(picture)
+    return as_png(picture, file)

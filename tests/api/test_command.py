@@ -12,6 +12,7 @@ from kit.command import parcours
 
 from engine import keys
 from engine.db import Database
+from engine.png import undrawn
 from engine.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,23 @@ def test_a_picture_is_opened_in_the_browser(project: Path) -> None:
     nowhere = parcours(project, "draw", "-o", "a.svg", "--open", BROWSER="false %s")
     assert nowhere.returncode == 0, "it is drawn all the same"
     assert nowhere.stderr == "there is no browser here to show a.svg in\n"
+
+
+def test_letters_that_a_png_lacks_are_told_once_and_an_svg_has_them(project: Path) -> None:
+    source = GOOD.replace("Sms.clicked", 'Sms.replied.keyword("نعم") >> self.won\n        yield Sms.clicked')
+    (project / "journeys" / "hello.py").write_text(source)
+    drawn = parcours(project, "draw", "-o", "a.png")
+    assert (drawn.returncode, drawn.stdout) == (0, "a.png\n")
+    assert drawn.stderr.startswith(
+        "warning: a.png has empty boxes for ن ع م: a PNG has the letters of Source Sans Pro alone; a.svg "
+    )
+    assert drawn.stderr.count("\n") == 1
+    assert parcours(project, "draw", "-o", "a.svg").stderr == ""
+    text = (project / "a.svg").read_text()
+    assert "نعم" in text
+    assert undrawn(text + "<text>&#x9152;&lt;酒 ▶é\u0301</text>") == "نعم酒"
+    flow = parcours(project, "simulate", "journeys", "-n", "10", "--runs", "2", "-o", "f.png")
+    assert (flow.returncode, flow.stderr.startswith("warning: f.png has empty boxes for ن ع م: ")) == (0, True)
 
 
 def test_a_key_is_printed_once_and_works(project: Path) -> None:
