@@ -34,8 +34,8 @@ class ModelError(EngineError):
 
 def read(path: Path, ir: IR) -> ResponseModel:
     """The model in a file, TOML or (.json) JSON. Raises ModelError, which names the table, the field and the way out."""
-    text = path.read_text("utf-8")
     try:
+        text = path.read_text("utf-8")
         found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except ValueError as error:
         kind = "JSON" if path.suffix.lower() == ".json" else "TOML"

@@ -204,12 +204,19 @@ def test_a_back_test_says_who_would_have_gone_where(tmp_path: Path, books: Recor
         (["simulate", WIN_BACK, "--learned"], 1, "there is no database sqlite:///"),
         (["simulate", WIN_BACK, "--learned", "--database", "nonsense"], 1, "this is no database"),
         (["simulate", WIN_BACK, "--from-customers", "--database", "sqlite:///empty.db"], 1, "no database of Parcours"),
+        (
+            ["simulate", WIN_BACK, "--model", "bytes.toml"],
+            1,
+            "error[response_model]: bytes.toml is no TOML: 'utf-8' codec",
+        ),
+        (["simulate", WIN_BACK, "--learned", "--database", "sqlite:///bytes.toml"], 1, "file is not a database"),
         (["backtest", WIN_BACK], 1, "there is no database sqlite:///"),
         (["backtest", WIN_BACK, "--since", "yesterday"], 2, "does not match the formats"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: list[str], code: int, says: str) -> None:
     (tmp_path / "empty.db").touch()
+    (tmp_path / "bytes.toml").write_bytes(b"\xff" * 5_000)
     run = parcours(tmp_path, *arguments)
     assert run.returncode == code
     assert says in " ".join(run.stderr.replace("│", " ").split())
