@@ -91,6 +91,8 @@ class _Source:
         """All journeys there; where some are broken, the wanted one. Ends the command where they can't be had."""
         if self.name.startswith(_PUBLISHED):
             return [_published(self.name.removeprefix(_PUBLISHED))]
+        if not self.name:  # for pathlib the folder that one stands in
+            _fail("there is no file or folder ''")
         if Path(self.name).exists():
             return _loaded(Path(self.name), self.name, wanted)
         file, at, revision = self.parts()

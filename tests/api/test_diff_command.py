@@ -185,6 +185,7 @@ def test_the_picture_is_drawn_by_its_ending(project: Path, theme: str) -> None:
         (["published:hello", "journeys/hello.py"], "error[no_database]: there is no database sqlite:///"),
         (["published:hello"], "say what to compare 'published:hello' with: a file, or another version"),
         (["journeys/none.py"], "there is no file or folder 'journeys/none.py'"),
+        (["", "journeys/hello.py"], "error: there is no file or folder ''"),
         (["journeys/hello.py@"], "there is no file or folder 'journeys/hello.py@'"),
         (["journeys/none.py@HEAD"], "there is no 'journeys/none.py' in HEAD ("),
         (["journeys/hello.py", "-o", "x.gif"], "a .svg or .png file, not 'x.gif'"),
