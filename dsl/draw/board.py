@@ -71,9 +71,7 @@ class Board:
             if met_lines[-1]:
                 found = list(map(add, found, met_lines))
                 crossed += plain
-            other_label = self.routes[name].label
-            if label is not None or other_label is not None:
-                found = list(map(add, found, _at_labels(pieces, label, others, other_label)))
+            found = list(map(add, found, _at_labels(pieces, label, others, self.routes[name].label)))
         found = [met + self._at_frames(line, label, air) for met, air in zip(found, _AIRS, strict=True)]
         return (found[0], found[1], found[2]), crossed
 

@@ -147,10 +147,7 @@ def squared(points: Sequence[Point]) -> list[Point]:
 
 def near(one: Line, other: Line, air: float = 0.01) -> int:
     """How often pieces of two lines cross, run over each other, or come nearer than `air`."""
-    left, top, right, bottom = bounds_of(one)
     from_x, from_y, to_x, to_y = bounds_of(other)
-    if from_x >= right + air or to_x <= left - air or from_y >= bottom + air or to_y <= top - air:
-        return 0
     from_x, from_y, to_x, to_y = from_x - air, from_y - air, to_x + air, to_y + air
     others = pieces_of(other)
     found = 0
