@@ -65,9 +65,7 @@ def chosen(loaded: Sequence[Loaded], path: Path | None, journey: str | None) -> 
     found = [each for each in loaded if journey is None or each.ir.name == journey]
     if not found:
         names = ", ".join(each.ir.name for each in loaded)
-        raise typer.BadParameter(
-            f"there is no journey {journey!r} in {folder_of(path)}; there are: {names}", param_hint="--journey"
-        )
+        raise typer.BadParameter(f"there is no journey {journey!r} here; there are: {names}", param_hint="--journey")
     return found
 
 
