@@ -124,9 +124,10 @@ def _known(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
     if "sqlalchemy.exc" in sys.modules:
-        from sqlalchemy.exc import ArgumentError, OperationalError  # noqa: PLC0415  # only where it is loaded already
+        from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError  # noqa: PLC0415  # only where it is loaded already
 
-        if isinstance(error, OperationalError):
+        # of a file that is no database the plain class; its other heirs (a constraint, a wrong statement) are faults of ours
+        if isinstance(error, OperationalError) or type(error) is DatabaseError:
             return f"the database can't be used (PARCOURS_DATABASE): {error.orig}"
         if isinstance(error, ArgumentError) and "url" in str(error).lower() + type(error).__name__.lower():
             return f"this is no database (PARCOURS_DATABASE): {error}"

@@ -29,7 +29,7 @@ from dsl.running import Running
 from dsl.settings import stable_name
 from dsl.source import name_in_class, tree_of
 
-__all__ = ["Loaded", "load"]
+__all__ = ["Loaded", "journey_files", "load"]
 
 _PYTHONS: Final = sys.stdlib_module_names | {"dsl"}
 """A sibling of such a name is reached by `from . import calendar` only."""
@@ -54,7 +54,7 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
     folder's name. Raises `Problems` with everything that is wrong in all files; its `loaded` holds what is sound.
     """
     given = Path(path)
-    files = _files(given)
+    files = journey_files(given)
     folder = _Folder(given if given.is_dir() else given.parent)
     errors: list[JourneyError] = []
     loaded: list[Loaded] = []
@@ -90,16 +90,8 @@ def load(path: str | os.PathLike[str]) -> list[Loaded]:
     return loaded
 
 
-def _compiled(journey: type[Journey]) -> ir.IR:
-    try:
-        return compile_journey(journey)
-    except Problems:
-        raise
-    except BaseException as error:  # noqa: BLE001  # the author's own code may raise anything
-        raise Problems([strayed(error)]) from None
-
-
-def _files(given: Path) -> list[Path]:
+def journey_files(given: Path) -> list[Path]:
+    """The file itself, or the journey files of a folder, in their order. Raises Problems where there is none."""
     try:
         folder = given.is_dir()
         there = folder or given.is_file()
@@ -116,6 +108,15 @@ def _files(given: Path) -> list[Path]:
         hint = "journeys are in *.py files whose names don't start with _ or test_"
         raise Problems([JourneyError("J145", f"there is no journey file in {str(given)!r}", help=hint)])
     return files
+
+
+def _compiled(journey: type[Journey]) -> ir.IR:
+    try:
+        return compile_journey(journey)
+    except Problems:
+        raise
+    except BaseException as error:  # noqa: BLE001  # the author's own code may raise anything
+        raise Problems([strayed(error)]) from None
 
 
 def _nameable(file: Path) -> None:

@@ -68,6 +68,8 @@ CODES: Final = {
     "J172": "offers in the template of a box that asks for none",
 }
 """Every code, stable, with what it stands for."""
+_TEMPLATES: Final = "J160"
+"""From here on the codes are of templates."""
 
 
 class LanguageError(ValueError):
@@ -125,7 +127,9 @@ class Problems(ValueError):
         # One mistake in a base is found anew in each heir; it is told once.
         unique: dict[tuple[object, ...], JourneyError] = {}
         for e in errors:
-            unique.setdefault((e.code, e.file, e.line, e.column) if e.line else (e.code, e.file, e.message), e)
+            # A box with several sends may lack a template of each, all of them asked for at one place.
+            message = e.message if not e.line or e.code >= _TEMPLATES else ""
+            unique.setdefault((e.code, e.file, e.line, e.column, message), e)
         self.errors = tuple(sorted(unique.values(), key=lambda e: (e.file, e.line, e.column, e.code)))
         self.loaded = tuple(loaded)
         super().__init__(counted(len(self.errors), "problem"))

@@ -106,19 +106,29 @@ def left_of(place: Place) -> Place:
     return place
 
 
-def word_above(place: Place, word: str) -> Place:
-    """Where a decorator of the method whose decorators include `place` says `word`; else the place itself."""
+def word_above(place: Place, word: str, decorator: str = "") -> Place:
+    """Where a decorator of the method whose decorators include `place` says `word`; else the place itself.
+
+    Where several say it, as `@Email("care/hello")` and `@Sms("care/hello")` do, `decorator` names the one that is meant.
+    """
     tree = tree_of(place.file)
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.FunctionDef) and any(each.lineno == place.line for each in node.decorator_list):
             said = [
-                each
-                for decorator in node.decorator_list
-                for each in ast.walk(decorator)
+                (_called(above), each)
+                for above in node.decorator_list
+                for each in ast.walk(above)
                 if isinstance(each, ast.Constant) and each.value == word
             ]
-            return span(place.file, said[0]) if said else place
+            meant = [each for name, each in said if name == decorator] or [each for _, each in said]
+            return span(place.file, meant[0]) if meant else place
     return place
+
+
+def _called(decorator: ast.expr) -> str:
+    """The name that a decorator calls: `Email` of `@Email(…)` and of `@dsl.Email(…)`; of others none."""
+    function = decorator.func if isinstance(decorator, ast.Call) else None
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def authored(file: str) -> bool:

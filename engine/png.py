@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from importlib.resources import files
 
 import resvg_py
 
 from dsl.draw.palette import resolve
+from engine.letters.glyphs import lost
 
-__all__ = ["png"]
+__all__ = ["png", "undrawn"]
 
+_TEXT = re.compile(r"<text\b[^>]*>(.*?)</text>", re.DOTALL)
 _FACES = ("Regular", "Semibold")
 
 
@@ -33,3 +37,8 @@ def png(svg: str, scale: float = 2, *, theme: str = "light") -> bytes:
         )
     except ValueError as error:
         raise ValueError(f"the picture is no SVG that can be read: {error}") from error
+
+
+def undrawn(svg: str) -> str:
+    """The letters of a picture's texts that the typeface has not, each once: in the PNG they are missing."""
+    return lost("".join(unescape(found) for found in _TEXT.findall(svg)))

@@ -53,14 +53,19 @@ def checked(path: Path | None) -> list[Loaded]:
 
 
 def sound(path: Path | None, journey: str | None) -> list[IR]:
-    return [each.ir for each in chosen(checked(path), journey)]
+    return [each.ir for each in chosen(checked(path), path, journey)]
 
 
-def chosen(loaded: Sequence[Loaded], journey: str | None) -> list[Loaded]:
+def chosen(loaded: Sequence[Loaded], path: Path | None, journey: str | None) -> list[Loaded]:
+    """The journey of this name, or all. Raises BadParameter where there is none."""
+    if not loaded:
+        from dsl.bases import only_bases
+
+        raise typer.BadParameter(only_bases(folder_of(path)))
     found = [each for each in loaded if journey is None or each.ir.name == journey]
     if not found:
-        names = ", ".join(each.ir.name for each in loaded) or "none"
-        raise typer.BadParameter(f"there is no journey {journey!r} here; there are: {names}")
+        names = ", ".join(each.ir.name for each in loaded)
+        raise typer.BadParameter(f"there is no journey {journey!r} here; there are: {names}", param_hint="--journey")
     return found
 
 

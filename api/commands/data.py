@@ -84,9 +84,7 @@ def outcomes(
 
 
 def _run(kind: str, file: Path, encoding: str, columns: list[str] | None, others: bool) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
+    from api.commands.bars import bar
     from api.commands.opening import open_database
     from engine import imports
 
@@ -97,13 +95,10 @@ def _run(kind: str, file: Path, encoding: str, columns: list[str] | None, others
             raise typer.BadParameter(f"{given!r}: write it as order_id=InvoiceNo", param_hint="--column")
         named[ours.strip().lower()] = theirs.strip()
     settings, database = open_database()
-    console = Console(stderr=True)
-    shown = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*shown, console=console, transient=True) as bars:
-        bar = bars.add_task(file.name, total=None)
+    with bar(file.name) as moved:
 
         def progress(done: int, size: int, rows: int) -> None:
-            bars.update(bar, completed=done, total=size, description=f"{file.name}: {rows:,} rows")
+            moved(done, size, f"{file.name}: {rows:,} rows")
 
         layout = imports.Layout(encoding, named, others)
         outcome = imports.read(kind, database, file, settings.clock.now(), settings.zone, layout, progress)

@@ -63,7 +63,7 @@ def diff(
     for line in diff_text(found, names).splitlines():
         typer.secho(line, fg=_COLOURS.get(line.strip()[:1]))
     if output is not None:
-        output.write_bytes(_drawn(found, names, output.suffix.lower(), theme))
+        output.write_bytes(_drawn(found, names, output, theme))
         typer.echo(f"\n{output}")
     raise typer.Exit(0 if found.same else 1)
 
@@ -91,6 +91,8 @@ class _Source:
         """All journeys there; where some are broken, the wanted one. Ends the command where they can't be had."""
         if self.name.startswith(_PUBLISHED):
             return [_published(self.name.removeprefix(_PUBLISHED))]
+        if not self.name:  # for pathlib the folder that one stands in
+            _fail("there is no file or folder ''")
         if Path(self.name).exists():
             return _loaded(Path(self.name), self.name, wanted)
         file, at, revision = self.parts()
@@ -139,7 +141,7 @@ def _loaded(path: Path, name: str, wanted: str | None) -> list[IR]:
     from dsl.problems import Problems, render
 
     try:
-        return [each.ir for each in load(path)]
+        found = [each.ir for each in load(path)]
     except Problems as problems:
         sound: list[Loaded] = [each for each in problems.loaded if each.ir.name == wanted]
         if sound:
@@ -147,16 +149,20 @@ def _loaded(path: Path, name: str, wanted: str | None) -> list[IR]:
         for problem in problems:
             typer.echo(f"{render(problem).replace(str(path), name)}\n", err=True)
         _fail(f"{name} can't be loaded")
+    if not found:
+        from dsl.bases import only_bases
+
+        _fail(only_bases(path).replace(str(path), name))
+    return found
 
 
 def _published(name: str) -> IR:
     """A published version, by its journey's name and perhaps `@` its hash's beginning, or its number."""
-    from api.commands.opening import open_database
+    from api.commands.looking import reading
     from engine import journeys
 
     name, _, version = name.partition("@")
-    _, database = open_database()
-    with database.read() as conn:
+    with reading(by="PARCOURS_DATABASE") as (_, conn):
         current = journeys.get(conn, name)
         versions = journeys.versions(conn, name)
         digest = current.hash
@@ -173,14 +179,14 @@ def _published(name: str) -> IR:
             _fail(f"journey {name!r}, version {digest[:12]}: {error}")
 
 
-def _drawn(found: Diff, names: tuple[str, str], suffix: str, theme: str) -> bytes:
+def _drawn(found: Diff, names: tuple[str, str], file: Path, theme: str) -> bytes:
     from dsl.draw.diff_picture import diff_svg
 
-    if suffix == ".svg":
+    if file.suffix.lower() == ".svg":
         return diff_svg(found, names, theme=theme).encode()
-    from engine.png import png
+    from api.commands.pictures import as_png
 
-    return png(diff_svg(found, names), theme="light" if theme == "auto" else theme)
+    return as_png(diff_svg(found, names), file, theme=theme)
 
 
 def _fail(said: str) -> NoReturn:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.commands.authored import At, Only, load_sound, print_problems, remarks, sound, template_problems, warn
+from api.commands.authored import (
+    At,
+    Only,
+    folder_of,
+    load_sound,
+    print_problems,
+    remarks,
+    sound,
+    template_problems,
+    warn,
+)
 from dsl.plurals import counted
 
 if TYPE_CHECKING:
@@ -28,6 +38,10 @@ def check(path: At = None) -> None:
         typer.echo(f"{counted(count, 'problem')}; parcours explain CODE says more", err=True)
         raise typer.Exit(1)
     warn(loaded)
+    if not loaded:
+        from dsl.bases import only_bases
+
+        typer.echo(only_bases(folder_of(path)))
     for each in loaded:
         ir = each.ir
         size = f"{counted(len(ir.states), 'state')}, {counted(len(ir.arrows), 'arrow')}"
@@ -69,7 +83,7 @@ def draw(
         raise typer.BadParameter(f"{len(found)} journeys can't go into one file; choose one with --journey: {names}")
     for ir in found:
         file = output or Path(f"{ir.name}.svg")
-        file.write_bytes(_drawn(ir, file.suffix, theme))
+        file.write_bytes(_drawn(ir, file, theme))
         typer.echo(f"{file}")
         if look:
             _look_at(file)
@@ -83,17 +97,17 @@ def _look_at(file: Path) -> None:
         typer.echo(f"there is no browser here to show {file} in", err=True)
 
 
-def _drawn(ir: IR, suffix: str, theme: str) -> bytes:
-    match suffix.lower():
+def _drawn(ir: IR, file: Path, theme: str) -> bytes:
+    match file.suffix.lower():
         case ".svg":
             from dsl.draw.svg import svg
 
             return svg(ir, theme=theme).encode()
         case ".png":
+            from api.commands.pictures import as_png
             from dsl.draw.svg import svg
-            from engine.png import png
 
-            return png(svg(ir), theme="light" if theme == "auto" else theme)
+            return as_png(svg(ir), file, theme=theme)
         case ".mmd":
             from dsl.draw.mermaid import mermaid
 

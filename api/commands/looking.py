@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from api.commands.authored import folder_of, sound
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -20,27 +22,23 @@ __all__ = ["one_journey", "reading"]
 
 def one_journey(path: Path | None, name: str | None) -> IR:
     """The journey of this name in a file or folder, or the only one. Ends the command with its problems, if it has any."""
-    from dsl.loading import load
-    from dsl.problems import Problems
-    from engine.settings import Settings
-
-    at = path if path is not None else Settings().journeys
-    try:
-        found = {each.ir.name: each.ir for each in load(at)}
-    except Problems as problems:
-        typer.echo(f"{problems}\n", err=True)
-        raise typer.Exit(1) from None
-    names = ", ".join(found) or "none"
-    if name is not None and name not in found:
-        raise typer.BadParameter(f"there is no journey {name!r} in {at}; there are: {names}", param_hint="--journey")
-    if name is None and len(found) != 1:
-        raise typer.BadParameter(f"{at} has {len(found)} journeys; choose one of: {names}", param_hint="--journey")
-    return found[name] if name is not None else next(iter(found.values()))
+    found = sound(path, name)
+    if len(found) != 1:
+        names = ", ".join(ir.name for ir in found)
+        raise typer.BadParameter(
+            f"{folder_of(path)} has {len(found)} journeys; choose one of: {names}", param_hint="--journey"
+        )
+    return found[0]
 
 
 @contextmanager
-def reading(url: str | None) -> Generator[tuple[Settings, Connection]]:
-    """A connection to a database by its URL, or to the project's own, for reading: nothing is made, migrated or written."""
+def reading(
+    url: str | None = None, *, by: str = "--database URL, or PARCOURS_DATABASE"
+) -> Generator[tuple[Settings, Connection]]:
+    """A connection to a database by its URL, or to the project's own, for reading: nothing is made, migrated or written.
+
+    `by` says by which option or setting the command takes another. Raises NotFound where there is none.
+    """
     from sqlalchemy import inspect, make_url
 
     from engine.db import Database
@@ -53,9 +51,7 @@ def reading(url: str | None) -> Generator[tuple[Settings, Connection]]:
     shown = parsed.render_as_string(hide_password=True)
     there = parsed.get_backend_name() != "sqlite" or (parsed.database is not None and Path(parsed.database).exists())
     if not there:
-        raise NotFound(
-            "no_database", f"there is no database {shown}; name another: --database URL, or PARCOURS_DATABASE"
-        )
+        raise NotFound("no_database", f"there is no database {shown}; name another: {by}")
     database = Database(where)
     try:
         if not inspect(database.engine).has_table("enrolment"):

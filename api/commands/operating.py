@@ -37,7 +37,7 @@ def publish(path: At = None, journey: Only = None) -> None:
     from engine import journeys, knob_changes
 
     loaded, problems = load_sound(path)
-    wanted = chosen(loaded, journey) if not problems else []
+    wanted = chosen(loaded, path, journey) if not problems else []
     problems += template_problems(path, wanted)
     if problems:
         print_problems(problems)

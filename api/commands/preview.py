@@ -70,7 +70,11 @@ def _journey(name: str, folder: Path) -> IR:
     for each in loaded:
         if name in {each.ir.name, each.ir.title}:
             return each.ir
-    names = ", ".join(each.ir.title for each in loaded) or "none"
+    if not loaded:
+        from dsl.bases import only_bases
+
+        raise typer.BadParameter(only_bases(folder))
+    names = ", ".join(each.ir.title for each in loaded)
     raise typer.BadParameter(f"there is no journey {name!r} in {folder}; there are: {names}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands.looking import one_journey, reading
+from dsl.plurals import counted
 
 if TYPE_CHECKING:
     from dsl.ir import IR
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["simulate"]
 
 _SAMPLE = 10_000
+_MOST = 10_000_000
+"""Customers in a run. More of them change no share by what anybody could see."""
+_MOST_RUNS = 1_000
+_MOST_DAYS = 3_660
+_A_SECOND = 50_000
+"""Customers, roughly: to say how long a wish would take."""
+_PATIENCE = 1.0
+"""Seconds without a bar."""
 
 
 def simulate(
@@ -58,6 +67,7 @@ def simulate(
     """
     if output is not None and output.suffix.lower() not in {".svg", ".png"}:
         raise typer.BadParameter(f"a picture is a .svg or .png file, not {output.name!r}", param_hint="--output")
+    _bounded(customers or _SAMPLE, runs, over or 1)
     ir = one_journey(path, journey)
     rates, people, first, source = _known(ir, model, database, learned=learned, from_customers=from_customers)
     if model_template:
@@ -65,23 +75,27 @@ def simulate(
 
         typer.echo(template(rates, ir), nl=False)
         return
+    from api.commands.bars import bar
     from engine.settings import Settings
     from engine.simulation.simulate import FIRST_DAY
     from engine.simulation.simulate import simulate as play
 
     once = ir.entry.every is not None and ir.entry.every.kind == "once"
-    result = play(
-        ir,
-        rates,
-        customers=customers or len(people) or _SAMPLE,
-        runs=runs,
-        seed=seed,
-        over=over or (1 if once else 30),
-        people=people,
-        whole=bool(people) and customers is None,
-        first=FIRST_DAY if first is None else first,
-        zone=Settings().zone,
-    )
+    crowd = customers or len(people) or _SAMPLE
+    with bar(ir.name, after=_PATIENCE) as moved:
+        result = play(
+            ir,
+            rates,
+            customers=crowd,
+            runs=runs,
+            seed=seed,
+            over=over or (1 if once else 30),
+            people=people,
+            whole=bool(people) and customers is None,
+            first=FIRST_DAY if first is None else first,
+            zone=Settings().zone,
+            progress=lambda done: moved(done, crowd * runs, f"{ir.name}: {done:,} customers"),
+        )
     if as_json:
         _print_json(result, rates, source)
     else:
@@ -89,8 +103,28 @@ def simulate(
 
         show(result, source, days=days)
     if output is not None:
-        output.write_bytes(_drawn(result, output.suffix.lower()))
+        output.write_bytes(_drawn(result, output))
         typer.echo(f"{output}", err=as_json)
+
+
+def _bounded(customers: int, runs: int, over: int) -> None:
+    """Refuse what would take hours, and tell no more than a wish of a minute does."""
+    if customers > _MOST:
+        hours = customers * runs / _A_SECOND / 3600
+        raise typer.BadParameter(
+            f"{customers:,} customers in {counted(runs, 'run')} take about {counted(round(hours), 'hour')}; at most {_MOST:,} are"
+            " played in a run, and shares hardly move beyond 100,000: scale the numbers up",
+            param_hint="-n",
+        )
+    if runs > _MOST_RUNS:
+        raise typer.BadParameter(
+            f"{runs:,} runs; at most {_MOST_RUNS:,}, and intervals hardly move beyond 100", param_hint="--runs"
+        )
+    if over > _MOST_DAYS:
+        raise typer.BadParameter(
+            f"{over:,} days; at most {_MOST_DAYS:,}, ten years: nobody is followed longer than three",
+            param_hint="--over",
+        )
 
 
 def _known(
@@ -137,12 +171,12 @@ def _print_json(result: Result, rates: ResponseModel, source: str) -> None:
     typer.echo(json.dumps(whole, indent=2, ensure_ascii=False))
 
 
-def _drawn(result: Result, suffix: str) -> bytes:
+def _drawn(result: Result, file: Path) -> bytes:
     from engine.simulation.picture import flow_svg
 
     picture = flow_svg(result)
-    if suffix == ".svg":
+    if file.suffix.lower() == ".svg":
         return picture.encode()
-    from engine.png import png
+    from api.commands.pictures import as_png
 
-    return png(picture)
+    return as_png(picture, file)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
+from operator import add
 
-from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near, plain_crossings
+from dsl.draw.geometry import Bounds, Line, Rect, around, bounds_of, near_at, pieces_of
 from dsl.draw.graph import Edge
 from dsl.draw.placed import Placed, Route, headless
 
@@ -31,12 +33,12 @@ class Board:
         self.routes = dict(placed.routes)
         self.heads = dict(placed.heads)
         self.frames = placed.frames
-        self._reaches = {name: _reach(route) for name, route in self.routes.items()}
+        self._known = {name: (_reach(route), pieces_of(route.line)) for name, route in self.routes.items()}
 
     def place(self, name: str, route: Route) -> None:
         """Let an arrow run there."""
         self.routes[name] = route
-        self._reaches[name] = _reach(route)
+        self._known[name] = (_reach(route), pieces_of(route.line))
 
     def placed(self) -> Placed:
         """The drawing as it is now."""
@@ -44,34 +46,62 @@ class Board:
 
     def troubles(self, edge: Edge, route: Route, moved: Mapping[str, Rect] | None = None) -> Troubles:
         """What an arrow would touch if it ran there, perhaps with a box that was `moved` with it."""
-        name, ends = edge.id, (edge.source, edge.target)
-        line, label = route.line, route.label
+        return self.weighed(edge, route, moved)[0]
+
+    def weighed(
+        self, edge: Edge, route: Route, moved: Mapping[str, Rect] | None = None, *, most: float = inf
+    ) -> tuple[Troubles, int]:
+        """The same, and how many lines it plainly crosses, which no small move would mend.
+
+        With more than `most` others that it touches it is no use: then they are counted no further.
+        """
+        line, label, pieces = route.line, route.label, pieces_of(route.line)
         left, top, right, bottom = _reach(route)
         region = (left - _FAR, top - _FAR, right + _FAR, bottom + _FAR)
         lost = (label is not None and not label.crossed_by(line)) + headless(line)
-        found = [lost, lost, lost]
+        found = self._at_boxes(edge, pieces, label, region, moved)
+        found, crossed = [met + lost for met in found], 0
+        left, top, right, bottom = region
+        for name, ((from_x, from_y, to_x, to_y), others) in self._known.items():
+            if found[0] - crossed > most:
+                return (found[0], found[1], found[2]), crossed
+            if from_x >= right or from_y >= bottom or to_x <= left or to_y <= top or name == edge.id:
+                continue
+            *met_lines, plain = near_at(pieces, others, _AIRS)
+            if met_lines[-1]:
+                found = list(map(add, found, met_lines))
+                crossed += plain
+            found = list(map(add, found, _at_labels(pieces, label, others, self.routes[name].label)))
+        found = [met + self._at_frames(line, label, air) for met, air in zip(found, _AIRS, strict=True)]
+        return (found[0], found[1], found[2]), crossed
+
+    def _at_boxes(
+        self,
+        edge: Edge,
+        pieces: Sequence[Bounds],
+        label: Rect | None,
+        region: Bounds,
+        moved: Mapping[str, Rect] | None,
+    ) -> list[int]:
+        """How many boxes an arrow would touch, at each distance."""
+        ends = (edge.source, edge.target)
+        left, top, right, bottom = region
+        found = [0, 0, 0]
         for box, kept in self.boxes.items():
             rect = moved.get(box, kept) if moved is not None else kept
-            if _apart(rect.bounds, region):
+            x, y = rect.x, rect.y
+            if x >= right or y >= bottom or x + rect.width <= left or y + rect.height <= top:
                 continue
-            if box in ends and rect.crossed_by(line, _WITHIN):
+            if box in ends and rect.crossed_at(pieces, _WITHIN):
                 found = [met + 1 for met in found]
             for at, air in _WIDEST_FIRST:
-                met = (box not in ends and rect.crossed_by(line, air)) + (label is not None and label.meets(rect, air))
+                met = (box not in ends and rect.crossed_at(pieces, air)) + (
+                    label is not None and label.meets(rect, air)
+                )
                 if not met:
                     break
                 found[at] += met
-        for other_name, reach in self._reaches.items():
-            if other_name == name or _apart(reach, region):
-                continue
-            other = self.routes[other_name]
-            for at, air in _WIDEST_FIRST:
-                met = _between(line, label, other, air)
-                if not met:
-                    break
-                found[at] += met
-        found = [met + self._at_frames(line, label, air) for met, air in zip(found, _AIRS, strict=True)]
-        return (found[0], found[1], found[2])
+        return found
 
     def met(self, name: str, label: Rect) -> int:
         """How many things the words of an arrow would touch if they stood there."""
@@ -83,11 +113,6 @@ class Board:
                 found += label.crossed_by(other.line, air)
                 found += other.label is not None and label.meets(other.label, air)
         return found
-
-    def crossed(self, name: str, route: Route) -> int:
-        """How many lines it plainly crosses, which no small move would mend."""
-        others = (other.line for other_name, other in self.routes.items() if other_name != name)
-        return sum(plain_crossings(route.line, line, _AIRS[0]) for line in others)
 
     def _at_frames(self, line: Line, label: Rect | None, air: float) -> int:
         """How often it touches what a frame says, or is on a frame's side."""
@@ -104,18 +129,20 @@ def no_worse(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(now <= before for now, before in zip(one, other, strict=True))
 
 
-def _between(line: Line, label: Rect | None, other: Route, air: float) -> int:
-    found = near(line, other.line, air)
-    if label is not None:
-        found += label.crossed_by(other.line, air)
-        found += other.label is not None and label.meets(other.label, air)
-    if other.label is not None:
-        found += other.label.crossed_by(line, air)
+def _at_labels(
+    pieces: Sequence[Bounds], label: Rect | None, others: Sequence[Bounds], other_label: Rect | None
+) -> list[int]:
+    """How often two arrows touch each other's words, at each distance."""
+    found = [0, 0, 0]
+    for at, air in _WIDEST_FIRST:
+        if label is not None:
+            found[at] += label.crossed_at(others, air)
+            found[at] += other_label is not None and label.meets(other_label, air)
+        if other_label is not None:
+            found[at] += other_label.crossed_at(pieces, air)
+        if not found[at]:
+            break
     return found
-
-
-def _apart(one: Bounds, other: Bounds) -> bool:
-    return one[0] >= other[2] or one[1] >= other[3] or one[2] <= other[0] or one[3] <= other[1]
 
 
 def _reach(route: Route) -> Bounds:

@@ -68,9 +68,10 @@ def _eased(graph: Graph, board: Board) -> None:
     for edge in graph.edges:
         route = board.routes.get(edge.id)
         while route is not None and edge.source != edge.target:
-            now = board.troubles(edge, route)
-            touches = now[0] > board.crossed(edge.id, route)
-            options = [(board.troubles(edge, option), option) for option in _aside(route)] if touches else []
+            now, crossed = board.weighed(edge, route)
+            touches = now[0] > crossed
+            tried = _aside(route) if touches else ()
+            options = [(board.weighed(edge, option, most=now[0] - 1)[0], option) for option in tried]
             least, option = min(options, key=lambda each: each[0], default=(now, route))
             if least[0] >= now[0]:
                 break

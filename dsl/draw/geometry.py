@@ -16,8 +16,9 @@ __all__ = [
     "bounds_of",
     "crossings",
     "near",
+    "near_at",
     "neighbours",
-    "plain_crossings",
+    "pieces_of",
     "squared",
     "tidy",
 ]
@@ -75,17 +76,21 @@ class Rect:
 
     def crossed_by(self, line: Line, air: float = 0) -> bool:
         """Whether the line runs through the rectangle, or nearer to it than `air`."""
+        return self.crossed_at(pieces_of(line), air)
+
+    def crossed_at(self, pieces: Sequence[Bounds], air: float = 0) -> bool:
+        """The same of a line's pieces."""
         left, top, right, bottom = self.x - air, self.y - air, self.x + self.width + air, self.y + self.height + air
-        from_x, from_y, to_x, to_y = bounds_of(line)
-        if from_x >= right or to_x <= left or from_y >= bottom or to_y <= top:
-            return False
-        return any(a < right and left < c and b < bottom and top < d for a, b, c, d in _pieces(line))
+        for a, b, c, d in pieces:  # noqa: SIM110  # asked a million times for a large drawing, where `any` takes twice as long
+            if a < right and left < c and b < bottom and top < d:
+                return True
+        return False
 
     def hugged_by(self, line: Line, air: float) -> int:
         """How many of the line's pieces run along one of the rectangle's sides, nearer than `air`; to cross one is fine."""
         left, top, right, bottom = self.bounds
         found = 0
-        for a, b, c, d in _pieces(line):
+        for a, b, c, d in pieces_of(line):
             if a == c:
                 found += b < bottom and top < d and min(abs(a - left), abs(a - right)) < air
             else:
@@ -142,34 +147,39 @@ def squared(points: Sequence[Point]) -> list[Point]:
 
 def near(one: Line, other: Line, air: float = 0.01) -> int:
     """How often pieces of two lines cross, run over each other, or come nearer than `air`."""
-    left, top, right, bottom = bounds_of(one)
     from_x, from_y, to_x, to_y = bounds_of(other)
-    if from_x >= right + air or to_x <= left - air or from_y >= bottom + air or to_y <= top - air:
-        return 0
     from_x, from_y, to_x, to_y = from_x - air, from_y - air, to_x + air, to_y + air
-    others = _pieces(other)
+    others = pieces_of(other)
     found = 0
-    for a, b, c, d in _pieces(one):
+    for a, b, c, d in pieces_of(one):
         if a < to_x and from_x < c and b < to_y and from_y < d:
             found += sum(a < g + air and e < c + air and b < h + air and f < d + air for e, f, g, h in others)
     return found
 
 
-def plain_crossings(one: Line, other: Line, air: float) -> int:
-    """How often the two cross with all their pieces going on for more than `air`: no move of a piece would change that."""
-    left, top, right, bottom = bounds_of(one)
-    from_x, from_y, to_x, to_y = bounds_of(other)
-    if from_x >= right or to_x <= left or from_y >= bottom or to_y <= top:
-        return 0
-    return sum(
-        (a + air < e and e + air < c and f + air < b and b + air < h)
-        if b == d and e == g
-        else (e + air < a and a + air < g and b + air < f and f + air < d)
-        if a == c and f == h
-        else False
-        for a, b, c, d in _pieces(one)
-        for e, f, g, h in _pieces(other)
-    )
+def near_at(
+    one: Sequence[Bounds], other: Sequence[Bounds], airs: tuple[float, float, float]
+) -> tuple[int, int, int, int]:
+    """The same of two lines' pieces, at three distances from the least on, at once; and how often they plainly cross.
+
+    That is with both pieces going on for more than the least distance: no move of a piece would change it.
+    """
+    least, middle, most = airs
+    found = closer = closest = plain = 0
+    for a, b, c, d in one:
+        right, bottom = c + most, d + most
+        for e, f, g, h in other:
+            if e < right and f < bottom and a < g + most and b < h + most:
+                found += 1
+                if e < c + middle and f < d + middle and a < g + middle and b < h + middle:
+                    closer += 1
+                    if e < c + least and f < d + least and a < g + least and b < h + least:
+                        closest += 1
+                        if b == d and e == g:
+                            plain += a + least < e and e + least < c and f + least < b and b + least < h
+                        elif a == c and f == h:
+                            plain += e + least < a and a + least < g and b + least < f and f + least < d
+    return (closest, closer, found, plain)
 
 
 def crossings(lines: Sequence[Line], air: float = 0.01) -> int:
@@ -205,6 +215,12 @@ def bounds_of(line: Line) -> Bounds:
     return (min(xs), min(ys), max(xs), max(ys))
 
 
+@lru_cache(maxsize=8192)
+def pieces_of(line: Line) -> tuple[Bounds, ...]:
+    """The line's pieces, each by its bounds."""
+    return tuple((min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise(line))
+
+
 def _lies_at(pieces: Sequence[tuple[Point, Point]], upright: bool, *, first: bool, last: bool) -> float:
     """Where pieces that go one way lie: upright ones across, level ones down."""
     axis = 0 if upright else 1
@@ -220,9 +236,3 @@ def _straight(a: Point, b: Point, c: Point) -> bool:
     return (a[0] == b[0] == c[0] and (b[1] - a[1]) * (c[1] - b[1]) > 0) or (
         a[1] == b[1] == c[1] and (b[0] - a[0]) * (c[0] - b[0]) > 0
     )
-
-
-@lru_cache(maxsize=8192)
-def _pieces(line: Line) -> tuple[Bounds, ...]:
-    """The line's pieces, each by its bounds."""
-    return tuple((min(a, c), min(b, d), max(a, c), max(b, d)) for (a, b), (c, d) in pairwise(line))

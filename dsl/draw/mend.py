@@ -67,14 +67,14 @@ def _run_around(edge: Edge, board: Board, kinds: dict[str, str]) -> None:
     """Move pieces of an arrow's line away from what they touch."""
     while True:
         route = board.routes[edge.id]
-        now = board.troubles(edge, route)
-        touches = now[0] - board.crossed(edge.id, route)
+        now, crossed = board.weighed(edge, route)
+        touches = now[0] - crossed
         if touches <= 0:
             return
         best: tuple[tuple[int, ...], Route] | None = None
         for option in _around(edge, route, board, kinds):
-            met = board.troubles(edge, option)
-            worth = (met[0] - board.crossed(edge.id, option), *met)
+            met, crossed = board.weighed(edge, option, most=touches - 1 if best is None else best[0][0])
+            worth = (met[0] - crossed, *met)
             if worth[0] < touches and (best is None or worth < best[0]):
                 best = (worth, option)
         if best is None:

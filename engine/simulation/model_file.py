@@ -14,7 +14,7 @@ from dsl.ir import CHANNELS, IR, State
 from dsl.triggers import Reason
 from engine.errors import EngineError
 from engine.simulation.kinds import Kind, events_in, guards_in, heard_in, waits_in
-from engine.simulation.model_text import SECTIONS, UNITS, answer_name, answers_by, model_boxes, model_queues
+from engine.simulation.model_text import SECTIONS, UNITS, answer_name, answers_by, model_boxes, model_queues, span_text
 from engine.simulation.responses import DEFAULTS, ChannelModel, Delay, Rate, ResponseModel
 
 __all__ = ["ModelError", "parse", "read"]
@@ -34,8 +34,8 @@ class ModelError(EngineError):
 
 def read(path: Path, ir: IR) -> ResponseModel:
     """The model in a file, TOML or (.json) JSON. Raises ModelError, which names the table, the field and the way out."""
-    text = path.read_text("utf-8")
     try:
+        text = path.read_text("utf-8")
         found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except ValueError as error:
         kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
@@ -57,9 +57,11 @@ def parse(found: object, ir: IR, file: str) -> ResponseModel:
     for state in model_boxes(ir):
         if state.name in each:
             _check_box(each[state.name], ir, state)
+    channels = _channels(tables.table("channels"), ir)
+    usual = ResponseModel(channels)
     model = ResponseModel(
-        channels=_channels(tables.table("channels"), ir),
-        boxes={s.name: each[s.name].rates(heard_in(ir, s), s) for s in model_boxes(ir) if s.name in each},
+        channels=channels,
+        boxes={s.name: each[s.name].rates(heard_in(ir, s), s, usual) for s in model_boxes(ir) if s.name in each},
         reach={name: table.share("reach") for name, table in each.items() if "reach" in table.values},
         events=tables.table("events").numbers([kind.name for kind in events_in(ir)], "event"),
         box_events={
@@ -87,7 +89,11 @@ def _channels(tables: _Table, ir: IR) -> dict[str, ChannelModel]:
         table, usual = tables.table(channel), DEFAULTS[channel]
         kinds = {kind.name.removeprefix(f"{channel}."): kind for kind in answers_by(ir, channel)}
         table.only(["reach", "cost", "unsent", *kinds], "answer")
-        rates = {name: table.rate(name) for name in kinds if name in table.values}
+        rates = {
+            name: table.rate(name, ResponseModel().rate("", kind))
+            for name, kind in kinds.items()
+            if name in table.values
+        }
         found[channel] = ChannelModel(
             table.share("reach") if "reach" in table.values else usual.reach,
             table.number("cost") if "cost" in table.values else usual.cost,
@@ -186,25 +192,33 @@ class _Table:
 
     def delay(self) -> Delay:
         self.only(("median", "p90"), "field")
-        return self._delay()
+        return self._delay(self.span("median"), self.span("p90"))
 
-    def rate(self, name: str) -> Rate:
+    def rate(self, name: str, usual: Rate) -> Rate:
+        """An answer's rate. What it leaves out is as usual: of a median alone, p90 lies as many times as far as it does then."""
         table = self.table(name)
         table.only((*_RATE, "seen"), "field")
         seen = table.values.get("seen")
         if seen is not None and (type(seen) is not int or seen < 0):
             table._refuse("seen", seen, "give how many messages it was learned from, or leave it out")  # noqa: SLF001  # its own kind
-        return Rate(table.share("rate"), table._delay(), seen)  # noqa: SLF001  # as above
+        share = table.share("rate") if "rate" in table.values else usual.share
+        median = table.span("median") if "median" in table.values else usual.delay.median
+        p90 = table.span("p90") if "p90" in table.values else median * usual.delay.p90 / usual.delay.median
+        return Rate(share, table._delay(median, p90), seen)  # noqa: SLF001  # as above
 
-    def rates(self, kinds: Iterable[Kind], state: State) -> dict[str, Rate]:
-        named = {kind.name: answer_name(kind, state) for kind in kinds}
-        return {name: self.rate(short) for name, short in named.items() if short in self.values}
+    def rates(self, kinds: Iterable[Kind], state: State, usual: ResponseModel) -> dict[str, Rate]:
+        named = {kind: answer_name(kind, state) for kind in kinds}
+        return {
+            kind.name: self.rate(short, usual.rate("", kind)) for kind, short in named.items() if short in self.values
+        }
 
-    def _delay(self) -> Delay:
-        delay = Delay(self.span("median"), self.span("p90"))
-        if delay.p90 < delay.median or delay.median <= 0:
-            self._refuse("p90", self.values["p90"], f"it can't come before the median, {self.values['median']}")
-        return delay
+    def _delay(self, median: float, p90: float) -> Delay:
+        if median <= 0:
+            self._refuse("median", self.values["median"], "give a span above 0")
+        if p90 < median:
+            by = self.values.get("median", f"{span_text(median)}, which is the channel's")
+            self._refuse("p90", self.values["p90"], f"it can't come before the median, {by}")
+        return Delay(median, p90)
 
     def _refuse(self, name: str, value: object, way: str) -> NoReturn:
         place = f"[{self._name}] " if self._name else ""

@@ -21,6 +21,7 @@ __all__ = [
     "document",
     "model_boxes",
     "model_queues",
+    "span_text",
     "template",
 ]
 
@@ -69,6 +70,14 @@ def template(model: ResponseModel, ir: IR) -> str:
         if body:
             parts.append(f"# {said}\n{body}")
     return "\n\n".join(parts) + "\n"
+
+
+def span_text(seconds: float) -> str:
+    """A span in the unit that fits, rounded to three digits or so."""
+    for unit, size in UNITS.items():
+        if seconds >= 2 * size or unit == "s" or (seconds >= size and seconds % size == 0):
+            return f"{_number(seconds / size):g} {unit}"
+    raise AssertionError
 
 
 def _section(section: str, table: Document, model: ResponseModel, ir: IR) -> Iterator[str]:
@@ -126,15 +135,7 @@ def _rate(rate: Rate) -> Document:
 
 
 def _delay(delay: Delay) -> Document:
-    return {"median": _span(delay.median), "p90": _span(delay.p90)}
-
-
-def _span(seconds: float) -> str:
-    """A span in the unit that fits, rounded to three digits or so."""
-    for unit, size in UNITS.items():
-        if seconds >= 2 * size or unit == "s" or (seconds >= size and seconds % size == 0):
-            return f"{_number(seconds / size):g} {unit}"
-    raise AssertionError
+    return {"median": span_text(delay.median), "p90": span_text(delay.p90)}
 
 
 def _number(value: float) -> float:

@@ -26,6 +26,8 @@ __all__ = ["FIRST_DAY", "simulate"]
 _DAY: Final = 86_400_000
 FIRST_DAY: Final = 1_772_409_600_000
 """When virtual time begins: Monday, 2 March 2026, in milliseconds since 1970."""
+_REPORT: Final = 5_000
+"""Customers between two reports of how far it has come."""
 _T_975: Final = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -46,11 +48,13 @@ def simulate(
     first: int = FIRST_DAY,
     zone: str | None = None,
     steps: Callable[[IR], Transitions] = Transitions,
+    progress: Callable[[int], None] | None = None,
 ) -> Result:
     """Let `customers` through `runs` times, each time drawn anew; they enter evenly over the first `over` days.
 
     `people`: real customers to draw from, or (`whole`) to take as they are, each once. `first` is the first day's midnight,
     in milliseconds since 1970; `zone` is the project's time zone. The same seed gives the same result.
+    `progress` is told from time to time how many customers were let through, of all runs.
     """
     if customers < 1 or runs < 1 or over < 1:
         raise ValueError(f"customers, runs and days are from 1 on, not {customers}, {runs} and {over}")
@@ -59,6 +63,8 @@ def simulate(
     for run in range(runs):
         random = Random(f"{seed}/{run}")  # noqa: S311  # dice, no secrets
         crowd = _crowd(ir, customers, first, over, people, whole=whole, random=random)
+        if progress is not None:
+            crowd = _told(crowd, run * customers, progress)
         tallies.append(play(plan, known, crowd, random))
     return _result(ir, model, tallies, seed, first, over)
 
@@ -75,6 +81,16 @@ def _crowd(
             yield at, people[number if whole else int(draw() * len(people))]
         else:
             yield at, held_out if draw() * 100 < ir.holdout else treated
+
+
+def _told(
+    crowd: Iterator[tuple[int, Person]], before: int, progress: Callable[[int], None]
+) -> Iterator[tuple[int, Person]]:
+    """The same customers, a report at every so many."""
+    for number, each in enumerate(crowd):
+        if number % _REPORT == 0:
+            progress(before + number)
+        yield each
 
 
 def _result(ir: IR, model: ResponseModel, tallies: Sequence[Tally], seed: str, first: int, over: int) -> Result:

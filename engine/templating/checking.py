@@ -81,7 +81,7 @@ def uses_of(loaded: Loaded) -> list[Use]:
             kind,
             state.purpose or loaded.ir.purpose,
             state.name,
-            _place(loaded, state, ref),
+            _place(loaded, state, kind, ref),
             _clicks(state, kind),
             state.offers,
         )
@@ -91,9 +91,9 @@ def uses_of(loaded: Loaded) -> list[Use]:
     ]
 
 
-def _place(loaded: Loaded, state: State, ref: str) -> Place | None:
+def _place(loaded: Loaded, state: State, kind: str, ref: str) -> Place | None:
     place = getattr(getattr(loaded.cls, state.name, None), "place", None)
-    return word_above(place, ref) if isinstance(place, Place) else None
+    return word_above(place, ref, kind.capitalize()) if isinstance(place, Place) else None
 
 
 def _clicks(state: State, kind: str) -> tuple[Predicate, ...]:

@@ -12,6 +12,7 @@ from kit.command import parcours
 
 from engine import keys
 from engine.db import Database
+from engine.png import undrawn
 from engine.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,23 @@ def test_a_picture_is_opened_in_the_browser(project: Path) -> None:
     assert nowhere.stderr == "there is no browser here to show a.svg in\n"
 
 
+def test_letters_that_a_png_lacks_are_told_once_and_an_svg_has_them(project: Path) -> None:
+    source = GOOD.replace("Sms.clicked", 'Sms.replied.keyword("نعم") >> self.won\n        yield Sms.clicked')
+    (project / "journeys" / "hello.py").write_text(source)
+    drawn = parcours(project, "draw", "-o", "a.png")
+    assert (drawn.returncode, drawn.stdout) == (0, "a.png\n")
+    assert drawn.stderr.startswith(
+        "warning: a.png has empty boxes for ن ع م: a PNG has the letters of Source Sans Pro alone; a.svg "
+    )
+    assert drawn.stderr.count("\n") == 1
+    assert parcours(project, "draw", "-o", "a.svg").stderr == ""
+    text = (project / "a.svg").read_text()
+    assert "نعم" in text
+    assert undrawn(text + "<text>&#x9152;&lt;酒 ▶é\u0301</text>") == "نعم酒"
+    flow = parcours(project, "simulate", "journeys", "-n", "10", "--runs", "2", "-o", "f.png")
+    assert (flow.returncode, flow.stderr.startswith("warning: f.png has empty boxes for ن ع م: ")) == (0, True)
+
+
 def test_a_key_is_printed_once_and_works(project: Path) -> None:
     key = parcours(project, "key", "create", "shop", "-s", "ingest,read").stdout.strip()
     database = Database(Settings(data=project / "var").database_url)
@@ -151,6 +169,20 @@ def test_what_is_wrong_is_said_in_a_line(
     assert run.returncode == code
     assert says in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_folder_with_nothing_but_a_base_says_so(project: Path) -> None:
+    (project / "journeys" / "hello.py").write_text(GOOD.replace("Hello(Journey)", "Hello(Journey, abstract=True)"))
+    says = "`Hello` in journeys/hello.py is abstract: a base for others, which nobody enters; derive one from it: class"
+    checked = parcours(project, "check", "journeys")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert says in checked.stdout
+    for command in ("show", "hash", "draw", "publish", "simulate", "backtest", "diff journeys"):
+        run = parcours(project, *command.split(), "journeys", COLUMNS="200")
+        assert (run.returncode, says in run.stderr) == (2, True), command
+    assert not (project / "var").exists()
+    shown = parcours(project, "preview", "Hello.text", COLUMNS="200", PARCOURS_JOURNEYS="journeys")
+    assert (shown.returncode, says in shown.stderr) == (2, True)
 
 
 def test_a_broken_template_fails_the_check_and_nothing_is_published(project: Path) -> None:

@@ -143,6 +143,8 @@ def test_published_versions_are_compared_by_name_number_and_hash(project: Path) 
     git(project, "checkout", "--quiet", "main")
     assert parcours(project, "publish", "journeys/hello.py").returncode == 0
 
+    none = parcours(project, "diff", "published:none", "journeys/hello.py")
+    assert (none.returncode, "there is no journey 'none'; published: hello" in none.stderr) == (2, True)
     same = parcours(project, "diff", "published:hello", "journeys/hello.py")
     assert (same.returncode, same.stderr) == (0, "")
     for version in ("v1", first, first[:8]):
@@ -180,9 +182,10 @@ def test_the_picture_is_drawn_by_its_ending(project: Path, theme: str) -> None:
             "there is no journey 'none' in journeys; there are: bye, hello",
         ),
         (["journeys", "journeys"], "there are 2 journeys in journeys; choose one with --journey: bye, hello"),
-        (["published:none", "journeys/hello.py"], "there is no journey 'none'; published: none is published yet"),
+        (["published:hello", "journeys/hello.py"], "error[no_database]: there is no database sqlite:///"),
         (["published:hello"], "say what to compare 'published:hello' with: a file, or another version"),
         (["journeys/none.py"], "there is no file or folder 'journeys/none.py'"),
+        (["", "journeys/hello.py"], "error: there is no file or folder ''"),
         (["journeys/hello.py@"], "there is no file or folder 'journeys/hello.py@'"),
         (["journeys/none.py@HEAD"], "there is no 'journeys/none.py' in HEAD ("),
         (["journeys/hello.py", "-o", "x.gif"], "a .svg or .png file, not 'x.gif'"),
@@ -196,6 +199,7 @@ def test_what_can_not_be_compared_ends_with_2_and_says_why(project: Path, argume
     assert run.returncode == 2
     assert says in run.stderr
     assert "Traceback" not in run.stderr
+    assert not (project / "var").exists(), "whoever compares makes no database"
 
 
 def test_a_journey_that_was_broken_then_is_told_in_its_place(project: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,20 @@ def test_no_number_is_cut_short_however_narrow_the_terminal(tmp_path: Path) -> N
     rows = [line for line in run.stdout.splitlines() if line.startswith((" ✉", " ✆", " ◉"))]
     assert len(rows) == 7
     assert not [row for row in rows if "…" in row]
+
+
+def test_a_long_simulation_shows_on_a_terminal_how_far_it_is(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    env = {**os.environ, "PARCOURS_DATA": str(tmp_path / "var"), "COLUMNS": "110", "TERM": "xterm"}
+    program = [sys.executable, "-m", "api.command", "simulate", WIN_BACK, "-n", "100000", "--runs", "2", "--json"]
+    with subprocess.Popen(program, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"customers" not in said:
+            said += os.read(ours, 4096)  # OSError where it ends without
+        process.terminate()
+    os.close(ours)
+    assert b"win_back: " in said
 
 
 def test_the_same_seed_prints_the_same(tmp_path: Path) -> None:
@@ -181,17 +196,27 @@ def test_a_back_test_says_who_would_have_gone_where(tmp_path: Path, books: Recor
         (["simulate", str(ROOT / "journeys"), "-j", "nobody"], 2, "there is no journey 'nobody'"),
         (["simulate", "nowhere.py"], 1, "nowhere.py"),
         (["simulate", WIN_BACK, "-n", "0"], 2, "equal to 1"),
+        (["simulate", WIN_BACK, "-n", "20000000"], 2, "20,000,000 customers in 20 runs take about 2 hours; at most"),
+        (["simulate", WIN_BACK, "--runs", "1001"], 2, "1,001 runs; at most 1,000"),
+        (["simulate", WIN_BACK, "--over", "999999999"], 2, "999,999,999 days; at most 3,660"),
         (["simulate", WIN_BACK, "-o", "flow.gif"], 2, "a picture is a .svg or .png file"),
         (["simulate", WIN_BACK, "--model", "none.toml"], 1, "none.toml: No such file"),
         (["simulate", WIN_BACK, "--learned"], 1, "there is no database sqlite:///"),
         (["simulate", WIN_BACK, "--learned", "--database", "nonsense"], 1, "this is no database"),
         (["simulate", WIN_BACK, "--from-customers", "--database", "sqlite:///empty.db"], 1, "no database of Parcours"),
+        (
+            ["simulate", WIN_BACK, "--model", "bytes.toml"],
+            1,
+            "error[response_model]: bytes.toml is no TOML: 'utf-8' codec",
+        ),
+        (["simulate", WIN_BACK, "--learned", "--database", "sqlite:///bytes.toml"], 1, "file is not a database"),
         (["backtest", WIN_BACK], 1, "there is no database sqlite:///"),
         (["backtest", WIN_BACK, "--since", "yesterday"], 2, "does not match the formats"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(tmp_path: Path, arguments: list[str], code: int, says: str) -> None:
     (tmp_path / "empty.db").touch()
+    (tmp_path / "bytes.toml").write_bytes(b"\xff" * 5_000)
     run = parcours(tmp_path, *arguments)
     assert run.returncode == code
     assert says in " ".join(run.stderr.replace("│", " ").split())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dsl.bases import bases, only_bases
 from dsl.broken import strayed
 from dsl.ir import After
 from dsl.loading import load
@@ -247,6 +248,26 @@ def test_a_file_of_journeys_to_derive_from_is_fine(tmp_path: Path) -> None:
     (tmp_path / "base.py").write_text(journey("Base").replace("(Journey)", "(Journey, abstract=True)"))
     (tmp_path / "care.py").write_text("from base import Base\n\n\nclass Care(Base):\n    pass\n")
     assert [one.ir.name for one in load(tmp_path)] == ["care"]
+
+
+def test_what_is_only_there_to_derive_from_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = Path("journeys")
+    here.mkdir()
+    base = journey("Base").replace("(Journey)", "(Journey, abstract=True)")
+    (here / "base.py").write_text(base)
+    (here / "broken.py").write_text("def (:\n")
+    assert bases(here) == {"Base": "journeys/base.py"}
+    assert only_bases(here / "base.py") == (
+        "`Base` in journeys/base.py is abstract: a base for others, which nobody enters; "
+        "derive one from it: class SpringBase(Base)"
+    )
+    (here / "more.py").write_text(base.replace("Base", "More"))
+    assert only_bases(here).startswith(
+        "`Base` in journeys/base.py, `More` in journeys/more.py are abstract: bases for others"
+    )
+    (here / "base.py").write_text("ABSTRACT = True\n" + base.replace("=True", "=ABSTRACT"))
+    assert only_bases(here / "base.py") == "there is no journey in journeys/base.py"
 
 
 def test_dataclasses_with_postponed_annotations_work(tmp_path: Path) -> None:

@@ -134,6 +134,29 @@ def test_a_delay_is_log_normal_by_its_median_and_ninth_decile() -> None:
     assert sum(each > 3600 * 48 * 1000 for each in table) / len(table) == pytest.approx(0.1, abs=0.01)
 
 
+def test_what_a_rate_does_not_say_is_the_channels() -> None:
+    text = """
+        [channels.email]
+        clicked = { rate = 0.2 }
+        [channels.sms]
+        replied = { median = "2 h" }
+        [boxes.both]
+        "email.clicked" = { p90 = "4 d" }
+        "email.clicked, link is shop" = { rate = 0.5, seen = 7 }
+        "sms.replied" = {}
+    """
+    model = parse(tomllib.loads(text), SEVERAL, "model.toml")
+    usual, reply = DEFAULTS["email"].answers["clicked"].delay, DEFAULTS["sms"].answers["replied"]
+    assert model.channels["email"].answers["clicked"] == Rate(0.2, usual)
+    slower = Rate(reply.share, Delay(7_200, 7_200 * reply.delay.p90 / reply.delay.median))
+    assert model.channels["sms"].answers["replied"] == slower
+    assert model.boxes["both"] == {
+        "email.clicked": Rate(0.2, Delay(usual.median, 4 * DAY)),
+        "email.clicked, link is shop": Rate(0.5, usual, 7),
+        "sms.replied": slower,
+    }
+
+
 WRONG = {
     'journey = "win_back"': "is the model of 'win_back', not of 'several'",
     "[channel.email]\nreach = 1": "there is no table 'channel' in this journey; did you mean 'channels'?",
@@ -144,7 +167,8 @@ WRONG = {
     "[channels.email]\nclicked = 0.1": "[channels.email] clicked is 0.1; this must be a table",
     '[channels.email]\nclicked = { rate = "a", median = "1 h", p90 = "2 h" }': "[channels.email.clicked] rate is 'a'; give a share",
     '[channels.email]\nclicked = { rate = 0.1, median = "soon", p90 = "2 h" }': "[channels.email.clicked] median is 'soon'; give a span",
-    '[channels.email]\nclicked = { rate = 0.1, p90 = "2 h" }': "[channels.email.clicked] median is None; give a span",
+    '[channels.email]\nclicked = { rate = 0.1, p90 = "2 h" }': "p90 is '2 h'; it can't come before the median, 8 h, which is the channel's",
+    '[channels.email]\nclicked = { median = "0 h" }': "[channels.email.clicked] median is '0 h'; give a span above 0",
     '[channels.email]\nclicked = { rate = 0.1, median = "3 h", p90 = "2 h" }': "p90 is '2 h'; it can't come before the median, 3 h",
     '[channels.email]\nclicked = { rate = 0.1, median = "1 h", p90 = "2 h", men = 1 }': "there is no field 'men' in this journey; did you",
     '[channels.email]\nclicked = { rate = 0.1, median = "1 h", p90 = "2 h", seen = -1 }': "[channels.email.clicked] seen is -1",
@@ -156,7 +180,8 @@ WRONG = {
     "[guards]\n'country is FR' = 2": "[guards] country is FR is 2; give a share from 0 to 1",
     "[guards]\n'country is GB' = 1": "[guards] there is no condition 'country is GB' in this journey; did you mean 'country is FR'?",
     "[waits]\nbreak = { median = '1 d', p90 = '2 d' }": "[waits] there is no measured wait 'break' in this journey",
-    "[waits]\npause = { median = '0 d', p90 = '2 d' }": "[waits.pause] p90 is '2 d'; it can't come before the median",
+    "[waits]\npause = { median = '0 d', p90 = '2 d' }": "[waits.pause] median is '0 d'; give a span above 0",
+    "[waits]\npause = { p90 = '2 d' }": "[waits.pause] median is None; give a span",
     "[channels.email.unsent]\n'adress missing' = 1": "[channels.email.unsent] there is no reason 'adress missing' in this journey",
     "[channels.email.unsent]\nfailed = 0.5": "[channels.email.unsent] the shares come to 0.5; of all messages that reach nobody each has",
     "[channels.email.unsent]\nfailed = 2": "[channels.email.unsent] failed is 2; give a share from 0 to 1",
