@@ -15,6 +15,7 @@ from inscriptis.css_profiles import CSS_PROFILES  # pyright: ignore[reportMissin
 from inscriptis.model.config import ParserConfig  # pyright: ignore[reportMissingTypeStubs]
 
 from engine.templating.mjml import JINJA, CompiledMail, short_lines, whole_tables
+from engine.templating.numbered import numbered, takes_numbers
 
 __all__ = ["compile_html", "plain_text"]
 
@@ -56,7 +57,10 @@ def compile_html(source: str, pixel: str) -> CompiledMail:
     def restored(text: str) -> str:
         return _TOKEN.sub(lambda token: jinja[int(token[1] or token[2])], text)
 
-    return CompiledMail(restored(subject), restored(short_lines(page)), "")
+    page = short_lines(page)
+    if takes_numbers(restored(page)):
+        page = numbered(page)
+    return CompiledMail(restored(subject), restored(page), "")
 
 
 def plain_text(page: str) -> str:

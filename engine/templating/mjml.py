@@ -18,6 +18,7 @@ from inscriptis.model.config import ParserConfig  # pyright: ignore[reportMissin
 from mjml import mjml2html
 
 from engine.templating.context import suggest
+from engine.templating.numbered import numbered, takes_numbers
 
 __all__ = ["JINJA", "CompiledMail", "MjmlError", "compile_mjml", "short_lines", "whole_tables"]
 
@@ -71,6 +72,8 @@ def compile_mjml(source: str, pixel: str) -> CompiledMail:
     page = short_lines(page.replace("</body>", f"{pixel}</body>", 1))
     title = re.search(r"<mj-title>(.*?)</mj-title>", protected, re.DOTALL)
     subject = html.unescape(" ".join(title[1].split())) if title else ""
+    if takes_numbers(scan.restore(page)):
+        page = numbered(page)
     return CompiledMail(scan.restore(subject), scan.restore(page), scan.restore(_plain(protected)))
 
 

@@ -28,6 +28,7 @@ from engine.templating.context import Fields, Loose, facts_of, suggest
 from engine.templating.files import CarriedFiles, FileProblem
 from engine.templating.html import compile_html, plain_text
 from engine.templating.mjml import MjmlError, compile_mjml
+from engine.templating.numbered import numbered_value, takes_numbers
 from engine.templating.templates import Template, TemplateError, Templates
 from engine.templating.words import words
 
@@ -72,23 +73,30 @@ class _Missing(StrictUndefined):
         return super()._undefined_message
 
 
-def _environment(*, autoescape: bool) -> SandboxedEnvironment:
-    return SandboxedEnvironment(
+class _Sandbox(SandboxedEnvironment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """As Jinja's, but what most expressions ask for is found first, not when all else has failed."""
+        if type(obj) is Fields and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+def _environment(
+    *, autoescape: bool, finalize: Callable[[object], object] = lambda value: "" if value is None else value
+) -> SandboxedEnvironment:
+    return _Sandbox(
         undefined=_Missing,
         autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=_printed,
+        finalize=finalize,
         extensions=[],
     )
 
 
-def _printed(value: Any) -> Any:
-    return "" if value is None else value
-
-
 HTML = _environment(autoescape=True)
+_NUMBERED = _environment(autoescape=True, finalize=numbered_value)
 PLAIN = _environment(autoescape=False)
 
 
@@ -254,8 +262,8 @@ class Renderer:
         if channel == "email" and not text:
             text = plain_text(page)
         files = carried.all
-        said = "\0".join((title, page, text, *(f"{each.hash} {each.name}" for each in files)))
-        digest = sha256(said.encode()).hexdigest()
+        said = (title, page, text, *(f"{each.hash} {each.name}" for each in files))
+        digest = sha256(b"\0".join([each.encode() for each in said])).hexdigest()
         return Content(
             title=title,
             html=page,
@@ -297,7 +305,8 @@ def compile_template(template: Template) -> _Compiled:
             plain = PLAIN.from_string(text) if text else None
             if template.plain is not None:
                 used |= find_undeclared_variables(HTML.parse(template.plain.source))
-            return _Compiled(PLAIN.from_string(mail.subject), HTML.from_string(mail.html), plain, used=used)
+            page = (_NUMBERED if takes_numbers(mail.html) else HTML).from_string(mail.html)
+            return _Compiled(PLAIN.from_string(mail.subject), page, plain, used=used)
         if template.channel == "sms":
             media, text = front(template)
             picture = PLAIN.from_string(media) if media else None

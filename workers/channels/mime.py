@@ -156,7 +156,17 @@ def _lines(text: str) -> str:
 
 def _travels(raw: bytes) -> bool:
     """Whether every server passes it on as it is (RFC 2045, 2.7)."""
-    return not raw.translate(None, _PRINTED) and max(map(len, raw.split(b"\n"))) <= _LONGEST
+    return not raw.translate(None, _PRINTED) and _has_short_lines(raw)
+
+
+def _has_short_lines(raw: bytes) -> bool:
+    at, last = 0, len(raw) - _LONGEST
+    while at < last:  # from the last line's end within reach to the next, not from line to line
+        end = raw.rfind(b"\n", at, at + _LONGEST + 1)
+        if end < 0:
+            return False
+        at = end + 1
+    return True
 
 
 def _encoded(kind: str, raw: bytes, *, as_it_is: bool) -> bytes:
