@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
@@ -26,6 +27,7 @@ _FULL_CODES = {"4.2.2", "5.2.2"}
 _OURS = {530, 534, 535, 538}  # our login is not what it wants: that says nothing of her address
 _PATIENCE = 10  # RFC 5321, 4.5.3.2: the reply to the whole text may take far longer than the others
 _LONGEST_REPLY = 65_536
+_DATA = b"DATA\r\n"
 
 
 class SmtpLine:
@@ -120,17 +122,14 @@ class SmtpLine:
         Raises SMTPException or OSError where the line is of no use any more; the server has nothing of the text then.
         """
         sized = f" SIZE={size}" if self._sized else ""
-        commands = (f"MAIL FROM:<{sender}>{sized}\r\n", f"RCPT TO:<{recipient}>\r\n", "DATA\r\n")
-        if self._pipelined:
-            talk.write("".join(commands).encode("ascii"))
+        mail, rcpt = f"MAIL FROM:<{sender}>{sized}\r\n", f"RCPT TO:<{recipient}>\r\n"
+        commands = (mail.encode("ascii"), rcpt.encode("ascii"), _DATA)
+        replies = await (talk.together if self._pipelined else talk.converse)(commands, self._timeout)
         refused: Receipt | None = None
-        for command in commands:
-            if not self._pipelined:
-                talk.write(command.encode("ascii"))
-            reply = await talk.reply(self._timeout)
+        for command, reply in zip(commands, replies, strict=False):  # there is none to what was not said any more
             if reply.code == _CLOSING:
                 raise SMTPResponseException(reply.code, reply.text)
-            if command == "DATA\r\n" and reply.code == _GO_ON:
+            if command == _DATA and reply.code == _GO_ON:
                 if refused is None:
                     self._used = True
                     return None
@@ -138,10 +137,8 @@ class SmtpLine:
                     b".\r\n"
                 )  # RFC 2920, 3.1: it goes on though nobody is to get it, and has to be given something
                 await talk.reply(self._timeout)
-            elif refused is None and (reply.code >= _TRANSIENT or command == "DATA\r\n"):
-                refused = _judged(command[:4], reply)
-                if not self._pipelined:
-                    break
+            elif refused is None and (reply.code >= _TRANSIENT or command == _DATA):
+                refused = _judged(command[:4].decode(), reply)
         self._used = True
         talk.write(b"RSET\r\n")
         await talk.reply(self._timeout)
@@ -183,6 +180,10 @@ class _Talk(asyncio.Protocol):
         self._replies: list[_Reply] = []
         self._lines: list[str] = []
         self._waiting: asyncio.Future[None] | None = None
+        self._left: list[bytes] = []
+        """Commands to be said when the one before is taken."""
+        self._heard_at = 0.0
+        self._late: asyncio.TimerHandle | None = None
         self._broken: Exception | None = None
 
     @property
@@ -194,21 +195,50 @@ class _Talk(asyncio.Protocol):
             raise ConnectionError("the server closed the line") from self._broken
         self._transport.write(data)
 
+    async def converse(self, commands: Sequence[bytes], seconds: float) -> list[_Reply]:
+        """Say each command as soon as the one before it was taken; the replies, of which the last may be a refusal. Raises as `reply`."""
+        first, *self._left = commands
+        self.write(first)
+        await self._answered(seconds)
+        replies, self._replies = self._replies, []
+        return replies
+
+    async def together(self, commands: Sequence[bytes], seconds: float) -> list[_Reply]:
+        """Say all commands in one; their replies, up to one that closes the line. Raises as `reply`."""
+        self.write(b"".join(commands))
+        replies: list[_Reply] = []
+        for _ in commands:
+            replies.append(await self.reply(seconds))
+            if replies[-1].code == _CLOSING:
+                break
+        return replies
+
     async def reply(self, seconds: float) -> _Reply:
         """The next reply. Raises OSError: the line broke, what came was no reply, or nothing came in time."""
         if not self._replies:
-            if self._broken is not None:
-                raise ConnectionError("the server closed the line") from self._broken
-            loop = asyncio.get_running_loop()
-            self._waiting = loop.create_future()
-            silence = TimeoutError(f"the server said nothing for {seconds:g} s")
-            late = loop.call_later(seconds, self._wake, silence)  # less work than asyncio.timeout, four times a mail
-            try:
-                await self._waiting
-            finally:
-                late.cancel()
-                self._waiting = None
+            await self._answered(seconds)
         return self._replies.pop(0)
+
+    async def _answered(self, seconds: float) -> None:
+        """Until there is a reply, and nothing left to be said to it."""
+        if self._broken is not None:
+            raise ConnectionError("the server closed the line") from self._broken
+        loop = asyncio.get_running_loop()
+        self._waiting, self._heard_at = loop.create_future(), loop.time()
+        self._late = loop.call_later(seconds, self._silent, seconds)  # less work than asyncio.timeout for each reply
+        try:
+            await self._waiting
+        finally:
+            self._late.cancel()
+            self._waiting = None
+
+    def _silent(self, seconds: float) -> None:
+        """Nothing came in time, unless there were other replies meanwhile."""
+        loop = asyncio.get_running_loop()
+        if (left := self._heard_at + seconds - loop.time()) > 0:
+            self._late = loop.call_later(left, self._silent, seconds)
+        else:
+            self._wake(TimeoutError(f"the server said nothing for {seconds:g} s"))
 
     def close(self) -> None:
         self._transport.abort()
@@ -224,10 +254,20 @@ class _Talk(asyncio.Protocol):
                 return
             self._lines.append(line[4:].decode("utf-8", "replace").strip())
             if line[3:4] != b"-":
-                self._replies.append(_Reply(int(line[:3]), " ".join(self._lines)))
+                reply = _Reply(int(line[:3]), " ".join(self._lines))
+                self._replies.append(reply)
                 self._lines = []
-        if self._replies:
-            self._wake()
+                if not self._goes_on(reply):
+                    self._wake()
+
+    def _goes_on(self, reply: _Reply) -> bool:
+        """Say what comes next, here and now: no task's turn is waited for. False: there is nothing, or it makes no sense."""
+        if not self._left or reply.code >= _TRANSIENT:
+            self._left = []
+            return False
+        self._heard_at = asyncio.get_running_loop().time()
+        self._transport.write(self._left.pop(0))
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._break(exc or ConnectionError("the server closed the line"))

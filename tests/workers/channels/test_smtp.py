@@ -172,6 +172,20 @@ async def test_an_old_line_that_broke_meanwhile_is_opened_anew_before_the_text()
     assert manners.connections == 2
 
 
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "plain"])
+async def test_the_patience_is_for_each_reply_and_not_for_all_together(extensions: tuple[str, ...]) -> None:
+    """Three replies of the envelope take longer than one may; and where one is late, the line is given up in its time."""
+    manners = Manners(extensions=extensions, wait=0.2)
+    async with rude_server(manners) as port:
+        line = line_to(port, smtp_timeout=0.5)
+        assert [(await send(line, number)).status for number in (1, 2)] == ["sent", "sent"]
+        manners.wait = 3.0
+        begun = time.monotonic()
+        assert (await send(line)).status == "deferred"  # on a new line too
+        assert time.monotonic() - begun < 2.9
+        line.abort()
+
+
 async def test_a_server_that_answers_slowly_is_waited_for_and_one_that_is_silent_is_not() -> None:
     async with rude_server(Manners(wait=0.15)) as port:
         line = line_to(port, smtp_timeout=5)
