@@ -6,18 +6,21 @@ through a thread (`docs/decisions/0003-synchronous-database.md`).
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from threading import get_ident
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import ClauseElement, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlmodel import SQLModel
 
+from engine.lists import spelt
 from engine.turns import Turns
 
 __all__ = ["Database", "chunked", "insert_new", "insert_new_returning", "inserting", "table", "upsert"]
@@ -38,11 +41,14 @@ class Database:
         self.url = url
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._file = ""
+        self._glances: tuple[int, sqlite3.Connection] | None = None  # with the thread that it belongs to
         self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.is_sqlite:
             if parsed.database and parsed.database != ":memory:":
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-                self._turn = Turns(Path(parsed.database)).turn
+                self._file = parsed.database
+                Path(self._file).parent.mkdir(parents=True, exist_ok=True)
+                self._turn = Turns(Path(self._file)).turn
             self.engine: Engine = create_engine(parsed, connect_args={"timeout": 60})
             event.listen(self.engine, "connect", _sqlite_pragmas)
             event.listen(self.engine, "begin", _sqlite_begin)
@@ -56,6 +62,26 @@ class Database:
         """A connection for reading, in one transaction: what it sees is of one moment on SQLite."""
         with self.engine.connect() as conn:
             yield conn
+
+    def glance(self, statement: ClauseElement, row: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The one row of a question that a module keeps, on SQLite, as of this very moment.
+
+        It takes less than to go to a thread for it, and waits for no lock: an event loop may ask. None: ask in a thread, where it is
+        told what is wrong; there is another kind of database, this one can't be read now, or another thread has asked before.
+        """
+        if not self._file:
+            return None
+        try:
+            if self._glances is None:
+                opened = sqlite3.connect(self._file, timeout=0, isolation_level=None, check_same_thread=False)
+                self._glances = get_ident(), opened
+            thread, conn = self._glances
+            if thread != get_ident():
+                return None
+            (found,) = conn.execute(*spelt(self.engine.dialect, statement, row)).fetchall()
+        except sqlite3.Error:
+            return None
+        return found
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Generator[Connection]:
@@ -87,6 +113,9 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        if self._glances is not None:
+            self._glances[1].close()
+            self._glances = None
         self.engine.dispose()
 
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, exists, select
 
-from engine.db import chunked, table
+from engine.db import Database, chunked, table
 from engine.holdout import HELD_OUT
 from engine.lists import any_of, run
 from engine.tables import Consent, Enrolment, Journey, Suppression
 
-__all__ = ["Candidate", "No", "held_out", "judge", "said_no"]
+__all__ = ["Candidate", "No", "clear", "held_out", "judge", "said_no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,26 @@ def judge(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
             break
         refused.update(rule(conn, left))
     return refused
+
+
+def clear(database: Database, candidate: Candidate) -> bool:
+    """Whether the message, which `judge` let out before, may go out still: all rules in one question, for the moment before the call.
+
+    False may also mean that the database can't be asked so: `judge` knows.
+    """
+    asked = {
+        "enrolment": candidate.enrolment_id,
+        "her_channel": candidate.channel,
+        "her_address": candidate.address,
+        "customer": candidate.customer_id,
+        "her_purpose": candidate.purpose,
+        "journey": candidate.journey,
+    }
+    found = database.glance(_CLEAR, asked)
+    if found is None:
+        return False
+    over, barred, granted, on = found
+    return not over and not barred and on and (granted or candidate.purpose == "transactional")
 
 
 def said_no(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, No]:
@@ -174,4 +194,18 @@ def _journey_on(conn: Connection, candidates: Sequence[Candidate]) -> dict[str, 
     }
 
 
+_CLEAR = select(  # what the rules ask, for one message; `_held_out` and `_address` can't have changed
+    exists().where(table(Enrolment).c.id == bindparam("enrolment"), table(Enrolment).c.ended_at.is_not(None)),
+    exists().where(
+        table(Suppression).c.channel == bindparam("her_channel"),
+        table(Suppression).c.address == bindparam("her_address"),
+    ),
+    exists().where(
+        table(Consent).c.customer_id == bindparam("customer"),
+        table(Consent).c.channel == bindparam("her_channel"),
+        table(Consent).c.purpose == bindparam("her_purpose"),
+        table(Consent).c.granted,
+    ),
+    exists().where(table(Journey).c.name == bindparam("journey"), table(Journey).c["is_on"]),
+)
 RULES: tuple[Rule, ...] = (_ended, _held_out, _address, _suppressed, _consent, _journey_on)

@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, ClauseElement, Connection, Row, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["any_of", "each", "run"]
+__all__ = ["any_of", "each", "run", "spelt"]
 
 
 def any_of(name: str) -> BindParameter[Any]:
@@ -37,6 +37,12 @@ def each(conn: Connection, statement: ClauseElement, rows: Sequence[Mapping[str,
     if rows:
         known = _known(conn.dialect, statement)
         conn.exec_driver_sql(known.text, known.parameters(rows))
+
+
+def spelt(dialect: Dialect, statement: ClauseElement, row: Mapping[str, Any]) -> tuple[str, Any]:
+    """The text and the values of a statement that a module keeps, for this row, as the driver takes them."""
+    known = _known(dialect, statement)
+    return known.text, known.parameters([row])[0]
 
 
 def _rounded(length: int) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "WITH_PROVIDER",
     "calling",
     "handed_over",
+    "let_go",
     "mark_unknown",
     "message_key",
     "overdue",
@@ -211,6 +212,12 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
     return taken
 
 
+def let_go(conn: Connection, keys: Sequence[str]) -> None:
+    """Give back keys that were taken for a call which was never made."""
+    for piece in chunked(keys):
+        run(conn, _GIVE_BACK, {"keys": piece})
+
+
 def mark_unknown(conn: Connection, keys: Sequence[str], now: datetime) -> None:
     """A crash came between the provider's call and our record, and the provider takes no key: never sent again.
 
@@ -257,6 +264,12 @@ _CLAIM = (  # statements that are run for a few messages at a time: to make them
         table(Message).c.status.in_(("reserved", "deferred")),
     )
     .values(status="sending")
+    .returning(table(Message).c.key)
+)
+_GIVE_BACK = (
+    update(table(Message))
+    .where(table(Message).c.key.in_(any_of("keys")), table(Message).c.status == "sending")
+    .values(status="reserved")
     .returning(table(Message).c.key)
 )
 _SETTLE = (

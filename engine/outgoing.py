@@ -28,6 +28,7 @@ __all__ = [
     "Recipient",
     "Send",
     "TrackedLink",
+    "Way",
 ]
 
 
@@ -164,19 +165,21 @@ class Receipt:
 
 
 Send = Callable[[Outgoing], Awaitable[Receipt]]
+Way = Callable[[], AbstractAsyncContextManager[Send]]
+"""Waits until a message can be handed over this very moment."""
 
 
 @runtime_checkable
 class Paced(Protocol):
-    """A Send whose provider takes so much at a time (lines, a rate): each mail waits for its turn before it is sent.
+    """A Send whose provider takes so much at a time (lines, a rate): each message waits for its turn, then for a free line.
 
-    What must be so when the provider is called (consent, the key) is looked at when the turn has come, not before the wait.
+    In its turn its key is taken; consent is looked at when the line is free, not before the wait (behaviour C2).
     """
 
     async def __call__(self, message: Outgoing) -> Receipt: ...
 
-    def turn(self, *, planned: bool) -> AbstractAsyncContextManager[Send]:
-        """Wait for a place. `planned`: a mass send, which lets others pass (behaviour S6)."""
+    def turn(self, *, planned: bool) -> AbstractAsyncContextManager[Way]:
+        """Wait for a place among the next ones. `planned`: a mass send, which lets others pass (behaviour S6)."""
         ...
 
 

@@ -1,31 +1,31 @@
 """The flow: a batch's messages to a provider that takes so much at a time, each as soon as its turn has come.
 
-The last look at consent and the taking of the key come when the turn has come, just before the call (behaviours C2, S1); what
-several look for at one moment, in whichever batch, is one transaction. Meanwhile the next wave is made ready.
+In its turn a message's key is taken (behaviour S1), while those before it are still being handed over; what is written at one moment, in
+whichever batch, is one transaction. The last look at consent is a question alone, just before the call (behaviour C2). Meanwhile the
+next wave is made ready.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from engine import gate, messages
+from engine import gate
 from engine.db import Database
 from engine.gate import Candidate, No
-from engine.mail.soft import SoftBounces
 from engine.outgoing import Outgoing, Paced, Receipt
 from engine.settings import Settings
+from workers.books import Books, Came
 from workers.gathering import Gathering
 
 __all__ = ["Flow", "Ready", "Sent"]
 
 _PLENTY = 50  # messages that are ready: the next wave can wait
 _LAST = 5.0  # seconds for calls under way when a batch is called off
-_PAUSE = 0.004  # seconds: a transaction costs about as much, whether one looks or eight
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,60 +46,54 @@ class Sent:
     no: No | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """To look whether it may go out, or with a receipt: to write it down."""
-
-    candidate: Candidate
-    receipt: Receipt | None = None
-
-
 class Flow:
     """Sends what is ready. One for each worker process: its batches share their transactions."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._clock = settings.clock
-        self._soft = SoftBounces.of(settings)
-        self._gathering = Gathering[_Asked, bool | No](self._look, _PAUSE)
+        self._books = Books(database, settings)
+        self._gate = Gathering[Candidate, No | None](self._judge)
 
     def through(self, send: Paced, at_once: int, *, planned: bool) -> Stream:
         """A stream of one batch's messages, `at_once` side by side. `planned`: they let others pass."""
-        return Stream(self._gathering, send, at_once, planned=planned)
+        return Stream(self._books, self._look, send, at_once, planned=planned)
 
-    def _look(self, asked: Sequence[_Asked]) -> Sequence[bool | No]:
-        """Write the receipts down, ask the gate once more, and take the keys of those who may be called for."""
-        now = self._clock.now()
-        receipts = [(each.candidate, each.receipt) for each in asked if each.receipt is not None]
-        candidates = [each.candidate for each in asked if each.receipt is None]
-        with self._database.write() as conn:
-            awaited = [candidate.key for candidate, _ in receipts if candidate.sent_awaited]
-            said = [(candidate.key, receipt) for candidate, receipt in receipts]
-            messages.settle(conn, said, now, awaited, self._soft)
-            refused = gate.judge(conn, candidates) if candidates else {}
-            messages.refuse(conn, [(c, refused[c.key]) for c in candidates if c.key in refused], now)
-            taken = messages.calling(conn, [c.key for c in candidates if c.key not in refused])
-        found: list[bool | No] = []
-        for each in asked:
-            key = each.candidate.key
-            found.append(True if each.receipt is not None else refused.get(key) or key in taken)
-            if each.receipt is None:
-                taken.discard(key)  # two attempts at one batch may ask in one transaction: one gets it
-        return found
+    async def quiet(self, keys: Iterable[str]) -> None:
+        """Wait until nothing is on its way of these that an earlier attempt of this process has begun."""
+        await self._books.through(keys)
+
+    async def _look(self, candidate: Candidate) -> No | None:
+        """Ask the gate once more, at once if the database can be asked so; the no, if she may not be written to any more."""
+        if gate.clear(self._database, candidate):
+            return None
+        return await self._gate.put(candidate)
+
+    def _judge(self, candidates: Sequence[Candidate]) -> Sequence[No | None]:
+        with self._database.read() as conn:
+            refused = gate.judge(conn, candidates)
+        return [refused.get(candidate.key) for candidate in candidates]
 
 
 class Stream:
     """A batch's messages on their way: `add` them as they are ready, then `finish`."""
 
-    def __init__(self, gathering: Gathering[_Asked, bool | No], send: Paced, at_once: int, *, planned: bool) -> None:
-        self._gathering = gathering
+    def __init__(
+        self,
+        books: Books,
+        look: Callable[[Candidate], Awaitable[No | None]],
+        send: Paced,
+        at_once: int,
+        *,
+        planned: bool,
+    ) -> None:
+        self._books = books
+        self._look = look
         self._send = send
-        self._at_once = at_once
         self._planned = planned
         self._queue: asyncio.Queue[Ready | None] = asyncio.Queue()
         self._few = asyncio.Event()
         self._done: list[Sent] = []
-        self._kept: list[asyncio.Future[bool | No]] = []
+        self._kept: list[asyncio.Future[None]] = []
         self._broken: BaseException | None = None
         self._runners = [asyncio.create_task(self._run()) for _ in range(at_once)]
 
@@ -135,9 +129,11 @@ class Stream:
         for runner in late:
             runner.cancel()
         await asyncio.gather(*self._runners, return_exceptions=True)
-        for outcome in await asyncio.gather(*self._kept, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                self._broken = self._broken or outcome
+        if not self._kept:
+            return
+        written, _ = await asyncio.wait(self._kept, timeout=patience)
+        for each in written:
+            self._broken = self._broken or each.exception()
 
     async def _run(self) -> None:
         while (ready := await self._queue.get()) is not None:
@@ -152,16 +148,25 @@ class Stream:
                 self._few.set()
 
     async def _one(self, ready: Ready) -> Sent:
-        async with self._send.turn(planned=self._planned) as call:
+        candidate = ready.candidate
+        async with self._send.turn(planned=self._planned) as way:
             if activity.in_activity() and activity.is_worker_shutdown():
                 raise ApplicationError("the worker stops: another one goes on with this batch")
-            if self._broken is not None:  # it broke while this one waited for its turn
-                return Sent(ready.position)
-            found = await self._gathering.put(_Asked(ready.candidate), self._at_once)
-            if isinstance(found, No):
-                return Sent(ready.position, no=found)
-            if not found:
-                return Sent(ready.position)
-            receipt = ready.outgoing.come_to(await call(ready.outgoing))
-        self._kept.append(self._gathering.put(_Asked(ready.candidate, receipt)))
+            if self._broken is not None or not await self._books.take(candidate):
+                return Sent(ready.position)  # it broke meanwhile; or another attempt has the key
+            came: Came | None = "given back"  # unless there is a call
+            try:
+                async with way() as call:
+                    if self._broken is not None:
+                        return Sent(ready.position)
+                    came = await self._look(candidate) or came
+                    if isinstance(came, No):
+                        return Sent(ready.position, no=came)
+                    came = None  # from here on nobody knows, until the receipt is there
+                    came = receipt = ready.outgoing.come_to(await call(ready.outgoing))
+            finally:
+                if came is None:
+                    self._books.nobody_knows(candidate)
+                else:
+                    self._kept.append(self._books.came(candidate, came))
         return Sent(ready.position, receipt)

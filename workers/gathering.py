@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 __all__ = ["Gathering"]
@@ -16,28 +15,19 @@ R = TypeVar("R")
 class Gathering(Generic[T, R]):
     """`work` is called in a thread with all that has come up meanwhile, and gives a result for each, in their order.
 
-    Where it fails, it has failed for all of them. `pause`: seconds in which more may come, before each call; it is over sooner
-    where nobody is left who could come.
+    Where it fails, it has failed for all of them. `pause`: seconds in which more may come, before each call.
     """
 
     def __init__(self, work: Callable[[Sequence[T]], Sequence[R]], pause: float = 0.0) -> None:
         self._work = work
         self._pause = pause
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
-        self._idle = 0
-        self._all = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
-    def put(self, item: T, of: int = 0) -> asyncio.Future[R]:
-        """Ask for it; the future is its result. It is done whether anybody waits for that or not.
-
-        `of`: how many there are who, like whoever asks, do nothing else until their own is done.
-        """
+    def put(self, item: T) -> asyncio.Future[R]:
+        """Ask for it; the future is its result. It is done whether anybody waits for that or not."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        self._idle += 1 if of else 0
-        if of and self._idle >= of:
-            self._all.set()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return future
@@ -46,11 +36,8 @@ class Gathering(Generic[T, R]):
         try:
             while self._waiting:
                 if self._pause:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(self._pause):
-                            await self._all.wait()
-                asked, self._waiting, self._idle = self._waiting, [], 0
-                self._all.clear()
+                    await asyncio.sleep(self._pause)
+                asked, self._waiting = self._waiting, []
                 try:
                     results = await asyncio.to_thread(self._work, [item for item, _ in asked])
                 except Exception as error:  # noqa: BLE001  # it is theirs who asked

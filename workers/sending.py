@@ -1,8 +1,8 @@
 """Sending: a batch's messages, from the customer's row to the provider's receipt; at most one of a key, whatever breaks.
 
 Members are worked in waves: one transaction asks the gate, and reserves the wave's keys. Where a provider is called, the messages
-flow to it from there (workers.flow): the key is taken just before the call, in the transaction that asks the gate for the last
-time, and what a crash leaves in doubt is not sent again.
+flow to it from there (workers.flow): the key is taken before the call, the gate is asked for the last time just before it, and what a
+crash leaves in doubt is not sent again.
 """
 
 from __future__ import annotations
@@ -149,6 +149,7 @@ class Sending:
         self, channel: Channel, state: State, action: Action, chart: Chart, wave: Sequence[Draft], tally: _Tally
     ) -> list[Draft]:
         """Make a wave's messages, and reserve their keys; returns who is sent to."""
+        await self._flow.quiet(mail.candidate.key for mail in wave)
         await asyncio.to_thread(self._composing.render, channel, state, action, chart, wave)
         return await asyncio.to_thread(self._reserve, channel, wave, tally)
 

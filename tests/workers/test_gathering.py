@@ -25,17 +25,6 @@ async def test_what_is_asked_within_the_pause_is_one_call() -> None:
     assert calls == [[1, 2, 3]]
 
 
-async def test_where_all_wait_the_pause_is_over() -> None:
-    calls: list[list[int]] = []
-    gathering = seen(calls, 600)
-    for _ in range(2):
-        nobody = gathering.put(0)
-        asked = [gathering.put(number, 2) for number in (1, 2)]
-        assert await asyncio.wait_for(asyncio.gather(*asked), 30) == [2, 4]
-        assert nobody.done(), "what nobody waits for is no reason to begin, and goes along"
-    assert calls == [[0, 1, 2]] * 2
-
-
 async def test_where_it_fails_it_has_failed_for_all_and_the_next_are_done() -> None:
     failing = True
 

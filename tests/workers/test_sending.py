@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 from kit.bench import Bench, Plain, Sorry
 from kit.mail import Taker, mail_server
+from kit.outage import put_away, put_back
 from kit.rude_mail import Manners, rude_server
 from sqlalchemy import insert, update
+from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -288,25 +291,96 @@ def deferred(made: Bench, key: str) -> dict[str, Any]:
 
 
 async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[..., Bench]) -> None:
-    """The mail is with its server, then our database can't be written: the next try finds the call marked, and sends none."""
+    """The mail is with its server, then our database won't have what became of it: the next try finds the call marked, and sends none."""
+    refusing = {
+        True: ["CREATE TRIGGER no BEFORE INSERT ON message_event BEGIN SELECT RAISE(ABORT, 'message_event: no'); END"],
+        False: [
+            "CREATE FUNCTION no() RETURNS trigger AS $$ BEGIN RAISE 'message_event: no'; END $$ LANGUAGE plpgsql",
+            "CREATE TRIGGER no BEFORE INSERT ON message_event FOR EACH ROW EXECUTE FUNCTION no()",
+        ],
+    }
 
-    def lose_the_table(_: int) -> None:
+    def refuse(_: int) -> None:
         with made.engine.database.write() as conn:
-            conn.exec_driver_sql("ALTER TABLE message_event RENAME TO away")
+            for each in refusing[made.engine.database.is_sqlite]:
+                conn.exec_driver_sql(each)
 
-    taker = Taker(lose_the_table)
+    taker = Taker(refuse)
     with mail_server(taker) as port:
         made = bench(port)
         made.enter("ann")
         batch = made.batch("ann")
-        with pytest.raises(Exception, match="message_event"):
+        with pytest.raises(DBAPIError, match="message_event: no"):
             await made.perform(batch)
         with made.engine.database.write() as conn:
-            conn.exec_driver_sql("ALTER TABLE away RENAME TO message_event")
+            conn.exec_driver_sql("DROP TRIGGER no" + ("" if made.engine.database.is_sqlite else " ON message_event"))
         assert await made.perform(batch) == Outcome()
     assert len(taker.taken) == 1
     (row,) = made.engine.messages("ann")
     assert row.status == "unknown"
+
+
+async def test_S2_a_database_that_is_away_for_a_while_leaves_no_mail_in_doubt(bench: Callable[..., Bench]) -> None:
+    """By one line, so that others have their key already: what was sent is known to be, and the others get theirs in the next attempt."""
+
+    def away(count: int) -> None:
+        if count == 2:
+            until = time.monotonic() + 60
+            while sum(row.status == "sending" for row in made.engine.rows(Message)) < 2 and time.monotonic() < until:
+                time.sleep(0.01)
+            put_away(made.engine.database)
+
+    taker = Taker(away)
+    people = [f"c{number}" for number in range(8)]
+    with mail_server(taker) as port:
+        made = bench(port, smtp_connections=1)
+        made.enter(*people)
+        batch = made.batch(*people)
+        running = asyncio.create_task(made.perform(batch))
+        await made.engine.until(lambda: len(taker.taken) == 2)
+        await asyncio.sleep(0.2)
+        put_back(made.engine.database)
+        with pytest.raises(DBAPIError):
+            await running
+        assert await made.perform(batch) == Outcome()
+    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
+    assert len(sent) == len(people)
+    assert set(sent.values()) == {1}
+    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
+
+
+async def test_S1_a_batch_that_is_called_off_leaves_no_key_taken_that_it_doesnt_call_for(
+    bench: Callable[..., Bench],
+) -> None:
+    """Its server takes its time: one mail is being handed over, others have their key and wait for the line."""
+    called_off = threading.Event()
+
+    def wait(count: int) -> None:
+        if count == 2:
+            called_off.wait(60)
+
+    taker = Taker(wait)
+    people = [f"c{number}" for number in range(8)]
+    with mail_server(taker) as port:
+        made = bench(port, smtp_connections=1)
+        made.enter(*people)
+        batch = made.batch(*people)
+        environment = ActivityEnvironment()
+        wire = json.loads(json.dumps(batch.to_wire()))
+        running = asyncio.create_task(environment.run(made.performer.perform, wire))
+        await made.engine.until(lambda: len(taker.taken) == 2)
+        await made.engine.until(lambda: sum(row.status == "sending" for row in made.engine.rows(Message)) == 2)
+        environment.cancel()
+        second = asyncio.create_task(made.perform(batch))  # at once: Temporal had lost sight of the first
+        await asyncio.sleep(0.2)
+        called_off.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await second == Outcome()
+    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
+    assert len(sent) == len(people)
+    assert set(sent.values()) == {1}
+    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
 
 
 async def test_S4_what_was_sent_can_be_read_after_the_template_was_edited(

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from engine.db import Database
 from engine.feeds import personal as feeds
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send, Way
 from engine.settings import Settings
 from engine.templating.templates import Templates
 from workers.channels.lines import Lines
@@ -37,7 +37,7 @@ class EmailChannel:
     def __init__(
         self, settings: Settings, templates: Templates, links: Links, database: Database | None = None
     ) -> None:
-        self.at_once = settings.smtp_connections
+        self.at_once = 2 * settings.smtp_connections  # while one has a line, the next makes ready
         self.lines = Lines(settings)
         self.pacing = Pacing(database, "smtp", settings.smtp_rate)
         self._links = links
@@ -100,14 +100,20 @@ class _Mails:
         self._down: Receipt | None = None
 
     async def __call__(self, message: Outgoing) -> Receipt:
-        async with self.turn(planned=False) as send:
+        async with self.turn(planned=False) as way, way() as send:
             return await send(message)
 
     @asynccontextmanager
-    async def turn(self, *, planned: bool) -> AsyncGenerator[Send]:
-        """A place in the rate, then a line that stands."""
+    async def turn(self, *, planned: bool) -> AsyncGenerator[Way]:
+        """A place in the rate, then one among the next."""
         if self._down is None:
             await self._channel.pacing.turn(planned=planned)
+        async with self._channel.lines.next[planned].place(planned=planned):
+            yield partial(self._way, planned)
+
+    @asynccontextmanager
+    async def _way(self, planned: bool) -> AsyncGenerator[Send]:
+        """A line that stands."""
         async with self._channel.lines.line(planned=planned) as line:
             if self._down is None and not line.is_open:
                 try:

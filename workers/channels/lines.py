@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from itertools import count
 
 from engine.settings import Settings
+from workers.channels.places import Places
 from workers.channels.smtp import SmtpLine
 
 __all__ = ["Lines"]
@@ -25,53 +24,31 @@ class Lines:
         self._settings = settings
         self._free: list[tuple[float, SmtpLine]] = []
         """Idle lines, with when they were last used; the last is the warmest."""
-        self._left = settings.smtp_connections
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._order = count()
+        self._places = Places(settings.smtp_connections)
+        self.next = {planned: Places(2 * settings.smtp_connections) for planned in (True, False)}
+        """Places of those who have a line, and of the next ones, who make ready meanwhile. The urgent have their own."""
         self._keeper: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def line(self, *, planned: bool = False) -> AsyncGenerator[SmtpLine]:
         """A line of one's own for a while. Who is not planned is served first."""
-        await self._turn(planned)
-        line = self._free.pop()[1] if self._free else SmtpLine(self._settings)
-        try:
-            yield line
-        except BaseException:
-            line.abort()  # nobody knows where in its talk it is
-            raise
-        finally:
-            if line.is_open:
-                self._free.append((time.monotonic(), line))
-                if self._keeper is None:
-                    self._keeper = asyncio.create_task(self._keep())
-            self._next()
+        async with self._places.place(planned=planned):
+            line = self._free.pop()[1] if self._free else SmtpLine(self._settings)
+            try:
+                yield line
+            except BaseException:
+                line.abort()  # nobody knows where in its talk it is
+                raise
+            finally:
+                if line.is_open:
+                    self._free.append((time.monotonic(), line))
+                    if self._keeper is None:
+                        self._keeper = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
         """Close the lines that nobody uses."""
         free, self._free = self._free, []
         await asyncio.gather(*(line.close() for _, line in free))
-
-    async def _turn(self, planned: bool) -> None:
-        if self._left and not self._waiting:
-            self._left -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (int(planned), next(self._order), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it was given a line, and can't take it
-                self._next()
-            raise
-
-    def _next(self) -> None:
-        while self._waiting:
-            turn = heapq.heappop(self._waiting)[2]
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._left += 1
 
     async def _keep(self) -> None:
         """Close what has been idle; when the loop ends, so do the lines."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from engine.db import Database
 from engine.links import Links
-from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send
+from engine.outgoing import Content, Outgoing, Paced, Receipt, Recipient, Send, Way
 from engine.settings import Settings
 from engine.sms.text import Tariff, finished, picture_address
 from engine.templating.rendering import Renderer
@@ -93,10 +93,14 @@ class _Texts:
         self._pacing = pacing
 
     async def __call__(self, message: Outgoing) -> Receipt:
-        async with self.turn(planned=False) as send:
+        async with self.turn(planned=False) as way, way() as send:
             return await send(message)
 
     @asynccontextmanager
-    async def turn(self, *, planned: bool) -> AsyncGenerator[Send]:
+    async def turn(self, *, planned: bool) -> AsyncGenerator[Way]:
         await self._pacing.turn(planned=planned)
+        yield self._way
+
+    @asynccontextmanager
+    async def _way(self) -> AsyncGenerator[Send]:
         yield self._provider.send

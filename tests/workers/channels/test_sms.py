@@ -412,7 +412,7 @@ async def test_S6_workers_share_a_rate_and_who_is_triggered_passes_a_mass_send(
 
     async def through(channel: SmsChannel, count: int, first: int, *, planned: bool) -> None:
         async def one(paced: Paced, number: int) -> None:
-            async with paced.turn(planned=planned) as call:
+            async with paced.turn(planned=planned) as way, way() as call:
                 at[planned].append(time.monotonic())
                 assert (await call(compose(channel, "win/text", key=f"{number}-1-0"))).status == "sent"
 

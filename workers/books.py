@@ -1,0 +1,156 @@
+"""The books: which keys of messages are taken for a call, and what came of them; whatever is known is written down in the end.
+
+What several batches write at one moment is one transaction. Where the database is away, a key can't be taken; but what came of one
+that is taken is tried again, as long as the process lives: else nobody could ever tell whether its message went out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from engine import messages
+from engine.db import Database
+from engine.gate import Candidate, No
+from engine.mail.soft import SoftBounces
+from engine.outgoing import Receipt
+from engine.settings import Settings
+from workers.gathering import Gathering
+
+__all__ = ["Books", "Came"]
+
+_log = logging.getLogger(__name__)
+_PAUSE = 0.004  # seconds: a transaction costs about as much for one key as for eight
+_AGAIN = 1.0  # seconds before another try
+_PATIENCE = 3600.0  # seconds until what can't be written is given up
+
+Came = Receipt | No | Literal["given back"]
+"""What came of a key that was taken: its call's receipt, a no before the call, or neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    candidate: Candidate
+    what: Came | Literal["taken"]
+
+
+class Books:
+    """One for each worker process."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._clock = settings.clock
+        self._soft = SoftBounces.of(settings)
+        self._gathering = Gathering[_Entry, bool](self._write, _PAUSE)
+        self._held: dict[str, asyncio.Future[None]] = {}
+        """Keys that this process has taken, each with the future that says that it is through with it."""
+        self._trying: set[asyncio.Task[None]] = set()
+
+    async def take(self, candidate: Candidate) -> bool:
+        """Take a key; False: another attempt has it. Who takes one says what `came` of it, or that nobody `knows`.
+
+        Where whoever waits is called off, the key is given back if it is taken yet. Raises what the database does.
+        """
+        if candidate.key in self._held:
+            return False
+        self._held[candidate.key] = asyncio.get_running_loop().create_future()
+        taking = self._gathering.put(_Entry(candidate, "taken"))
+        try:
+            taken = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            self._try(self._undo(candidate, taking))
+            raise
+        except Exception:
+            self._release(candidate)
+            raise
+        if not taken:
+            self._release(candidate)
+        return taken
+
+    def came(self, candidate: Candidate, what: Came) -> asyncio.Future[None]:
+        """Write down what came of a key that was taken. The future is done when that stands; it fails where it can't be written."""
+        done = self._held[candidate.key]
+        entry = _Entry(candidate, what)
+
+        def written(future: asyncio.Future[bool]) -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is None:
+                self._release(candidate)
+            else:
+                self._try(self._again(entry, error))
+
+        self._gathering.put(entry).add_done_callback(written)
+        return done
+
+    def nobody_knows(self, candidate: Candidate) -> None:
+        """The call came to no end: the key stays taken, and whoever comes next finds it so."""
+        self._release(candidate)
+
+    async def through(self, keys: Iterable[str]) -> None:
+        """Wait until this process is through with those of these keys that it has taken, for another attempt at their batch."""
+        held = [self._held[key] for key in keys if key in self._held]
+        if held:
+            await asyncio.wait(held)
+
+    async def _undo(self, candidate: Candidate, taking: asyncio.Future[bool]) -> None:
+        try:
+            taken = await taking
+        except Exception:  # noqa: BLE001  # it was not taken, and nobody waits to hear it
+            taken = False
+        if taken:
+            self.came(candidate, "given back")
+        else:
+            self._release(candidate)
+
+    async def _again(self, entry: _Entry, error: BaseException) -> None:
+        """In a write of its own, so that it keeps nothing else from being written."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _PATIENCE
+        while _is_away(error) and loop.time() < until:
+            _log.warning("what came of %s is not written down yet, and is tried again: %s", entry.candidate.key, error)
+            await asyncio.sleep(_AGAIN)
+            try:
+                await asyncio.to_thread(self._write, [entry])
+            except Exception as other:  # noqa: BLE001  # the future says it
+                error = other
+            else:
+                self._release(entry.candidate)
+                return
+        self._release(entry.candidate, error)
+
+    def _release(self, candidate: Candidate, error: BaseException | None = None) -> None:
+        done = self._held.pop(candidate.key)
+        if done.done():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def _try(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._trying.add(task)
+        task.add_done_callback(self._trying.discard)
+
+    def _write(self, entries: Sequence[_Entry]) -> Sequence[bool]:
+        """Write everything down, and take the keys that are free; False for a key that another attempt has."""
+        now = self._clock.now()
+        receipts = [(each.candidate, each.what) for each in entries if isinstance(each.what, Receipt)]
+        with self._database.write() as conn:
+            awaited = [candidate.key for candidate, _ in receipts if candidate.sent_awaited]
+            said = [(candidate.key, receipt) for candidate, receipt in receipts]
+            messages.settle(conn, said, now, awaited, self._soft)
+            messages.refuse(conn, [(each.candidate, each.what) for each in entries if isinstance(each.what, No)], now)
+            messages.let_go(conn, [each.candidate.key for each in entries if each.what == "given back"])
+            taken = messages.calling(conn, [each.candidate.key for each in entries if each.what == "taken"])
+        return [each.what != "taken" or each.candidate.key in taken for each in entries]
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether it is the database that can't be written to now; not what was to be written."""
+    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
