@@ -21,8 +21,9 @@ _MOST = 7_000_000  # bytes: with what base64 adds, about what mail servers take
 class FileProblem(TemplateError):
     """A file that a template names, and that can't be sent. The renderer says in which line."""
 
-    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002  # it is the word that the reader sees
+    def __init__(self, path: str, message: str, help: str = "") -> None:  # noqa: A002  # it is the word that the reader sees
         super().__init__(message, code="J169", help=help)
+        self.path = path
 
 
 _read: dict[tuple[Path, bool], tuple[tuple[int, int], CarriedFile]] = {}
@@ -33,22 +34,26 @@ def read_file(templates: Templates, ref: str, path: str, *, picture: bool) -> Ca
     folder = templates.folder.resolve()
     beside = (folder / ref).parent
     if "\0" in path or "\\" in path or not path.strip():
-        raise FileProblem(f"{path!r} is no path of a file", help="write it from the template's folder, with /")
+        raise FileProblem(path, f"{path!r} is no path of a file", help="write it from the template's folder, with /")
     file = (beside / path).resolve()
     if not file.is_relative_to(folder):
-        raise FileProblem(f"{path!r} leads out of the journeys' folder", help="put the file beside the template")
+        raise FileProblem(path, f"{path!r} leads out of the journeys' folder", help="put the file beside the template")
     if picture and file.suffix.lower() not in PICTURES:
-        raise FileProblem(f"{path!r} is no picture that mail programs show", help=f"they show {', '.join(PICTURES)}")
+        raise FileProblem(
+            path, f"{path!r} is no picture that mail programs show", help=f"they show {', '.join(PICTURES)}"
+        )
     try:
         stat = file.stat()
     except (OSError, ValueError):
         stat = None
     if stat is None or not file.is_file():
         there = sorted(each.name for each in file.parent.glob("*.*")) if file.parent.is_dir() else []
-        raise FileProblem(f"there is no file {path!r}", help=suggest(path, there) if there else "that folder is empty")
+        raise FileProblem(
+            path, f"there is no file {path!r}", help=suggest(path, there) if there else "that folder is empty"
+        )
     if stat.st_size > _MOST:
         raise FileProblem(
-            f"{path!r} has {stat.st_size:,} bytes", help=f"a mail carries {_MOST:,} at most; link to it instead"
+            path, f"{path!r} has {stat.st_size:,} bytes", help=f"a mail carries {_MOST:,} at most; link to it instead"
         )
     stamp = (stat.st_mtime_ns, stat.st_size)
     known = _read.get((file, picture))

@@ -367,7 +367,9 @@ def located(template: Template, names: Mapping[str, Any], error: Exception) -> T
     code = "J161" if isinstance(error, UndefinedError) else error.code if isinstance(error, FileProblem) else "J167"
     word = re.search(r"'([^']+)'", str(error))
     message, hint = (error.message, error.help) if isinstance(error, TemplateError) else (str(error), "")
-    return TemplateError(message, *template.at(line or 1), code=code, word=word[1] if word else "", help=hint)
+    told = TemplateError(message, *template.at(line or 1), code=code, word=word[1] if word else "", help=hint)
+    told.shared = isinstance(error, FileProblem) and any(f"{q}{error.path}{q}" in template.source for q in "'\"")
+    return told  # a file that the template itself names is missing for everybody; one that her offer has, for her
 
 
 def _failing(template: Template, names: Mapping[str, Any]) -> int:

@@ -18,10 +18,14 @@ from engine import journeys, keys
 from engine.db import Database
 from engine.settings import Settings
 from engine.templating.stand_ins import StandIns
-from engine.templating.templates import TemplateMissing, Templates
+from engine.templating.templates import TemplateError, TemplateMissing, Templates
 from workers.batch import Outcome
 
 MAIL = "t/mail.en.mjml"
+
+
+class Other(Plain):
+    """Another journey."""
 
 
 @pytest.fixture
@@ -85,6 +89,29 @@ async def test_where_none_is_kept_the_messages_wait_and_are_nobodys_loss(
         (templates / "away").rename(templates / MAIL)
         assert await made.perform(batch) == Outcome()
     assert len(taker.taken) == 2
+
+
+async def test_a_picture_that_is_missing_is_the_deployments_fault_and_one_that_she_has_is_hers(
+    bench: Callable[..., Bench], templates: Path
+) -> None:
+    taker = Taker()
+    source = (templates / MAIL).read_text()
+    with mail_server(taker) as port:
+        made = bench(port)
+        made.enter("ann", "ben")
+        (templates / MAIL).write_text(source.replace("</mj-text>", "{{ image('dot.png') }}</mj-text>", 1))
+        batch = made.batch("ann", "ben")
+        with pytest.raises(TemplateError, match=r"mail\.en\.mjml:\d+: there is no file 'dot\.png'"):
+            await made.perform(batch)
+        assert made.engine.messages("ann") == []
+        (templates / "t/dot.png").write_bytes(b"a picture")
+        assert await made.perform(batch) == Outcome()
+        assert len(taker.taken) == 2
+        made.enter("cat", "dan", journey=Other)
+        (templates / MAIL).write_text(source.replace("</mj-text>", "{{ image(customer.id ~ '.png') }}</mj-text>", 1))
+        (templates / "t/cat.png").write_bytes(b"a picture")
+        assert (await made.perform(made.batch("cat", "dan"))).not_sent == (1,)
+    assert len(taker.taken) == 3
 
 
 async def test_a_file_that_is_there_again_is_used_again(bench: Callable[..., Bench], templates: Path) -> None:
