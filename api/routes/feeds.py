@@ -49,6 +49,7 @@ def feed(
         since = parsedate_to_datetime(if_modified_since) if if_modified_since is not None else None
     except ValueError:
         since = None
+    headers = page.headers(here.settings.clock.now())
     if page.unchanged(if_none_match, since if since is not None and since.tzinfo is not None else None):
-        return Response(status_code=304, headers=page.headers)
-    return Response(page.body, media_type=page.media_type, headers=page.headers)
+        return Response(status_code=304, headers=headers)
+    return Response(page.body, media_type=page.media_type, headers=headers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import Literal
@@ -59,12 +59,15 @@ class FeedPage:
     media_type: str
     private: bool = True
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of the answer: in no index, asked for again after a quarter of an hour; private, for one reader alone."""
+    def headers(self, now: datetime) -> dict[str, str]:
+        """Headers of the answer: in no index, asked for again after a quarter of an hour; private, for one reader alone.
+
+        Within the second of its last change the feed may change once more, so that second says nothing yet of what a reader has.
+        """
+        dated = {"Last-Modified": format_datetime(self.last_modified, usegmt=True)}
         return {
             "ETag": self.etag,
-            "Last-Modified": format_datetime(self.last_modified, usegmt=True),
+            **(dated if now >= self.last_modified + timedelta(seconds=1) else {}),
             "Cache-Control": f"{'private' if self.private else 'public'}, max-age=900",
             "X-Robots-Tag": "noindex, nofollow",
             "Referrer-Policy": "no-referrer",
