@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -53,13 +54,18 @@ class Flow:
         self._database = database
         self._books = Books(database, settings)
         self._gate = Gathering[Candidate, No | None](self._judge)
+        self._batches = WeakValueDictionary[str, asyncio.Lock]()
+
+    def alone(self, batch: str) -> asyncio.Lock:
+        """For one attempt at a batch at a time: Temporal may begin another when it has lost sight of one that comes to its end still."""
+        return self._batches.setdefault(batch, asyncio.Lock())
 
     def through(self, send: Paced, at_once: int, *, planned: bool) -> Stream:
         """A stream of one batch's messages, `at_once` side by side. `planned`: they let others pass."""
         return Stream(self._books, self._look, send, at_once, planned=planned)
 
     async def quiet(self, keys: Iterable[str]) -> None:
-        """Wait until nothing is on its way of these that an earlier attempt of this process has begun."""
+        """Wait until it is written down what came of these in an attempt that is over, and could not wait for it itself."""
         await self._books.through(keys)
 
     async def _look(self, candidate: Candidate) -> No | None:

@@ -65,6 +65,13 @@ class Sending:
         The positions of those who got none; those put off, with the seconds until a new try, and whether the clock holds them;
         and why none, by each channel, where an arrow asks.
         """
+        first = batch.items[0]
+        async with self._flow.alone(messages.message_key(first.enrolment_id, first.visit)):
+            return await self._send(batch, chart, who)
+
+    async def _send(
+        self, batch: Batch, chart: Chart, who: Mapping[int, Person]
+    ) -> tuple[tuple[int, ...], tuple[tuple[int, float, bool], ...], tuple[tuple[str, ...], ...]]:
         state = chart.ir.states[batch.state]
         held = await asyncio.to_thread(self._held, batch, chart, who)
         going = [(position, item) for position, item in enumerate(batch.items) if position not in held]

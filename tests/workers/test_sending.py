@@ -63,6 +63,14 @@ def bench(tmp_path: Path, templates: Path, db: Database) -> Callable[..., Bench]
     return make
 
 
+def away(made: Bench, keys: int) -> None:
+    """Put the database away as soon as so many keys are taken."""
+    until = time.monotonic() + 60
+    while sum(row.status == "sending" for row in made.engine.rows(Message)) < keys and time.monotonic() < until:
+        time.sleep(0.01)
+    put_away(made.engine.database)
+
+
 async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench: Callable[..., Bench]) -> None:
     """All three are reserved; while the first mail is handed over, by the only line, the others withdraw."""
 
@@ -146,6 +154,33 @@ async def test_a_worker_that_is_to_stop_ends_its_calls_and_leaves_the_rest_to_an
         assert Counter(rows) == {"sent": len(taker.taken), "reserved": 20 - len(taker.taken)}, "none is in doubt"
         assert await made.perform(batch) == Outcome()
     assert len(taker.taken) == 20
+
+
+async def test_S1_what_a_batch_called_off_could_not_write_down_is_waited_for(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Called off while the database is away, it doesn't wait long; what it knows is written later, and the next attempt waits for that."""
+    monkeypatch.setattr("workers.flow._LAST", 0.2)
+    taker = Taker(lambda count: away(made, 2) if count == 2 else None)
+    people = [f"c{number}" for number in range(8)]
+    with mail_server(taker) as port:
+        made = bench(port, smtp_connections=1)
+        made.enter(*people)
+        batch = made.batch(*people)
+        environment = ActivityEnvironment()
+        wire = json.loads(json.dumps(batch.to_wire()))
+        running = asyncio.create_task(environment.run(made.performer.perform, wire))
+        await made.engine.until(lambda: len(taker.taken) == 2)
+        await asyncio.sleep(0.2)
+        environment.cancel()
+        with pytest.raises((asyncio.CancelledError, DBAPIError)):
+            await running
+        put_back(made.engine.database)
+        assert await made.perform(batch) == Outcome()
+    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
+    assert len(sent) == len(people)
+    assert set(sent.values()) == {1}
+    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
 
 
 async def test_S5_a_mailbox_that_is_not_there_is_never_written_to_again(bench: Callable[..., Bench]) -> None:
@@ -322,15 +357,7 @@ async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[..., Ben
 
 async def test_S2_a_database_that_is_away_for_a_while_leaves_no_mail_in_doubt(bench: Callable[..., Bench]) -> None:
     """By one line, so that others have their key already: what was sent is known to be, and the others get theirs in the next attempt."""
-
-    def away(count: int) -> None:
-        if count == 2:
-            until = time.monotonic() + 60
-            while sum(row.status == "sending" for row in made.engine.rows(Message)) < 2 and time.monotonic() < until:
-                time.sleep(0.01)
-            put_away(made.engine.database)
-
-    taker = Taker(away)
+    taker = Taker(lambda count: away(made, 2) if count == 2 else None)
     people = [f"c{number}" for number in range(8)]
     with mail_server(taker) as port:
         made = bench(port, smtp_connections=1)

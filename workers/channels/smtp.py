@@ -197,6 +197,7 @@ class _Talk(asyncio.Protocol):
 
     async def converse(self, commands: Sequence[bytes], seconds: float) -> list[_Reply]:
         """Say each command as soon as the one before it was taken; the replies, of which the last may be a refusal. Raises as `reply`."""
+        self._in_step()
         first, *self._left = commands
         self.write(first)
         await self._answered(seconds)
@@ -205,6 +206,7 @@ class _Talk(asyncio.Protocol):
 
     async def together(self, commands: Sequence[bytes], seconds: float) -> list[_Reply]:
         """Say all commands in one; their replies, up to one that closes the line. Raises as `reply`."""
+        self._in_step()
         self.write(b"".join(commands))
         replies: list[_Reply] = []
         for _ in commands:
@@ -212,6 +214,11 @@ class _Talk(asyncio.Protocol):
             if replies[-1].code == _CLOSING:
                 break
         return replies
+
+    def _in_step(self) -> None:
+        """A reply to nothing (`421 idle for too long`) would be taken for the next one's: such a line is of no use."""
+        if self._replies:
+            raise ConnectionError(f"the server said {str(self._replies[0])!r} before it was asked")
 
     async def reply(self, seconds: float) -> _Reply:
         """The next reply. Raises OSError: the line broke, what came was no reply, or nothing came in time."""

@@ -173,6 +173,23 @@ async def test_an_old_line_that_broke_meanwhile_is_opened_anew_before_the_text()
 
 
 @pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "plain"])
+@pytest.mark.parametrize("word", ["421 4.4.2 idle for too long", "250 by the way"])
+async def test_a_line_that_says_something_unasked_is_not_used_again(extensions: tuple[str, ...], word: str) -> None:
+    """It would be taken for the answer to the next mail's first command."""
+
+    def replies(said: str, number: int) -> str | None:
+        return f"250 2.0.0 taken\r\n{word}" if (said, number) == (".", 1) else None
+
+    manners = Manners(extensions=extensions, replies=replies)
+    async with rude_server(manners) as port:
+        line = line_to(port)
+        assert [(await send(line, number)).status for number in (1, 2, 3)] == ["sent"] * 3
+        await line.close()
+    assert manners.connections == 2
+    assert len(manners.taken) == 3
+
+
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelined", "plain"])
 async def test_the_patience_is_for_each_reply_and_not_for_all_together(extensions: tuple[str, ...]) -> None:
     """Three replies of the envelope take longer than one may; and where one is late, the line is given up in its time."""
     manners = Manners(extensions=extensions, wait=0.2)
