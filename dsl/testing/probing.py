@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, cast, get_args
@@ -11,7 +11,7 @@ from dsl.expression import Constant
 from dsl.facts import facts
 from dsl.ir import Answer, Learned, Until
 from dsl.planning import milliseconds, moment_of
-from dsl.predicate import Compare, IsMissing, Predicate
+from dsl.predicate import Compare, IsMissing, Operator, Predicate
 from dsl.sends import sent_awaited
 from dsl.step import Acted, Chart, Decided, Effect, Postponed, Row, Send, Snapshot
 from dsl.testing.cases import Case, cases
@@ -25,6 +25,10 @@ _MARGIN: Final = timedelta(days=400)
 """How far a date lies from the moment at which it is planned, so that no clock or offset makes it another case."""
 _FAR: Final = timedelta(days=8000)
 """Further than anything else that a box waits for."""
+_SOON: Final = timedelta(minutes=1)
+"""Nearer than anything else that a box waits for."""
+_LIES: Final = {"past": -_MARGIN, "soon": _SOON, "ahead": _MARGIN, "far": _FAR}
+_IS: Final[Mapping[str, Operator]] = {"past": "le", "soon": "eq"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,8 @@ class Question:
     of: tuple[int, ...]
     """The arrows whose guards were asked for; the arrow that waits for a date; else the box."""
     answer: object
-    """The place of the first open arrow; ahead, far, past or missing; why nothing was sent by each channel (None for one that
-    went out), or None where all did; the arrow that was drawn."""
+    """The place of the first open arrow; soon, ahead, far, past or missing; why nothing was sent by each channel (None for
+    one that went out), or None where all did; the arrow that was drawn."""
     now: datetime
     case: tuple[int, int] | None = field(default=None, compare=False)
     """Of the guard at this place, the case with this number is wanted (`dsl.testing.cases`)."""
@@ -109,13 +113,11 @@ class Walker(Walk):
             until = cast("Until", arrows[question.of[0]].on)
             missing = IsMissing(until.moment)
             yield Wanted(missing, question.answer == "missing", question.now)
-            if question.answer != "missing" and not until.yearly:
+            if question.answer == "soon" or (question.answer != "missing" and not until.yearly):
                 border = question.now - timedelta(seconds=until.offset)
-                past = question.answer == "past"
-                moment = Constant(
-                    "moment", border + {"past": -_MARGIN, "ahead": _MARGIN, "far": _FAR}[cast("str", question.answer)]
-                )
-                yield Wanted(Compare(until.moment, "le" if past else "ge", moment), True, question.now)
+                moment = Constant("moment", border + _LIES[cast("str", question.answer)])
+                operator: Operator = _IS.get(cast("str", question.answer), "ge")
+                yield Wanted(Compare(until.moment, operator, moment), True, question.now)
 
     def _answers(self, question: Question) -> Iterator[object]:
         arrows = self.charted.arrows
@@ -126,7 +128,7 @@ class Walker(Walk):
                 yield "ahead"
                 if not cast("Until", arrows[question.of[0]].on).yearly:
                     yield from ("far", "past")
-                yield "missing"
+                yield from ("missing", "soon")
             case "send":
                 yield None
                 yield from self._reasons(question.of[0])
@@ -193,8 +195,7 @@ class Walker(Walk):
             if isinstance(on, Until):
                 missing = on.moment.value(facts(self.customer, self.orders), self.now) is None
                 over = next((over for arrow, over in waits if arrow == number), 0) - milliseconds(self.now)
-                far = not on.yearly and over > milliseconds(moment_of(0) + _FAR - _MARGIN)
-                answer = "missing" if missing else "far" if far else "ahead" if over > 0 else "past"
+                answer = "missing" if missing else _lies(over, yearly=on.yearly)
                 self.asked.append(Question("date", (number,), answer, self.now))
         return waits
 
@@ -204,6 +205,15 @@ class Walker(Walk):
             for index, box in enumerate(self.charted.boxes)
             if arrow in box.learned or any(arrow == share for _, share in box.shares)
         )
+
+
+def _lies(over: int, *, yearly: bool) -> str:
+    """Where a date lies that is reached in so many milliseconds. One that the next clocks and days of the week bring is soon."""
+    if over <= 0:
+        return "past"
+    if over < milliseconds(moment_of(0) + _MARGIN / 16):
+        return "soon"
+    return "far" if not yearly and over > milliseconds(moment_of(0) + _FAR - _MARGIN) else "ahead"
 
 
 def _other(every: Sequence[Reason], named: set[object]) -> Reason:

@@ -238,6 +238,47 @@ def test_A3_paths_of_any_journey_can_be_walked_and_what_is_missed_has_a_reason(s
         assert tuple(path.walk().arrows) == path.arrows, str(path)
 
 
+class Renewed(Journey):
+    """Dates that come before the other waits of the box, and of its stage, and dates that come after them."""
+
+    enters = Api()
+    purpose = marketing
+    won = Goal()
+    over = Final()
+
+    @Stage()
+    def near(self) -> Arrows:
+        yield after(days=12) >> self.over
+
+    @Email("renewed/mail", stage=near)
+    def mail(self) -> Arrows:
+        yield Email.clicked >> self.ring
+        yield until(Member.renewal - days(3), at="09:00", past=skip, missing=skip) >> self.ring
+        yield after(days=5) >> self.text
+
+    @Sms("renewed/text", stage=near)
+    def text(self) -> Arrows:
+        yield until(Member.birthday.yearly() - days(1), missing=skip) >> self.ring
+        yield after(days=2) >> self.ring
+
+    @Call("renewed/ring", stage=near)
+    def ring(self) -> Arrows:
+        yield Call.interested >> self.won
+        yield Call.refused >> self.over
+        yield Call.not_reached.ignored
+        yield until(Member.renewal, on=["friday"], at="18:00", past=self.over, missing=now) >> self.text
+        yield after(days=6) >> self.over
+
+
+def test_A3_a_date_of_hers_comes_before_the_other_waits_and_after_them() -> None:
+    found = paths(Renewed, limit=1_000)
+    assert [str(missed) for missed in found.missed] == []
+    assert any("renewal=" in line for line in lines(found))
+    assert any("birthday=" in line for line in lines(found))
+    names = {"Renewed": Renewed}
+    assert all(tuple(walked(path, names).arrows) == path.arrows for path in found)
+
+
 # --- borders ----------------------------------------------------------------------------------------------------------
 
 
