@@ -13,7 +13,7 @@ from dsl.draw.words import clock_words
 from dsl.ir import ENDS, Clock
 from dsl.plurals import counted
 from engine.simulation.responses import Week
-from engine.simulation.results import Load, Result, number
+from engine.simulation.results import Box, Load, Result, number
 
 __all__ = ["show"]
 
@@ -75,7 +75,7 @@ def _boxes(result: Result) -> Table:
             str(box.entered),
             f"{box.entered.mean / result.customers:.1%}",
             number(box.days, 1) if box.days else "",
-            "\n".join(number(sent.mean) for sent in box.sent.values()),
+            "\n".join(_sent(box, channel) for channel in box.sent),
             number(box.not_sent.mean) if sends else "",
             number(box.late.mean) if box.late.mean else "",
         )
@@ -84,6 +84,12 @@ def _boxes(result: Result) -> Table:
             share = f"{box.under_way.mean / result.customers:.1%}"
             found.add_row(f"  still in {box.name} after 3 years", str(box.under_way), share)
     return found
+
+
+def _sent(box: Box, channel: str) -> str:
+    """How many it sent; of several channels, each with its name."""
+    many = number(box.sent[channel].mean)
+    return f"{channel} {many}" if len(box.sent) > 1 else many
 
 
 def _distribution(result: Result) -> str:

@@ -314,7 +314,8 @@ def compile_template(template: Template) -> _Compiled:
         title = _TITLE.search(template.source)
         if title is None:
             text = f"a {template.channel} template begins with <title>…</title>"
-            raise TemplateError(text, *template.at(1), code="J166")
+            hint = "write it above the text: it is the item's, or the task's, own title"
+            raise TemplateError(text, *template.at(1), code="J166", help=hint)
         body = template.source[: title.start()] + template.source[title.end() :]
         pixel = _PIXEL if template.channel == "feed" else ""
         page = HTML.from_string(body.strip() + pixel)

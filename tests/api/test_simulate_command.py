@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -69,6 +70,15 @@ def test_no_number_is_cut_short_however_narrow_the_terminal(tmp_path: Path) -> N
     rows = [line for line in run.stdout.splitlines() if line.startswith((" ✉", " ✆", " ◉"))]
     assert len(rows) == 7
     assert not [row for row in rows if "…" in row]
+
+
+def test_of_a_box_with_two_channels_each_number_has_its_channel(tmp_path: Path) -> None:
+    (tmp_path / "both.py").write_text(
+        "from dsl import *\nclass Both(Journey):\n    enters = Api()\n    purpose = marketing\n    done = Final()\n"
+        "    @Email('t/mail')\n    @Sms('t/sms')\n    def story(self) -> Arrows:\n        yield after(days=3) >> self.done\n"
+    )
+    run = parcours(tmp_path, "simulate", "both.py", "-n", "2000", "--runs", "2")
+    assert re.search(r"✉ story +2,000 .*email 1,\d{3} .*\n +sms 1,\d{3} *\n", run.stdout)
 
 
 def test_a_long_simulation_shows_on_a_terminal_how_far_it_is(tmp_path: Path) -> None:
