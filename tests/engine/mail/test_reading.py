@@ -256,14 +256,14 @@ def test_no_cut_or_changed_mail_raises(data: st.DataObject) -> None:
     [
         pytest.param(b"From: " + b"(" * 100_000, id="comments"),
         pytest.param(b"From: a@b.example\r\nTo: " + b"(" * 100_000, id="to"),
-        pytest.param(b"From: a@b.example\r\nSubject: " + b"=?utf-8?q?a?= " * 20_000, id="words"),
+        pytest.param(b"From: a@b.example\r\nSubject: " + b"=?utf-8?q?a?= " * 200_000, id="words"),
         pytest.param(b"From: " + b"<" * 50_000 + b"@" * 50_000, id="angles"),
     ],
 )
 def test_headers_without_an_end_cost_no_time_and_raise_nothing(head: bytes, tmp_path: Path) -> None:
-    """Twenty thousand encoded words took half a second, ten times as many most of a minute."""
+    """Two hundred thousand encoded words took most of a minute."""
     raw = head + b"\r\n\r\nHello\r\n"
     since = process_time()
     assert isinstance(read(raw), Stray)
     assert envelope(raw, "", None, Door(Settings(data=tmp_path))).sender is None
-    assert process_time() - since < 0.4
+    assert process_time() - since < 10
