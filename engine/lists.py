@@ -26,7 +26,7 @@ def any_of(name: str) -> BindParameter[Any]:
 def run(conn: Connection, statement: ClauseElement, lists: Mapping[str, Sequence[Any]]) -> Sequence[Row[Any]]:
     """The rows of a statement that a module keeps; columns and values are texts and whole numbers, which need no conversion.
 
-    No list is empty; None in one matches nothing.
+    No list is empty; None in one matches nothing. A parameter that is no list takes the one value of its own.
     """
     spelt = _spelt(conn.dialect, statement, tuple((name, _rounded(len(values))) for name, values in lists.items()))
     return conn.exec_driver_sql(spelt.text, spelt.parameters(lists)).all()
@@ -55,8 +55,11 @@ class _Spelt:
     def __init__(self, dialect: Dialect, statement: ClauseElement, lengths: tuple[tuple[str, int], ...]) -> None:
         self._lengths = lengths
         marks = {f"\0{name} {at}": (name, at) for name, length in lengths for at in range(length)}
-        given = {name: [f"\0{name} {at}" for at in range(length)] for name, length in lengths}
         compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
+        given = {
+            name: [f"\0{name} {at}" for at in range(length)] if compiled.binds[name].expanding else f"\0{name} 0"
+            for name, length in lengths
+        }
         state = compiled.construct_expanded_state(given)
         self.text = state.statement
         values = state.parameters

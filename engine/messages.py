@@ -33,6 +33,7 @@ __all__ = [
     "reserve",
     "settle",
     "statuses",
+    "taken_by",
 ]
 
 WITH_PROVIDER = ("sent", "unknown", "delivered")
@@ -200,7 +201,7 @@ def settle(
             _tells_of_her(conn, key, receipt, now, soft)
 
 
-def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
+def calling(conn: Connection, keys: Sequence[str], process: str) -> set[str]:
     """Take these keys for a call of the provider; returns those that were free to take.
 
     Of two attempts at one batch, which may overlap, one gets a key. Whoever finds it taken after a crash can't know whether
@@ -208,8 +209,15 @@ def calling(conn: Connection, keys: Sequence[str]) -> set[str]:
     """
     taken: set[str] = set()
     for piece in chunked(keys):
-        taken.update(row.key for row in run(conn, _CLAIM, {"keys": piece}))
+        taken.update(row.key for row in run(conn, _CLAIM, {"keys": piece, "process": [process]}))
     return taken
+
+
+def taken_by(conn: Connection, key: str, process: str) -> bool:
+    """Whether the key is taken by this process still, and nothing was written down of its call."""
+    of = table(Message)
+    query = select(of.c.key).where(of.c.key == key, of.c.taken == process, of.c.status.in_(("sending", "unknown")))
+    return conn.execute(query).first() is not None
 
 
 def let_go(conn: Connection, keys: Sequence[str]) -> None:
@@ -263,7 +271,7 @@ _CLAIM = (  # statements that are run for a few messages at a time: to make them
         table(Message).c.key.in_(any_of("keys")),
         table(Message).c.status.in_(("reserved", "deferred")),
     )
-    .values(status="sending")
+    .values(status="sending", taken=bindparam("process"))
     .returning(table(Message).c.key)
 )
 _GIVE_BACK = (

@@ -11,8 +11,11 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from uuid import uuid4
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from engine import messages
 from engine.db import Database
@@ -50,15 +53,19 @@ class Books:
         self._held: dict[str, asyncio.Future[None]] = {}
         """Keys that this process has taken, each with the future that says that it is through with it."""
         self._trying: set[asyncio.Task[None]] = set()
+        self._process = uuid4().hex
 
     async def take(self, candidate: Candidate) -> bool:
-        """Take a key; False: another attempt has it. Who takes one says what `came` of it, or that nobody `knows`.
+        """Take a key; False: another attempt has it. Who takes one says what `came` of it, or that `nobody_knows`.
 
-        Where whoever waits is called off, the key is given back if it is taken yet. Raises what the database does.
+        Where whoever waits is called off, the key is given back if it is taken yet; so it is where the database fails, since that may
+        have been after it was taken. Raises what the database does.
         """
         if candidate.key in self._held:
             return False
-        self._held[candidate.key] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda future: future.exception())  # it is logged, whether anybody waits for it or not
+        self._held[candidate.key] = done
         taking = self._gathering.put(_Entry(candidate, "taken"))
         try:
             taken = await asyncio.shield(taking)
@@ -66,7 +73,7 @@ class Books:
             self._try(self._undo(candidate, taking))
             raise
         except Exception:
-            self._release(candidate)
+            self._try(self._again(_Entry(candidate, "given back")))
             raise
         if not taken:
             self._release(candidate)
@@ -82,7 +89,7 @@ class Books:
             if error is None:
                 self._release(candidate)
             else:
-                self._try(self._again(entry, error))
+                self._try(self._again(entry))
 
         self._gathering.put(entry).add_done_callback(written)
         return done
@@ -100,28 +107,32 @@ class Books:
     async def _undo(self, candidate: Candidate, taking: asyncio.Future[bool]) -> None:
         try:
             taken = await taking
-        except Exception:  # noqa: BLE001  # it was not taken, and nobody waits to hear it
-            taken = False
+        except Exception:  # noqa: BLE001  # nobody waits to hear it
+            await self._again(_Entry(candidate, "given back"))
+            return
         if taken:
             self.came(candidate, "given back")
         else:
             self._release(candidate)
 
-    async def _again(self, entry: _Entry, error: BaseException) -> None:
-        """In a write of its own, so that it keeps nothing else from being written."""
+    async def _again(self, entry: _Entry) -> None:
+        """In a write of its own, so that it keeps nothing else from being written, nor is kept by it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _PATIENCE
-        while _is_away(error) and loop.time() < until:
-            _log.warning("what came of %s is not written down yet, and is tried again: %s", entry.candidate.key, error)
-            await asyncio.sleep(_AGAIN)
+        key = entry.candidate.key
+        while True:
             try:
-                await asyncio.to_thread(self._write, [entry])
-            except Exception as other:  # noqa: BLE001  # the future says it
-                error = other
+                await asyncio.to_thread(self._write_again, entry)
+            except Exception as error:  # noqa: BLE001  # the future says it
+                if not _is_away(error) or loop.time() > until:
+                    _log.error("what came of %s can't be written down: %s", key, error)
+                    self._release(entry.candidate, error)
+                    return
+                _log.warning("what came of %s is not written down yet, and is tried again: %s", key, error)
+                await asyncio.sleep(_AGAIN)
             else:
                 self._release(entry.candidate)
                 return
-        self._release(entry.candidate, error)
 
     def _release(self, candidate: Candidate, error: BaseException | None = None) -> None:
         done = self._held.pop(candidate.key)
@@ -139,18 +150,29 @@ class Books:
 
     def _write(self, entries: Sequence[_Entry]) -> Sequence[bool]:
         """Write everything down, and take the keys that are free; False for a key that another attempt has."""
-        now = self._clock.now()
-        receipts = [(each.candidate, each.what) for each in entries if isinstance(each.what, Receipt)]
         with self._database.write() as conn:
-            awaited = [candidate.key for candidate, _ in receipts if candidate.sent_awaited]
-            said = [(candidate.key, receipt) for candidate, receipt in receipts]
-            messages.settle(conn, said, now, awaited, self._soft)
-            messages.refuse(conn, [(each.candidate, each.what) for each in entries if isinstance(each.what, No)], now)
-            messages.let_go(conn, [each.candidate.key for each in entries if each.what == "given back"])
-            taken = messages.calling(conn, [each.candidate.key for each in entries if each.what == "taken"])
+            taken = self._enter(conn, entries)
         return [each.what != "taken" or each.candidate.key in taken for each in entries]
 
+    def _write_again(self, entry: _Entry) -> None:
+        """Unless it was written after all, and only the word of that was lost: another attempt may have the key since."""
+        with self._database.write() as conn:
+            if messages.taken_by(conn, entry.candidate.key, self._process):
+                self._enter(conn, [entry])
 
-def _is_away(error: BaseException) -> bool:
+    def _enter(self, conn: Connection, entries: Sequence[_Entry]) -> set[str]:
+        now = self._clock.now()
+        receipts = [(each.candidate, each.what) for each in entries if isinstance(each.what, Receipt)]
+        awaited = [candidate.key for candidate, _ in receipts if candidate.sent_awaited]
+        said = [(candidate.key, receipt) for candidate, receipt in receipts]
+        messages.settle(conn, said, now, awaited, self._soft)
+        messages.refuse(conn, [(each.candidate, each.what) for each in entries if isinstance(each.what, No)], now)
+        messages.let_go(conn, [each.candidate.key for each in entries if each.what == "given back"])
+        wanted = [each.candidate.key for each in entries if each.what == "taken"]
+        return messages.calling(conn, wanted, self._process)
+
+
+def _is_away(error: Exception) -> bool:
     """Whether it is the database that can't be written to now; not what was to be written."""
-    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, OperationalError | PoolTimeoutError | OSError)

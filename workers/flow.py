@@ -138,8 +138,8 @@ class Stream:
         if not self._kept:
             return
         written, _ = await asyncio.wait(self._kept, timeout=patience)
-        for each in written:
-            self._broken = self._broken or each.exception()
+        for error in [each.exception() for each in written]:
+            self._broken = self._broken or error
 
     async def _run(self) -> None:
         while (ready := await self._queue.get()) is not None:

@@ -158,7 +158,12 @@ class Sending:
         """Make a wave's messages, and reserve their keys; returns who is sent to."""
         await self._flow.quiet(mail.candidate.key for mail in wave)
         await asyncio.to_thread(self._composing.render, channel, state, action, chart, wave)
-        return await asyncio.to_thread(self._reserve, channel, wave, tally)
+        reserving = asyncio.ensure_future(asyncio.to_thread(self._reserve, channel, wave, tally))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            await asyncio.wait([reserving])  # a thread goes on: it is not to find what the next attempt has taken since
+            raise
 
     def _reserve(self, channel: Channel, wave: Sequence[Draft], tally: _Tally) -> list[Draft]:
         """Ask the gate, and reserve the keys, in one transaction; returns who is sent to."""

@@ -42,6 +42,8 @@ class Message(Kept, table=True):
     status: str
     """`reserved`, `sending` (the provider is being called), `deferred` (put off, tried again), `sent`, `delivered`, `unknown`, `failed`,
     `not_sent`, `held_out`."""
+    taken: str | None = None
+    """With `sending`: which process's call it is (a name that nobody else has)."""
     reason: str | None = None
     """With `not_sent`, `held_out` and `failed`: the rule that said no."""
     detail: dict[str, Any] | None = json_column(null=True)

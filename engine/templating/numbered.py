@@ -8,13 +8,14 @@ from markupsafe import Markup, escape
 
 __all__ = ["numbered", "numbered_value", "takes_numbers"]
 
-_SHEET = re.compile(r"<style\b.*?</style>", re.DOTALL | re.IGNORECASE)
+_SHEET = re.compile(r"<(style|script)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_MOST = 1.1  # times as long: where most letters are such (Greek, Chinese), numbers take more room than any encoding
 _C1 = re.compile(r"[\x80-\x9f]")  # HTML reads their numbers as other letters
 _WORKED_ON = re.compile(r"\{%[-+]?\s*(?:filter|call|macro|set\b[^=]*%\})")
 
 
 def numbered(page: str) -> str:
-    """A template's page, whose Jinja is put away. A style sheet reads no numbers, so its letters stay."""
+    """A template's page, whose Jinja is put away. Style sheets and scripts read no numbers, so their letters stay."""
     if page.isascii() or _C1.search(page):
         return page
     out: list[str] = []
@@ -22,12 +23,13 @@ def numbered(page: str) -> str:
     for sheet in _SHEET.finditer(page):
         out += (_ascii(page[at : sheet.start()]), sheet[0])
         at = sheet.end()
-    return "".join((*out, _ascii(page[at:])))
+    made = "".join((*out, _ascii(page[at:])))
+    return made if len(made) <= _MOST * len(page.encode("utf-8", "replace")) else page
 
 
 def takes_numbers(source: str) -> bool:
-    """Whether this Jinja template's letters may be numbers: nothing in it works on what it has printed, and no style sheet prints."""
-    return not (_WORKED_ON.search(source) or any("{{" in sheet for sheet in _SHEET.findall(source)))
+    """Whether this Jinja template's letters may be numbers: nothing in it works on what it has printed, and no sheet or script prints."""
+    return not (_WORKED_ON.search(source) or any("{{" in sheet[0] for sheet in _SHEET.finditer(source)))
 
 
 def numbered_value(value: object) -> object:

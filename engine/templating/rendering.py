@@ -305,7 +305,7 @@ def compile_template(template: Template) -> _Compiled:
             plain = PLAIN.from_string(text) if text else None
             if template.plain is not None:
                 used |= find_undeclared_variables(HTML.parse(template.plain.source))
-            page = (_NUMBERED if takes_numbers(mail.html) else HTML).from_string(mail.html)
+            page = (_NUMBERED if mail.html.isascii() and takes_numbers(mail.html) else HTML).from_string(mail.html)
             return _Compiled(PLAIN.from_string(mail.subject), page, plain, used=used)
         if template.channel == "sms":
             media, text = front(template)

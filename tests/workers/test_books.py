@@ -17,7 +17,7 @@ from engine.outgoing import Receipt
 from engine.settings import Settings
 from engine.tables import Message
 from workers import books
-from workers.books import Books
+from workers.books import Books, _Entry  # pyright: ignore[reportPrivateUsage]  # see its use
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 ANN, BEN = (
@@ -96,6 +96,30 @@ async def test_S2_what_can_never_be_written_is_told_at_once(reserved: Database) 
     assert status(reserved, ANN) == "sending"
 
 
+async def test_S2_what_can_not_be_written_keeps_nothing_else_from_being_written(reserved: Database) -> None:
+    kept = Books(reserved, Settings())
+    assert await kept.take(ANN)
+    assert await kept.take(BEN)
+    bad = kept.came(ANN, Receipt("sent", provider_id=object()))  # type: ignore[arg-type]  # as above
+    await asyncio.wait_for(kept.came(BEN, "given back"), 30)
+    assert status(reserved, BEN) == "reserved"
+    with pytest.raises(ProgrammingError):
+        await bad
+
+
+async def test_S1_what_was_written_after_all_is_not_written_over_another_attempts_call(reserved: Database) -> None:
+    """The word of a commit was lost; before it is tried again, another process has taken the key and calls."""
+    kept, others = Books(reserved, Settings()), Books(reserved, Settings())
+    assert await kept.take(ANN)
+    await kept.came(ANN, "given back")
+    assert await others.take(ANN)
+    for what in ("given back", Receipt("deferred")):
+        kept._write_again(_Entry(ANN, what))  # pyright: ignore[reportPrivateUsage]  # no database loses a word at will
+        assert status(reserved, ANN) == "sending"
+    others._write_again(_Entry(ANN, "given back"))  # pyright: ignore[reportPrivateUsage]  # as above
+    assert status(reserved, ANN) == "reserved"
+
+
 async def test_S1_who_is_called_off_while_a_key_is_taken_gives_it_back(reserved: Database) -> None:
     kept = Books(reserved, Settings())
     with reserved.write() as conn:  # the taking waits
@@ -124,7 +148,7 @@ async def test_S1_a_key_that_another_has_is_not_given_back_by_who_asked_for_it(r
 
 def test_only_a_key_that_is_taken_can_be_given_back(reserved: Database) -> None:
     with reserved.write() as conn:
-        assert messages.calling(conn, [ANN.key, BEN.key]) == {ANN.key, BEN.key}
+        assert messages.calling(conn, [ANN.key, BEN.key], "us") == {ANN.key, BEN.key}
         messages.settle(conn, [(BEN.key, Receipt("sent"))], NOW)
         messages.let_go(conn, [ANN.key, BEN.key])
     assert (status(reserved, ANN), status(reserved, BEN)) == ("reserved", "sent")

@@ -131,6 +131,7 @@ class SmtpLine:
                 raise SMTPResponseException(reply.code, reply.text)
             if command == _DATA and reply.code == _GO_ON:
                 if refused is None:
+                    talk.in_step()
                     self._used = True
                     return None
                 talk.write(
@@ -197,7 +198,7 @@ class _Talk(asyncio.Protocol):
 
     async def converse(self, commands: Sequence[bytes], seconds: float) -> list[_Reply]:
         """Say each command as soon as the one before it was taken; the replies, of which the last may be a refusal. Raises as `reply`."""
-        self._in_step()
+        self.in_step()
         first, *self._left = commands
         self.write(first)
         await self._answered(seconds)
@@ -206,7 +207,7 @@ class _Talk(asyncio.Protocol):
 
     async def together(self, commands: Sequence[bytes], seconds: float) -> list[_Reply]:
         """Say all commands in one; their replies, up to one that closes the line. Raises as `reply`."""
-        self._in_step()
+        self.in_step()
         self.write(b"".join(commands))
         replies: list[_Reply] = []
         for _ in commands:
@@ -215,7 +216,7 @@ class _Talk(asyncio.Protocol):
                 break
         return replies
 
-    def _in_step(self) -> None:
+    def in_step(self) -> None:
         """A reply to nothing (`421 idle for too long`) would be taken for the next one's: such a line is of no use."""
         if self._replies:
             raise ConnectionError(f"the server said {str(self._replies[0])!r} before it was asked")
@@ -259,7 +260,7 @@ class _Talk(asyncio.Protocol):
             if not line[:3].isdigit():
                 self._break(ConnectionError(f"this is no SMTP reply: {line[:80]!r}"))
                 return
-            self._lines.append(line[4:].decode("utf-8", "replace").strip())
+            self._lines.append(line[4:].decode("utf-8", "replace").replace("\0", "").strip())
             if line[3:4] != b"-":
                 reply = _Reply(int(line[:3]), " ".join(self._lines))
                 self._replies.append(reply)

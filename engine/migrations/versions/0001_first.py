@@ -596,6 +596,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
+        sa.Column("taken", sa.String(), nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("detail", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("address", sa.String(), nullable=True),
