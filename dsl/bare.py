@@ -7,14 +7,15 @@ from dsl.problems import LanguageError
 
 __all__ = ["refuse_bare"]
 
-_KINDS = {kind: kind.kind for kind in (Text, Number, Flag, Moment)}
+_KINDS = (Text, Number, Flag, Moment)
+_WORDS = (*(kind.kind for kind in _KINDS), "event")
 _MODULES = ("dsl.facts", "dsl.triggers")
 
 
 def refuse_bare(cls: type) -> None:
     """Raises LanguageError for the first of a class's facts (of a family's events) that isn't called."""
     for name, value in vars(cls).items():
-        word = _KINDS.get(value, "") if isinstance(value, type) else getattr(value, "__name__", "")
-        declares = word in (*_KINDS.values(), "event")
-        if declares and (isinstance(value, type) or getattr(value, "__module__", "") in _MODULES):
+        kind = next((each for each in _KINDS if each is value), None)
+        word = kind.kind if kind is not None else getattr(value, "__name__", "")
+        if word in _WORDS and (kind is not None or getattr(value, "__module__", "") in _MODULES):
             raise LanguageError(f"{cls.__name__}.{name} is `{word}` without its brackets", f"write `{name} = {word}()`")

@@ -33,12 +33,16 @@ def check_outcomes(draft: Draft) -> Iterator[JourneyError]:
             if not is_call and _name(arrow) in _OUTCOMES:
                 text = f"`{said(arrow.trigger)}` can't be ignored in `{box.name}`, which is no call"
                 yield problem("J127", text, arrow.place, help="delete the line, or write it in the call's own box")
-    groups = [(group.ignored, group.arrows) for group in (*draft.boxes.values(), *draft.stages.values())]
-    for ignored, arrows in (*groups, (draft.ignored, draft.anywhere)):
-        awaited = {*_OUTCOMES, *(_name(arrow) for arrow in arrows if _name(arrow) in _LOST)}
-        for arrow in (arrow for arrow in ignored if _name(arrow) not in awaited):
+    groups = (*draft.boxes.values(), *draft.stages.values())
+    arrows = (*draft.anywhere, *(arrow for group in groups for arrow in group.arrows))
+    awaited = {*_OUTCOMES, *(_name(arrow) for arrow in arrows if _name(arrow) in _LOST)}
+    for arrow in (*draft.ignored, *(arrow for group in groups for arrow in group.ignored)):
+        if _name(arrow) not in awaited:
             text = f"`{said(arrow.trigger)}` needs no `.ignored`: what no arrow awaits moves nobody"
-            hint = "delete the line; only Call.interested, Call.refused and Call.not_reached are asked for (J128)"
+            hint = (
+                "delete the line; asked for are Call.interested, Call.refused and Call.not_reached alone, and"
+                " Call.busy, Call.voicemail and Call.callback beside an arrow of theirs (J128)"
+            )
             yield problem("J130", text, arrow.place, help=hint)
 
 

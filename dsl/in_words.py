@@ -9,13 +9,18 @@ __all__ = ["in_words"]
 _LONGEST = 80  # letters
 _WORDS = {"Percent": "percent", "Clock": "between", "Within": ".within", "OrderLines": "Orders.where"}
 """Whose values no name stands for, and what made them."""
+_BASES = {"Payload", "Customer", "Journey"}
+"""What is derived from, and never written with brackets."""
 
 
 def in_words(value: object) -> str:
     """The value: `reject`, `Email.clicked`, `daily` without its brackets, the condition (…); any other as Python shows it."""
     name = cast("object", getattr(value, "__name__", None))
     if callable(value) and isinstance(name, str):
-        return f"`{name}` without its brackets"
+        if name == "<lambda>":
+            return "a lambda"
+        own = value.__module__.partition(".")[0] != "dsl" or name in _BASES
+        return f"the class `{name}`" if isinstance(value, type) and own else f"`{name}` without its brackets"
     said = _own(value) if type(value).__module__.partition(".")[0] == "dsl" else repr(value)
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
 

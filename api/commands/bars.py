@@ -8,11 +8,11 @@ from time import monotonic
 
 __all__ = ["bar"]
 
-Progress = Callable[[int, int, str], None]
+Tell = Callable[[int, int, str], None]
 
 
 @contextmanager
-def bar(said: str, *, after: float = 0) -> Generator[Progress]:
+def bar(said: str, *, after: float = 0) -> Generator[Tell]:
     """A bar while the context lasts, shown once `after` seconds have gone by. It is told what is done, of how much, and words."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -36,4 +36,5 @@ def bar(said: str, *, after: float = 0) -> Generator[Progress]:
     try:
         yield progress
     finally:
-        bars.stop()
+        if bars.live.is_started:
+            bars.stop()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["simulate"]
 
 _SAMPLE = 10_000
-_MOST = 10_000_000
-"""Customers in a run. More of them change no share by what anybody could see."""
+_MOST = 100_000_000
+"""Customers, in all runs together: half an hour. More of them change no share by what anybody could see."""
 _MOST_RUNS = 1_000
 _MOST_DAYS = 3_660
 _A_SECOND = 50_000
@@ -109,11 +109,11 @@ def simulate(
 
 def _bounded(customers: int, runs: int, over: int) -> None:
     """Refuse what would take hours, and tell no more than a wish of a minute does."""
-    if customers > _MOST:
-        hours = customers * runs / _A_SECOND / 3600
+    if customers * runs > _MOST:
+        minutes = max(1, round(customers * runs / _A_SECOND / 60))
         raise typer.BadParameter(
-            f"{customers:,} customers in {counted(runs, 'run')} take about {counted(round(hours), 'hour')}; at most {_MOST:,} are"
-            " played in a run, and shares hardly move beyond 100,000: scale the numbers up",
+            f"{customers:,} customers in {counted(runs, 'run')} take about {counted(minutes, 'minute')}; at most {_MOST:,} are"
+            " played in all, and shares hardly move beyond 100,000 a run: scale the numbers up",
             param_hint="-n",
         )
     if runs > _MOST_RUNS:

@@ -22,11 +22,12 @@ Given = Mapping[str, Any] | Mapping[str | Fact, Any]
 """Values by name, or by the fact itself, which a rename by an editor reaches: `{Member.tier: "gold"}`."""
 
 _HERS: Final[tuple[Source, ...]] = ("customer", "attribute")
+_MOMENT: Final = "a moment, datetime(2026, 3, 1, tzinfo=UTC)"
 _TAKES: Final = {
     "text": "a text",
     "number": "a number",
     "flag": "True or False",
-    "moment": 'a moment, datetime(2026, 3, 1, tzinfo=UTC), or "2026-03-01"',
+    "moment": f'{_MOMENT}, or "2026-03-01"',
 }
 
 _DECLARE: Final = "; one of your own is declared: class Member(Customer): tier = text()"
@@ -35,6 +36,10 @@ _DECLARE: Final = "; one of your own is declared: class Member(Customer): tier =
 def named(given: Given, *, of: Iterable[Source] = _HERS, also: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The values by name, and those of `also`. Raises TypeError for a fact of something else, ValueError for one that is said twice."""
     found = dict(also or {})
+    if not isinstance(cast("object", given), Mapping):
+        raise TypeError(
+            f'values are given by their names, {{"total": 45}}, or by the facts themselves; not as {given!r}'
+        )
     for key, value in cast("Mapping[object, Any]", given).items():
         name = _name(key, tuple(of))
         if name in found:
@@ -74,7 +79,8 @@ def _check(name: str, value: object, known: Iterable[Field], what: str, way_out:
         names = sorted({field.name for field in known})
         raise ValueError(f"{what}: {meant(name, names)}{way_out}")
     if value is not None and not any(_fits(field, value) for field in fields):
-        raise TypeError(f"{name}= takes {_TAKES[fields[0].of]}, not {value!r}")
+        takes = _MOMENT if fields[0].source == "customer" and fields[0].of == "moment" else _TAKES[fields[0].of]
+        raise TypeError(f"{name}= takes {takes}, not {value!r}")
 
 
 def _fits(field: Field, value: object) -> bool:

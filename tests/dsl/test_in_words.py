@@ -15,6 +15,7 @@ from dsl import (
     Goal,
     Knob,
     Orders,
+    Payload,
     Shop,
     Stage,
     Wait,
@@ -51,6 +52,9 @@ def offers(_self: object) -> Arrows:
 VALUES = {
     "`daily` without its brackets": daily,
     "`Email` without its brackets": Email,
+    "the class `Payload`": Payload,
+    "the class `Path`": Path,
+    "a lambda": lambda: 3,
     "`Audience(…)`": Audience(everyone),
     "`daily(…)`": daily(at="09:00"),
     "`between(…)`": between("09:00", "10:00"),
@@ -205,3 +209,17 @@ def test_A1_what_is_no_way_in_is_said_in_words(way_in: str, tmp_path: Path) -> N
 
 def test_A1_a_name_that_no_file_of_an_author_asked_for_gets_no_advice() -> None:
     assert below(NameError("name 'won' is not defined"), "won") == ""
+
+
+def test_a_class_of_another_kind_within_a_customer_is_nobodys_business() -> None:
+    class Odd(type):
+        __hash__ = None  # type: ignore[assignment]  # as a library's may be
+
+        def __eq__(cls, other: object) -> bool:
+            return True
+
+    class Member(Customer):
+        tier = text()
+        odd = Odd("odd", (), {})
+
+    assert Member.tier.kind == "text"

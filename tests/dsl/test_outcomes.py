@@ -140,3 +140,10 @@ SURE = {
 def test_S4_a_bounded_arrow_for_a_busy_line_is_fine_where_nothing_is_lost(why: str, tmp_path: Path) -> None:
     (tmp_path / "care.py").write_text(RUNG.format(line=SURE[why]))
     assert [each.cls.__name__ for each in load(tmp_path / "care.py")] == ["Care"]
+
+
+def test_S4_what_an_arrow_from_anywhere_takes_the_place_of_may_be_ignored_in_the_box(tmp_path: Path) -> None:
+    line = "yield Call.busy.ignored\n        yield Call.not_reached >> self.lapsed"
+    anywhere = "\n    @Anywhere()\n    def always(self) -> Arrows:\n        yield Call.busy.up_to(1) >> self.call\n"
+    (tmp_path / "care.py").write_text(RUNG.format(line=line) + anywhere)
+    assert [each.cls.__name__ for each in load(tmp_path / "care.py")] == ["Care"]
