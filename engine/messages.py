@@ -202,7 +202,7 @@ def settle(
 
 
 def calling(conn: Connection, keys: Sequence[str], process: str) -> set[str]:
-    """Take these keys for a call of the provider; returns those that were free to take.
+    """Take these keys for a call of the provider, by a process of this name; returns those that were free to take.
 
     Of two attempts at one batch, which may overlap, one gets a key. Whoever finds it taken after a crash can't know whether
     the provider was called.

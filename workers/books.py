@@ -1,7 +1,7 @@
 """The books: which keys of messages are taken for a call, and what came of them; whatever is known is written down in the end.
 
 What several batches write at one moment is one transaction. Where the database is away, a key can't be taken; but what came of one
-that is taken is tried again, as long as the process lives: else nobody could ever tell whether its message went out.
+that is taken is tried again for an hour: else nobody could ever tell whether its message went out.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Message(Kept, table=True):
     """`reserved`, `sending` (the provider is being called), `deferred` (put off, tried again), `sent`, `delivered`, `unknown`, `failed`,
     `not_sent`, `held_out`."""
     taken: str | None = None
-    """With `sending`: which process's call it is (a name that nobody else has)."""
+    """The process that took it for a call last, by a name that no other process has."""
     reason: str | None = None
     """With `not_sent`, `held_out` and `failed`: the rule that said no."""
     detail: dict[str, Any] | None = json_column(null=True)

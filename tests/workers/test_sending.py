@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,14 @@ def away(made: Bench, keys: int) -> None:
     while sum(row.status == "sending" for row in made.engine.rows(Message)) < keys and time.monotonic() < until:
         time.sleep(0.01)
     put_away(made.engine.database)
+
+
+def assert_each_once(made: Bench, taker: Taker, people: Sequence[str]) -> None:
+    """The server has one mail of each, and the rows say so."""
+    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
+    assert len(sent) == len(people)
+    assert set(sent.values()) == {1}
+    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
 
 
 async def test_C2_who_withdraws_before_the_provider_is_called_gets_nothing(bench: Callable[..., Bench]) -> None:
@@ -177,10 +185,7 @@ async def test_S1_what_a_batch_called_off_could_not_write_down_is_waited_for(
             await running
         put_back(made.engine.database)
         assert await made.perform(batch) == Outcome()
-    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
-    assert len(sent) == len(people)
-    assert set(sent.values()) == {1}
-    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
+    assert_each_once(made, taker, people)
 
 
 async def test_S5_a_mailbox_that_is_not_there_is_never_written_to_again(bench: Callable[..., Bench]) -> None:
@@ -370,10 +375,7 @@ async def test_S2_a_database_that_is_away_for_a_while_leaves_no_mail_in_doubt(be
         with pytest.raises(DBAPIError):
             await running
         assert await made.perform(batch) == Outcome()
-    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
-    assert len(sent) == len(people)
-    assert set(sent.values()) == {1}
-    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
+    assert_each_once(made, taker, people)
 
 
 async def test_S1_a_batch_that_is_called_off_leaves_no_key_taken_that_it_doesnt_call_for(
@@ -404,10 +406,7 @@ async def test_S1_a_batch_that_is_called_off_leaves_no_key_taken_that_it_doesnt_
         with pytest.raises(asyncio.CancelledError):
             await running
         assert await second == Outcome()
-    sent = Counter(re.findall(rb"Message-ID: <(\d+-\d+-\d+)@", b"\n".join(taker.taken)))
-    assert len(sent) == len(people)
-    assert set(sent.values()) == {1}
-    assert {made.engine.messages(each)[0].status for each in people} == {"sent"}
+    assert_each_once(made, taker, people)
 
 
 async def test_S4_what_was_sent_can_be_read_after_the_template_was_edited(
