@@ -2,6 +2,9 @@
 
 To render a mail and to encode it is much of the work of its send, and one Python process does one thing at a time. A few mails
 are made in the worker itself, and so is everything while no process stands.
+
+The processes give way: mails are made of what the worker, and whoever takes them, leave of the machine's time. Where that is nothing, the
+worker makes them itself.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +35,9 @@ __all__ = ["Mailroom", "Maker", "Order"]
 
 _log = logging.getLogger(__name__)
 _FEW = 100  # mails that are not worth a process
-_PIECE = 25  # mails that a process makes before it gives them back
+_PIECE = 50  # mails that a process makes before it gives them back
+_PATIENCE = 10.0  # seconds for as many mails as a wave has: they take a tenth of one
+_REST = 60.0  # seconds in which nothing is asked of processes that had no time
 
 Order = tuple[Outgoing, Mapping[str, Any]]
 """A mail without its content, and what its template knows."""
@@ -75,19 +83,30 @@ class Mailroom:
         self._pool: ProcessPoolExecutor | None = None
         self._stands: Future[int] | None = None
         self._with_files: set[str] = set()
+        self._rests_until = 0.0
 
     def make(self, template: str, orders: Sequence[Order]) -> list[Content | str]:
         """The contents, in their order: see Maker. Called in a thread, it waits."""
-        enough = len(orders) >= _FEW and template not in self._with_files
+        enough = len(orders) >= _FEW and template not in self._with_files and time.monotonic() >= self._rests_until
         pool = self._standing() if enough else None
         if pool is None:
             return self._maker.make(template, orders)
+        pieces: list[Future[list[Content | str | None]]] = []
+        until = time.monotonic() + _PATIENCE
         try:
-            pieces = [pool.submit(_make, template, piece) for piece in chunked(orders, _PIECE)]
-            made = [each for piece in pieces for each in piece.result()]
+            pieces += [pool.submit(_make, template, piece) for piece in chunked(orders, _PIECE)]
+            made = [each for piece in pieces for each in piece.result(until - time.monotonic())]
         except BrokenProcessPool:  # one was killed: for want of memory, say. They are started anew with the next wave
             _log.warning("a process that makes mails came to its end; the worker makes these itself")
             self._drop(pool)
+            return self._maker.make(template, orders)
+        except TimeoutError:  # others have all of the machine's time
+            _log.warning(
+                "the processes that make mails get no time on this machine; the worker makes them itself for now"
+            )
+            self._rests_until = time.monotonic() + _REST
+            for piece in pieces:
+                piece.cancel()
             return self._maker.make(template, orders)
         if None not in made:
             return [each for each in made if each is not None]
@@ -141,8 +160,18 @@ def _begin(templates: Templates, links: Links, sender: Sender) -> None:
     global _maker  # noqa: PLW0603  # what a process is begun with, there is no other place for
     _maker = Maker(templates, links, sender)
     gc.freeze()  # as the worker does
+    _give_way()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: the worker ends what it has begun
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
+
+
+def _give_way() -> None:
+    """Let whoever else has something to do go first, at once; a mere lower priority keeps them waiting for milliseconds."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may know no policies
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(10)
 
 
 def _end_with_the_worker() -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +142,41 @@ def test_where_a_process_is_killed_the_worker_makes_its_mails_and_another_one_st
     mailroom.start()
     assert process() != before
     assert mailroom.make("win/mail", orders()) == maker.make("win/mail", orders())
+
+
+def test_a_process_gives_way_to_whoever_else_has_something_to_do(mailroom: Mailroom) -> None:
+    mailroom.start()
+    if sys.platform == "linux":
+        assert os.sched_getscheduler(process()) == os.SCHED_IDLE
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER, "the worker doesn't"
+
+
+def test_where_a_process_gets_no_time_the_worker_makes_its_mails_until_it_is_asked_again(
+    mailroom: Mailroom, maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    make = maker.make
+
+    def counted(template: str, wanted: Sequence[Order]) -> list[Content | str]:
+        asked.append(len(wanted))
+        return make(template, wanted)
+
+    monkeypatch.setattr(maker, "make", counted)
+    monkeypatch.setattr("workers.channels.mailroom._PATIENCE", 0.2)
+    mailroom.start()
+    own = make("win/mail", orders())
+    os.kill(process(), signal.SIGSTOP)
+    try:
+        assert mailroom.make("win/mail", orders()) == own
+        assert asked == [120]
+    finally:
+        os.kill(process(), signal.SIGCONT)
+    monkeypatch.setattr("workers.channels.mailroom._PATIENCE", 60.0)
+    assert mailroom.make("win/mail", orders()) == own
+    assert asked == [120, 120], "it rests"
+    monkeypatch.setattr(mailroom, "_rests_until", 0.0)
+    assert mailroom.make("win/mail", orders()) == own
+    assert asked == [120, 120], "it is asked again"
 
 
 def test_a_few_mails_start_no_process_and_without_processes_nothing_does(maker: Maker) -> None:
