@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from sqlalchemy import Connection
 
@@ -32,8 +34,23 @@ __all__ = [
 ]
 
 
+class _Posted:
+    """Goes to another process as its class and its values: field by field, as dataclasses with slots do it, takes four times as long."""
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), _values(type(self))(self)
+
+
+@cache
+def _values(kind: type[_Posted]) -> Callable[[_Posted], tuple[object, ...]]:
+    return attrgetter(*kind.__match_args__)
+
+
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(_Posted):
     """A customer as a channel sees her: what stands in her row, with the project's defaults filled in."""
 
     id: str
@@ -51,7 +68,7 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedLink:
+class TrackedLink(_Posted):
     """A link of a message: `name` is what the journey says (`Email.clicked.link("shop")`), `url` where it leads."""
 
     name: str
@@ -70,7 +87,7 @@ class CarriedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class Content(_Posted):
     """A rendered message. `title` is an e-mail's subject, an item's or a task's title; unused parts are empty."""
 
     title: str = ""
@@ -109,7 +126,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(_Posted):
     """One message, reserved under its key, on its way to the provider."""
 
     key: str

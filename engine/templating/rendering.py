@@ -30,7 +30,7 @@ from engine.templating.html import compile_html, plain_text
 from engine.templating.mjml import MjmlError, compile_mjml
 from engine.templating.numbered import numbered_value, takes_numbers
 from engine.templating.templates import Template, TemplateError, Templates
-from engine.templating.words import words
+from engine.templating.words import Words, words
 
 __all__ = [
     "HTML",
@@ -73,11 +73,16 @@ class _Missing(StrictUndefined):
         return super()._undefined_message
 
 
+_SAID = frozenset(Words.__dataclass_fields__)
+
+
 class _Sandbox(SandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As Jinja's, but what most expressions ask for is found first, not when all else has failed."""
         if type(obj) is Fields and attribute in obj:
             return obj[attribute]
+        if type(obj) is Words and attribute in _SAID:
+            return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache, partial
@@ -24,9 +25,10 @@ from workers.channels.mime import Sender, mail_bytes
 from workers.channels.smtp import SmtpLine, said
 from workers.pacing import Pacing
 
-__all__ = ["EmailChannel"]
+__all__ = ["EmailChannel", "normal"]
 
 _RETRY = 60.0  # seconds until another try where there is no server
+_SHORT = 64  # letters: no limit of an address is near
 
 
 class EmailChannel:
@@ -48,7 +50,7 @@ class EmailChannel:
 
     def address(self, recipient: Recipient) -> str | None:
         """Her address in small letters, its domain in ASCII."""
-        return _normal(recipient.email) if recipient.email else None
+        return normal(recipient.email) if recipient.email else None
 
     def speaks_of(self, template: str, name: str) -> bool:
         return self._templates.mentions(template, self.name, name)
@@ -126,10 +128,32 @@ class _Mails:
         return self._down or await self._channel.hand_over(line, message)
 
 
+_SIMPLE = re.compile(
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+)  # names before an @ in which there is nothing to be looked for
+
+
 @lru_cache(maxsize=4096)
-def _normal(email: str) -> str | None:
+def normal(email: str) -> str | None:
+    """An address in small letters, its domain in ASCII; None: it is none."""
+    email = email.strip()
+    name, _, domain = email.rpartition("@")
+    if len(email) <= _SHORT and _SIMPLE.fullmatch(name):
+        known = _domain(domain)
+        return f"{name}@{known}".lower() if known else None
+    return _checked(email)
+
+
+@lru_cache(maxsize=4096)
+def _domain(domain: str) -> str | None:
+    """In ASCII, if mail can go there. A mass mailing has many addresses, and few domains."""
+    checked = _checked(f"a@{domain}")
+    return checked and checked.removeprefix("a@")
+
+
+def _checked(email: str) -> str | None:
     try:
-        found = validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        found = validate_email(email, check_deliverability=False, allow_smtputf8=False, test_environment=True)
     except EmailNotValidError:
         return None
     return found.ascii_email.lower() if found.ascii_email else None

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import select
 
@@ -29,9 +32,22 @@ from engine.templating.checking import SAMPLE
 from engine.templating.context import Brand
 from engine.templating.templates import Templates
 from workers.channels import EmailChannel, channels
+from workers.channels.email import normal
 from workers.local.sink import Sink, messages
 
 Compose = Callable[..., Outgoing]
+DOMAINS = (
+    "example.com",
+    "Bücher.example",
+    "xn--bcher-kva.example",
+    "a.test",
+    "a.local",
+    "localhost",
+    "-a.com",
+    "a..com",
+    "[1.2.3.4]",
+    "",
+)
 
 
 @pytest.fixture
@@ -234,6 +250,23 @@ async def test_S1_a_line_that_breaks_after_the_text_leaves_it_unknown(
 )
 def test_S3_the_address_is_normal_or_missing(mail: EmailChannel, email: str | None, address: str | None) -> None:
     assert mail.address(replace(SAMPLE, email=email)) == address
+
+
+@given(st.emails() | st.builds("{}@{}".format, st.text("aB0.+-_ é'", max_size=70), st.sampled_from(DOMAINS)))
+@example("a" * 64 + "@example.com")
+@example("a" * 65 + "@example.com")
+@example("a@" + ".".join(["b" * 60] * 4) + ".com")
+@example("a" * 64 + "@" + ".".join(["b" * 60] * 3) + ".com")
+@example("a" * 64 + "@" + ".".join(["b" * 62] * 3) + ".com")
+@example("a@b@example.com")
+def test_S3_every_address_is_judged_as_the_library_does(email: str) -> None:
+    """Though it is asked once for a domain, where a name before it is simple."""
+    try:
+        found = validate_email(email.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        known = found.ascii_email.lower() if found.ascii_email else None
+    except EmailNotValidError:
+        known = None
+    assert normal(email) == known
 
 
 def test_keep_opens_the_feed_that_a_mail_leads_to(
