@@ -201,7 +201,7 @@ def _posted(conn: Connection, outbox: Path) -> Check:
     over = letter.c.status.in_(("handed over", "returned"))
     handed = {row.key: row.run for row in conn.execute(select(letter.c.key, letter.c.run).where(over))}
     found: Counter[tuple[str, str]] = Counter()
-    for manifest in outbox.glob("*/manifest.csv"):
+    for manifest in outbox.glob("[!.]*/manifest.csv"):
         with manifest.open(newline="", encoding="utf-8") as file:
             found.update((row["letter_id"], manifest.parent.name) for row in csv.DictReader(file))
     wrong = [f"{key} is in run {run} {number}×" for (key, run), number in sorted(found.items()) if number > 1]

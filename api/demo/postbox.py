@@ -47,9 +47,9 @@ class Postbox:
         self._read: dict[Path, int] = {}
 
     def new(self) -> list[Piece]:
-        """The new pieces, run by run. A run's folder comes whole."""
+        """The new pieces, run by run. A run's folder comes whole: with a dot before its name it is being written."""
         found: list[Piece] = []
-        for manifest in sorted(self.folder.glob("*/manifest.csv")):
+        for manifest in sorted(self.folder.glob("[!.]*/manifest.csv")):
             changed = manifest.stat().st_mtime_ns
             if self._read.get(manifest) == changed:
                 continue

@@ -88,6 +88,18 @@ def test_a_growing_manifest_gives_each_letter_once(tmp_path: Path) -> None:
     assert box.new() == []
 
 
+def test_a_run_that_is_being_written_is_not_looked_at(tmp_path: Path) -> None:
+    written = tmp_path / ".run-1.half"
+    written.mkdir()
+    (written / "manifest.csv").write_text(
+        "letter_id,file,first_page,pages,line_1\n7-1-0,letters-001.pdf,1,1,Léa\n", "utf-8"
+    )
+    box = Postbox(tmp_path)
+    assert box.new() == []
+    written.rename(tmp_path / "run-1")
+    assert len(box.new()) == 1
+
+
 async def test_the_agenda_keeps_order_and_leaves_the_future_undone() -> None:
     agenda = Agenda(Clock(), tick=0.001)
     now = agenda.clock.now_ms()
