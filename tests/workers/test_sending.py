@@ -63,12 +63,13 @@ def bench(tmp_path: Path, templates: Path, db: Database) -> Callable[..., Bench]
     return make
 
 
-def away(made: Bench, keys: int) -> None:
-    """Put the database away as soon as so many keys are taken."""
+def away(made: Bench, keys: int, gone: threading.Event) -> None:
+    """Put the database away as soon as so many keys are taken, and say so: the mails whose keys are taken go on meanwhile."""
     until = time.monotonic() + 60
     while sum(row.status == "sending" for row in made.engine.rows(Message)) < keys and time.monotonic() < until:
         time.sleep(0.01)
     put_away(made.engine.database)
+    gone.set()
 
 
 def assert_each_once(made: Bench, taker: Taker, people: Sequence[str]) -> None:
@@ -169,7 +170,8 @@ async def test_S1_what_a_batch_called_off_could_not_write_down_is_waited_for(
 ) -> None:
     """Called off while the database is away, it doesn't wait long; what it knows is written later, and the next attempt waits for that."""
     monkeypatch.setattr("workers.flow._LAST", 0.2)
-    taker = Taker(lambda count: away(made, 2) if count == 2 else None)
+    gone = threading.Event()
+    taker = Taker(lambda count: away(made, 2, gone) if count == 2 else None)
     people = [f"c{number}" for number in range(8)]
     with mail_server(taker) as port:
         made = bench(port, smtp_connections=1)
@@ -178,7 +180,7 @@ async def test_S1_what_a_batch_called_off_could_not_write_down_is_waited_for(
         environment = ActivityEnvironment()
         wire = json.loads(json.dumps(batch.to_wire()))
         running = asyncio.create_task(environment.run(made.performer.perform, wire))
-        await made.engine.until(lambda: len(taker.taken) == 2)
+        await made.engine.until(gone.is_set)
         await asyncio.sleep(0.2)
         environment.cancel()
         with pytest.raises((asyncio.CancelledError, DBAPIError)):
@@ -362,14 +364,15 @@ async def test_S2_a_failure_to_record_never_sends_again(bench: Callable[..., Ben
 
 async def test_S2_a_database_that_is_away_for_a_while_leaves_no_mail_in_doubt(bench: Callable[..., Bench]) -> None:
     """By one line, so that others have their key already: what was sent is known to be, and the others get theirs in the next attempt."""
-    taker = Taker(lambda count: away(made, 2) if count == 2 else None)
+    gone = threading.Event()
+    taker = Taker(lambda count: away(made, 2, gone) if count == 2 else None)
     people = [f"c{number}" for number in range(8)]
     with mail_server(taker) as port:
         made = bench(port, smtp_connections=1)
         made.enter(*people)
         batch = made.batch(*people)
         running = asyncio.create_task(made.perform(batch))
-        await made.engine.until(lambda: len(taker.taken) == 2)
+        await made.engine.until(gone.is_set)
         await asyncio.sleep(0.2)
         put_back(made.engine.database)
         with pytest.raises(DBAPIError):
