@@ -138,7 +138,7 @@ def normal(email: str) -> str | None:
     """An address in small letters, its domain in ASCII; None: it is none."""
     email = email.strip()
     name, _, domain = email.rpartition("@")
-    if len(email) <= _SHORT and _SIMPLE.fullmatch(name):
+    if len(email) <= _SHORT and domain.isascii() and _SIMPLE.fullmatch(name):
         known = _domain(domain)
         return f"{name}@{known}".lower() if known else None
     return _checked(email)

@@ -105,8 +105,6 @@ class Mailroom:
                 "the processes that make mails get no time on this machine; the worker makes them itself for now"
             )
             self._rests_until = time.monotonic() + _REST
-            for piece in pieces:
-                piece.cancel()
             return self._maker.make(template, orders)
         if None not in made:
             return [each for each in made if each is not None]

@@ -259,6 +259,7 @@ def test_S3_the_address_is_normal_or_missing(mail: EmailChannel, email: str | No
 @example("a" * 64 + "@" + ".".join(["b" * 60] * 3) + ".com")
 @example("a" * 64 + "@" + ".".join(["b" * 62] * 3) + ".com")
 @example("a@b@example.com")
+@example("a" * 24 + "@" + ".".join(["㌖"] * 12) + ".de")  # its domain is far longer in ASCII
 def test_S3_every_address_is_judged_as_the_library_does(email: str) -> None:
     """Though it is asked once for a domain, where a name before it is simple."""
     try:
