@@ -29,6 +29,8 @@ __all__ = ["EmailChannel", "normal"]
 
 _RETRY = 60.0  # seconds until another try where there is no server
 _SHORT = 64  # letters: no limit of an address is near
+_SIMPLE = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
+"""Names before an @ in which there is nothing to be looked for."""
 
 
 class EmailChannel:
@@ -126,11 +128,6 @@ class _Mails:
 
     async def _send(self, line: SmtpLine, message: Outgoing) -> Receipt:
         return self._down or await self._channel.hand_over(line, message)
-
-
-_SIMPLE = re.compile(
-    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
-)  # names before an @ in which there is nothing to be looked for
 
 
 @lru_cache(maxsize=4096)

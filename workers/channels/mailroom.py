@@ -3,7 +3,7 @@
 To render a mail and to encode it is much of the work of its send, and one Python process does one thing at a time. A few mails
 are made in the worker itself, and so is everything while no process stands.
 
-The processes give way: mails are made of what the worker, and whoever takes them, leave of the machine's time. Where that is nothing, the
+The processes give way: mails are made of what the worker, and what runs beside it, leave of the machine's time. Where that is nothing, the
 worker makes them itself.
 """
 
@@ -36,7 +36,7 @@ __all__ = ["Mailroom", "Maker", "Order"]
 _log = logging.getLogger(__name__)
 _FEW = 100  # mails that are not worth a process
 _PIECE = 50  # mails that a process makes before it gives them back
-_PATIENCE = 10.0  # seconds for as many mails as a wave has: they take a tenth of one
+_PATIENCE = 10.0  # seconds for as many mails as a wave has
 _REST = 60.0  # seconds in which nothing is asked of processes that had no time
 
 Order = tuple[Outgoing, Mapping[str, Any]]
@@ -91,10 +91,9 @@ class Mailroom:
         pool = self._standing() if enough else None
         if pool is None:
             return self._maker.make(template, orders)
-        pieces: list[Future[list[Content | str | None]]] = []
         until = time.monotonic() + _PATIENCE
         try:
-            pieces += [pool.submit(_make, template, piece) for piece in chunked(orders, _PIECE)]
+            pieces = [pool.submit(_make, template, piece) for piece in chunked(orders, _PIECE)]
             made = [each for piece in pieces for each in piece.result(until - time.monotonic())]
         except BrokenProcessPool:  # one was killed: for want of memory, say. They are started anew with the next wave
             _log.warning("a process that makes mails came to its end; the worker makes these itself")
